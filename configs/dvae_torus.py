@@ -1,0 +1,59 @@
+"""ΔVAE on a flat torus, trained on translations of a periodic picture (dvae.md, section 4.2).
+
+    python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
+    python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    if arg not in ("", "quick"):
+        raise ValueError(f"configs/dvae_torus.py knows the argument 'quick' or none, got {arg!r}")
+    quick = arg == "quick"
+    config = ConfigDict()
+    config.method = "dvae"
+    config.seed = 0
+    config.num_seeds = 1 if quick else 10
+    config.batch_size = 128
+    config.init_batch_size = 1024
+    config.num_epochs = 12 if quick else 40
+    config.num_steps = config_dict.placeholder(int)
+    config.log_every = 20
+    config.checkpoint_every = 500
+
+    config.data = ConfigDict()
+    config.data.name = "simple_picture"
+    config.data.size = 64
+
+    config.manifold = ConfigDict()
+    config.manifold.name = "flat_torus"
+    config.manifold.dim = 2
+    config.manifold.radius = config_dict.placeholder(float)
+
+    config.model = ConfigDict()
+    config.model.encoder_widths = (512, 512, 512)
+    config.model.decoder_widths = (512, 512)
+    config.model.likelihood = "gaussian"
+    config.model.num_walk_steps = 10
+    config.model.kl = "exact"
+    config.model.whiten_init = True
+
+    config.model.time = ConfigDict()
+    config.model.time.initial = 1e-3
+    config.model.time.floor_start = 0.5
+    config.model.time.floor_end = 1e-4
+    config.model.time.hold_steps = 200 if quick else 400
+    config.model.time.anneal_steps = 600 if quick else 1600
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.final_learning_rate = 1e-5
+    config.optimizer.decay_fraction = 0.3
+
+    config.evaluation = ConfigDict()
+    config.evaluation.importance_samples = 100
+    config.evaluation.bound_samples = 10
+    config.evaluation.batch_size = 100
+    config.evaluation.degree_grid = 64
+    return config

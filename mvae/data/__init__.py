@@ -1,0 +1,43 @@
+"""Data sets by name: arrays on the device and a pure function that renders batches."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from mvae.data.dataset import Dataset
+from mvae.data.mnist import mnist
+from mvae.data.pictures import fourier_pictures, simple_pictures
+from mvae.errors import unknown
+
+__all__ = ["BUILDERS", "Dataset", "load"]
+
+BUILDERS: dict[str, Callable[..., Dataset]] = {
+    "fourier_picture": fourier_pictures,
+    "mnist": mnist,
+    "simple_picture": simple_pictures,
+}
+
+
+def load(name: str, **options: Any) -> Dataset:
+    """Returns the data set of that name, its arrays on the default device.
+
+    Args:
+      name: one of `BUILDERS`.
+      **options: options of that builder; those left out keep their defaults.
+
+    Raises:
+      UsageError: if the name or an option is not known, an option is out of range, or data are missing or
+        damaged.
+
+    >>> dataset = load("simple_picture", size=16, num_train=100)
+    >>> dataset.image_shape, dataset.train["translation"].shape
+    ((16, 16, 1), (100, 2))
+    """
+    if name not in BUILDERS:
+        raise unknown("data set", name, BUILDERS)
+    builder = BUILDERS[name]
+    known = inspect.signature(builder).parameters
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of the data set {name}", option, known)
+    return builder(**options)

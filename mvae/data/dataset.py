@@ -1,0 +1,70 @@
+"""What every data set is: arrays on the device and the pure function that makes batches of them."""
+
+import operator
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jax import Array
+
+from mvae.errors import UsageError
+
+Rows = dict[str, Array]
+Batch = dict[str, Array]
+
+
+class Dataset(NamedTuple):
+    """Arrays that live on the device, and the pure function that turns rows of them into a batch.
+
+    A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
+    int32 `(B,)`, for digits; `"translation"`, float32 `(B, 2)` in radians, for translated pictures.
+
+    Attributes:
+      name: the name under which `mvae.data.load` knows the data set.
+      train: training arrays, the example axis first in every one of them.
+      test: test arrays under the same keys.
+      render: rows `(B, ...)` of `train` or `test` -> batch; pure, so it runs inside the jitted step.
+      image_shape: `(height, width, channels)` of `"image"`.
+    """
+
+    name: str
+    train: Rows
+    test: Rows
+    render: Callable[[Rows], Batch]
+    image_shape: tuple[int, int, int]
+
+    @property
+    def num_train(self) -> int:
+        """Number of training examples."""
+        return _num_examples(self.train)
+
+    @property
+    def num_test(self) -> int:
+        """Number of test examples."""
+        return _num_examples(self.test)
+
+
+def _num_examples(arrays: Rows) -> int:
+    return next(iter(arrays.values())).shape[0]
+
+
+def integer_option(name: str, given: int, minimum: int) -> int:
+    """Returns `given` if it is an integer of at least `minimum`.
+
+    Args:
+      name: the option's name, for the message.
+      given: the option's value.
+      minimum: the least value that makes sense.
+
+    Raises:
+      UsageError: if it is not an integer, or less than `minimum`.
+
+    >>> integer_option("size", 64, 2)
+    64
+    """
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = None
+    if number is None or isinstance(given, bool) or number < minimum:
+        raise UsageError(f"data option {name}={given!r}: must be an integer of at least {minimum}")
+    return number

@@ -1,0 +1,64 @@
+"""Heat kernels: transition densities of Brownian motion."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mvae.diffusion.checks import check_ends, unsupported
+from mvae.diffusion.circle_kernel import log_circle_kernel
+from mvae.diffusion.sphere_kernel import log_sphere_kernel
+from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+
+
+def log_heat_kernel(
+    manifold: Manifold,
+    t: Float[Array, "*#batch"] | float,
+    z: Float[Array, "*#batch n"],
+    w: Float[Array, "*#batch n"],
+) -> Float[Array, "*batch"]:
+    """Log density at w, with respect to Riemannian volume, of Brownian motion started at z, after time t.
+
+      d/dt q = 1/2 Laplacian q,  q(0; z, .) = delta_z.
+
+    >>> z, w = jnp.array([0.0, 0.0, 1.0]), jnp.array([0.0, 1.0, 0.0])
+    >>> round(float(log_heat_kernel(Sphere(2), 0.3, z, w)), 4)
+    -4.4673
+
+    Args:
+      manifold: `Euclidean`, `FlatTorus` or `Sphere`, of any dimension.
+      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
+      z: starting points, (..., n).
+      w: end points, (..., n).
+
+    Returns:
+      Log densities, (...), with finite derivatives in t, z and w, at z and at its cut locus too. Against
+      exact series, for t in [1e-5, 10] and d up to 50, the density has relative error below 1e-10 in float64
+      and 1e-4 in float32; as |log q| grows past 100 the error follows its rounding. Smaller times give the
+      Gaussian in the distance with its curvature factors, larger ones -log Vol.
+
+    Raises:
+      ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
+        not known and not checked.
+      NotImplementedError: for other manifolds.
+    """
+    t, z, w = check_ends(manifold, t, z, w)
+    match manifold:
+        case Euclidean(dim=dim):
+            return -jnp.sum((w - z) ** 2, axis=-1) / (2 * t) - dim / 2 * jnp.log(2 * math.pi * t)
+        case FlatTorus():
+            return jnp.sum(log_circle_kernel(jnp, t[..., None], manifold.angles_between(z, w)), axis=-1)
+        case Sphere(dim=dim, radius=radius):
+            angle = manifold.distance(z, w) / radius
+            return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(
+                radius
+            )
+        case _:
+            raise unsupported("heat kernel", manifold, "Euclidean, FlatTorus and Sphere have one")
+
+
+def log_radial_kernel(
+    dim: int, t: Float[Array, "*batch"], angle: Float[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    """Log heat kernel of the unit sphere S^d as a function of the angle between the two points."""
+    return log_circle_kernel(jnp, t, angle) if dim == 1 else log_sphere_kernel(jnp, t, angle, dim)

@@ -1,0 +1,34 @@
+"""The law that Brownian motion is compared with."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mvae.manifolds import Euclidean, Manifold
+from mvae.manifolds.checks import check_points
+
+
+def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """Log density of the prior with respect to Riemannian volume.
+
+    It is the uniform law, -log Vol, on a closed manifold and N(0, I) on Euclidean space.
+
+    >>> from mvae.manifolds import Sphere
+    >>> round(float(log_prior(Sphere(2), jnp.array([0.0, 0.0, 1.0]))), 4)
+    -2.531
+
+    Args:
+      manifold: space of the points.
+      z: points of the manifold, (..., n).
+
+    Returns:
+      Log densities, (...).
+
+    Raises:
+      ValueError: for a wrong last axis or dtype.
+    """
+    z = check_points("z", z, manifold.ambient_dim)
+    if isinstance(manifold, Euclidean):
+        return -(jnp.sum(z**2, axis=-1) + manifold.dim * math.log(2 * math.pi)) / 2
+    return jnp.full(z.shape[:-1], -manifold.log_volume, z.dtype)

@@ -1,0 +1,70 @@
+"""Random walks that approach Brownian motion."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mvae.diffusion.checks import check_start
+from mvae.manifolds import Euclidean, Manifold
+
+_KINDS = ("projection", "geodesic")
+
+
+def random_walk(
+    key: jax.Array,
+    manifold: Manifold,
+    z: Float[Array, "*#batch n"],
+    t: Float[Array, "*#batch"] | float,
+    *,
+    num_steps: int = 10,
+    kind: str = "projection",
+    return_path: bool = False,
+) -> Float[Array, "*batch n"] | Float[Array, "steps *batch n"]:
+    """Walks from z for a time t, in N steps.
+
+      projection:  z <- P(z + sqrt(t/N) eps)
+      geodesic:    z <- exp_z(sqrt(t/N) (tangent part of eps)),   eps ~ N(0, I) in the ambient space.
+
+    Both tend in law to Brownian motion at time t as N grows, with an error of order t/N. On Euclidean space
+    they are Brownian motion itself, so that without the path one step is taken, whatever N.
+
+    >>> from mvae.manifolds import Sphere
+    >>> z = jnp.array([0.0, 0.0, 1.0])
+    >>> random_walk(jax.random.key(0), Sphere(2), z, 0.1, num_steps=5, return_path=True).shape
+    (6, 3)
+
+    Args:
+      key: typed key of `jax.random`.
+      manifold: space to walk on.
+      z: starting points, (..., n).
+      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
+      num_steps: number N of steps.
+      kind: "projection" or "geodesic".
+      return_path: whether to return every position, the start included.
+
+    Returns:
+      End points, (..., n), or the path, (N + 1, ..., n); differentiable in z and t.
+
+    Raises:
+      ValueError: for wrong shapes, an unknown `kind`, a `num_steps` below 1, or a t that is not positive;
+        under `jax.jit` the values of t are not known and not checked.
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}")
+    if num_steps < 1:
+        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+    t, z = check_start(manifold, t, z)
+    if isinstance(manifold, Euclidean) and not return_path:
+        num_steps = 1
+    scale = jnp.sqrt(t / num_steps)[..., None]
+    noise = jax.random.normal(key, (num_steps, *z.shape), z.dtype)
+
+    def step(position: Array, increment: Array) -> tuple[Array, Array | None]:
+        if kind == "projection":
+            position = manifold.project(position + scale * increment)
+        else:
+            position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
+        return position, position if return_path else None
+
+    end, path = jax.lax.scan(step, z, noise)
+    return end if path is None else jnp.concatenate([z[None], path])

@@ -1,0 +1,93 @@
+"""What the colours of encoded data mean: classes, a number, or a translation."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from mvae.figures import style
+from mvae.figures.check import finite
+from mvae.figures.colours import PALETTE, periodic_colours
+
+
+class Colouring(NamedTuple):
+    """The colour of every point, and the legend: `width` inches, drawn by `legend(figure, axes, side)`."""
+
+    colours: np.ndarray
+    width: float
+    legend: Callable[[Figure, list[Axes], SubFigure | None], None]
+
+
+def colouring_of(n: int, label: Any, translation: Any) -> Colouring:
+    """Returns the colours of n points: by class, number or translation, or all alike if none is given."""
+    if label is not None and translation is not None:
+        raise ValueError("label and translation both ask for the colours: give one of them")
+    if translation is not None:
+        return Colouring(periodic_colours(finite("translation", translation, (n, 2))), 1.15, _legend_square)
+    if label is None:
+        return Colouring(np.tile(to_rgb(style.ACCENT), (n, 1)), 0.0, lambda *_: None)
+    label = np.asarray(label)
+    if label.shape != (n,):
+        raise ValueError(f"label must have shape ({n},), one for each point of z, got {label.shape}")
+    is_text = label.dtype.kind not in "biufV"  # V: bfloat16
+    values = label if is_text else finite("label", label, (n,))
+    names, index = np.unique(values, return_inverse=True)
+    if len(names) <= len(PALETTE):
+        return _classes([str(v) if is_text else f"{v:g}" for v in names], index)
+    if is_text:
+        raise ValueError(f"label has {len(names)} names, more than the {len(PALETTE)} there are colours for")
+    return _scale(values)
+
+
+def _classes(names: list[str], index: np.ndarray) -> Colouring:
+    colours = np.array([to_rgb(c) for c in PALETTE])
+
+    def legend(figure: Figure, axes: list[Axes], side: SubFigure | None) -> None:
+        del axes, side
+        dots = [
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                markersize=4,
+                markeredgewidth=0,
+                color=colours[k],
+                label=name,
+            )
+            for k, name in enumerate(names)
+        ]
+        figure.legend(handles=dots, loc="outside right center", handlelength=0.8, labelspacing=0.35)
+
+    return Colouring(colours[index], 0.3 + 0.06 * max(map(len, names)), legend)
+
+
+def _scale(values: np.ndarray) -> Colouring:
+    mappable = ScalarMappable(Normalize(values.min(), values.max()), cmap="viridis")
+
+    def legend(figure: Figure, axes: list[Axes], side: SubFigure | None) -> None:
+        del side
+        bar = figure.colorbar(mappable, ax=axes, shrink=0.7, aspect=22, pad=0.03)
+        bar.set_label("label")
+        bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
+
+    return Colouring(mappable.to_rgba(values)[:, :3], 0.65, legend)
+
+
+def _legend_square(figure: Figure, axes: list[Axes], side: SubFigure | None) -> None:
+    del figure, axes
+    assert side is not None
+    ax = side.add_subplot()
+    angle = (np.arange(128) + 0.5) * (2 * np.pi / 128)
+    square = periodic_colours(np.stack(np.meshgrid(angle, angle), axis=-1))
+    ax.imshow(square, origin="lower", extent=(0, 2 * np.pi, 0, 2 * np.pi))
+    ticks = {0.0: "0", np.pi: r"$\pi$", 2 * np.pi: r"$2\pi$"}
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_yticks(list(ticks), list(ticks.values()))
+    ax.set_xlabel("translation $a$")
+    ax.set_ylabel("translation $b$")

@@ -1,0 +1,50 @@
+"""Many images as one."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+
+def mosaic(images: Any) -> np.ndarray:
+    """Lays images side by side without gaps.
+
+    Args:
+        images: (rows, cols, H, W, C); image (i, j) goes to row i from the top, column j from the left.
+
+    Returns:
+        (rows·H, cols·W, C).
+
+    >>> mosaic(np.arange(4).reshape(2, 2, 1, 1, 1))[..., 0]
+    array([[0, 1],
+           [2, 3]])
+    """
+    images = np.asarray(images)
+    rows, cols, height, width, channels = images.shape
+    return images.swapaxes(1, 2).reshape(rows * height, cols * width, channels)
+
+
+def check_channels(name: str, images: np.ndarray) -> None:
+    """Raises ValueError unless the last axis has one channel (grey) or three (red, green, blue)."""
+    if images.shape[-1] not in (1, 3):
+        raise ValueError(f"{name} must have 1 or 3 channels on the last axis, got shape {images.shape}")
+
+
+def show(ax: Axes, picture: np.ndarray, low: float, high: float) -> AxesImage:
+    """Shows a picture (H, W, 1 or 3) in pixel coordinates, `low` black and `high` white, per channel.
+
+    The artist keeps the pixels: `get_array()` is the picture, scaled to [0, 1] when it is in colour.
+    """
+    if picture.shape[-1] == 1:
+        return ax.imshow(picture[..., 0], cmap="gray", vmin=low, vmax=high)
+    return ax.imshow(np.clip((picture - low) / (high - low), 0.0, 1.0))
+
+
+def shared_range(*arrays: np.ndarray) -> tuple[float, float]:
+    """Returns what black and white stand for: 0 and 1 where those hold all values, else the extremes."""
+    low = min(float(array.min()) for array in arrays)
+    high = max(float(array.max()) for array in arrays)
+    if low >= 0.0 and high <= 1.0:
+        return 0.0, 1.0
+    return low, high if high > low else low + 1.0

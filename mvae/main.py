@@ -1,0 +1,133 @@
+"""Trains, evaluates and draws one experiment.
+
+  python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
+
+Any entry of the config can be set on the command line, as in --config.manifold.name=sphere. The same command
+on the same folder resumes an interrupted run; a finished run only prints its results again.
+
+Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped by SIGINT and SIGTERM, a
+checkpoint written.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from mvae.errors import UsageError, unknown
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", help_string="Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, figures, results.")
+
+
+def _keys(config: ConfigDict, prefix: str = "config") -> Iterator[str]:
+    """Yields the dotted names of all entries."""
+    for key in config:
+        value = config[key]
+        if isinstance(value, ConfigDict):
+            yield from _keys(value, f"{prefix}.{key}")
+        else:
+            yield f"{prefix}.{key}"
+
+
+def _overrides(argv: list[str]) -> list[str]:
+    return [argument for argument in argv if argument.lstrip("-").startswith("config.")]
+
+
+def _unknown_key(argv: list[str]) -> UsageError:
+    """Returns the error for the first override whose key the config does not have."""
+    flags.FLAGS([argument for argument in argv if argument not in _overrides(argv)])
+    keys = list(_keys(_CONFIG.value))
+    for argument in _overrides(argv):
+        name = argument.lstrip("-").split("=")[0]
+        if name not in keys:
+            return unknown("config key", name, keys)
+    return UsageError(f"cannot set {' '.join(_overrides(argv))}")
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the command line; bad input exits with code 2 and one message."""
+    if {"--help", "-h", "-help"} & set(argv):
+        print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help('mvae.main' if __name__ != '__main__' else sys.argv[0])}")
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(argv)[1:]
+        if rest:
+            raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
+        _load_config()
+        if _WORKDIR.value is None:
+            raise UsageError("give --workdir=FOLDER, the folder of the run")
+    except (AttributeError, KeyError):
+        _exit(_unknown_key(argv))
+    except (flags.Error, UsageError) as error:
+        _exit(error)
+    return argv[:1]
+
+
+def _load_config() -> dict[str, Any]:
+    """Returns the resolved config as plain dicts.
+
+    Raises:
+        UsageError: If no config was given, there is no such file, or it refuses its argument.
+    """
+    folder = Path("configs")
+    available = sorted(str(path) for path in folder.glob("*.py"))
+    try:
+        config = _CONFIG.value
+        if config is None:
+            raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'configs/NAME.py'}")
+        return config.to_dict()
+    except FileNotFoundError as error:
+        raise unknown("config file", str(error.filename), available) from error
+    except ValueError as error:
+        raise UsageError(f"--config: {error}") from error
+
+
+def _exit(error: Exception) -> None:
+    print(f"mvae: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    """The means of a run, one line each, with the standard deviation where there are several seeds."""
+    lines = [f"{results['num_seeds']} seed(s), {results['num_steps']} steps, {results['num_test']} test examples"]
+    for name, mean in results["mean"].items():
+        std = results["std"][name]
+        lines.append(f"  {name:20s} {mean:12.5g}" + (f" ± {std:.2g}" if std is not None else ""))
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> int:
+    """Runs the experiment of the flags; returns the exit code."""
+    from mvae.training import Diverged, Interrupted, run  # heavy imports, not needed for --help
+
+    logging.set_verbosity(logging.INFO)
+    workdir = Path(_WORKDIR.value)
+    try:
+        results = run(_load_config(), workdir, _overrides(sys.argv))
+    except UsageError as error:
+        _exit(error)
+        raise
+    except Diverged as error:
+        print(f"mvae: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as stop:
+        print(f"mvae: {stop}; the same command resumes", file=sys.stderr)
+        return stop.exit_code
+    print(_table(results))
+    print(f"figures in {workdir / 'figures'}")
+    return 0
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    app.run(main, flags_parser=_parse)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,150 @@
+"""The interface that every latent space has."""
+
+import abc
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from mvae.manifolds.checks import check_pair, check_points
+
+
+class Manifold(abc.ABC):
+    """A Riemannian manifold embedded in R^n, with the metric that the embedding induces.
+
+    Subclasses are frozen dataclasses, hence hashable and fit to be static arguments of `jax.jit`. Points sit
+    on the last axis, leading axes broadcast. Every method raises `ValueError` naming the argument for a wrong
+    last axis, a dtype that is not floating, or shapes that do not broadcast.
+
+    Values and first derivatives are finite everywhere. Where the mathematics leaves a choice (the projection
+    of the origin, `log` on the cut locus, the derivative of `distance` where it has none) each manifold says
+    which.
+    """
+
+    dim: int
+
+    @property
+    @abc.abstractmethod
+    def ambient_dim(self) -> int:
+        """Dimension n of the space R^n that the points live in."""
+
+    @property
+    @abc.abstractmethod
+    def log_volume(self) -> float:
+        """Logarithm of the Riemannian volume, which stays finite where the volume itself underflows."""
+
+    @property
+    def volume(self) -> float:
+        """Riemannian volume."""
+        return math.exp(self.log_volume)
+
+    @abc.abstractmethod
+    def project(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+        """Nearest point of the manifold.
+
+        Args:
+          x: points of the ambient space, (..., n).
+
+        Returns:
+          Points of the manifold, (..., n).
+        """
+
+    @abc.abstractmethod
+    def to_tangent(
+        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
+    ) -> Float[Array, "*batch n"]:
+        """Orthogonal projection of ambient vectors onto the tangent space.
+
+        Args:
+          z: points of the manifold, (..., n).
+          v: vectors of the ambient space, (..., n).
+
+        Returns:
+          Tangent vectors at z, (..., n).
+        """
+
+    @abc.abstractmethod
+    def exp(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+        """Point reached from z in unit time by the geodesic of initial velocity v.
+
+        Args:
+          z: points of the manifold, (..., n).
+          v: tangent vectors at z, (..., n); a normal component is not removed.
+
+        Returns:
+          Points of the manifold, (..., n).
+        """
+
+    @abc.abstractmethod
+    def log(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+        """Initial velocity v of a shortest geodesic from z to w.
+
+        It satisfies exp(z, v) = w and |v| = distance(z, w).
+
+        Args:
+          z: points of the manifold, (..., n).
+          w: points of the manifold, (..., n).
+
+        Returns:
+          Tangent vectors at z, (..., n).
+        """
+
+    @abc.abstractmethod
+    def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
+        """Geodesic distance.
+
+        Args:
+          z: points of the manifold, (..., n).
+          w: points of the manifold, (..., n).
+
+        Returns:
+          Distances, (...). Where w = z or w is on the cut locus of z the derivative is set to a finite value.
+        """
+
+    @abc.abstractmethod
+    def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        """Scalar curvature at z, in units of one over length squared.
+
+        Args:
+          z: points of the manifold, (..., n).
+
+        Returns:
+          Curvatures, (...).
+        """
+
+    @abc.abstractmethod
+    def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
+        """Draws from the uniform law, the Riemannian volume divided by its total.
+
+        Args:
+          key: typed key of `jax.random`.
+          shape: leading axes of the result.
+
+        Returns:
+          Points of the manifold, (*shape, n), in the default floating dtype.
+        """
+
+    @abc.abstractmethod
+    def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
+        """Whether each point satisfies the equations of the manifold up to `atol`.
+
+        Args:
+          x: points of the ambient space, (..., n).
+          atol: largest deviation allowed, in units of length.
+
+        Returns:
+          Booleans, (...).
+        """
+
+    def _points(self, name: str, x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+        return check_points(name, x, self.ambient_dim)
+
+    def _pair(
+        self, names: tuple[str, str], z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]
+    ) -> tuple[Float[Array, "*#batch n"], Float[Array, "*#batch n"]]:
+        return check_pair(names, z, w, self.ambient_dim)
+
+    def _constant(self, z: Float[Array, "*batch n"], value: float) -> Float[Array, "*batch"]:
+        z = self._points("z", z)
+        return jnp.full(z.shape[:-1], value, z.dtype)

@@ -1,0 +1,126 @@
+"""The round sphere."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from mvae.manifolds import safe_math
+from mvae.manifolds.checks import check_dim, check_radius
+from mvae.manifolds.manifold import Manifold
+
+
+def _dot(x: Float[Array, "*#batch n"], y: Float[Array, "*#batch n"]) -> Float[Array, "*batch 1"]:
+    return jnp.sum(x * y, axis=-1, keepdims=True)
+
+
+def _tangent_part(u: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+    return v - _dot(u, v) * u
+
+
+def _any_tangent(u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+    """Unit tangent vector at u: the tangent part of the coordinate axis that is least aligned with u."""
+    axis = jax.nn.one_hot(jnp.argmin(jnp.abs(u), axis=-1), u.shape[-1], dtype=u.dtype)
+    return safe_math.normalize(_tangent_part(u, axis))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sphere(Manifold):
+    """S^d of radius R in R^(d+1): |z| = R.
+
+    >>> Sphere(dim=2).volume / math.pi
+    4.0
+
+    Args:
+      dim: dimension d.
+      radius: radius R, a length.
+
+    Raises:
+      ValueError: if `dim` is not an integer of at least 1, or `radius` is not positive and finite.
+    """
+
+    dim: int
+    radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", check_dim(self.dim))
+        object.__setattr__(self, "radius", check_radius(self.radius))
+
+    @property
+    def ambient_dim(self) -> int:
+        """Dimension d + 1."""
+        return self.dim + 1
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of 2 pi^((d+1)/2) R^d / Gamma((d+1)/2)."""
+        half = (self.dim + 1) / 2
+        return math.log(2) + half * math.log(math.pi) + self.dim * math.log(self.radius) - math.lgamma(half)
+
+    @property
+    def volume(self) -> float:
+        """2 pi^((d+1)/2) R^d / Gamma((d+1)/2); 0 where that underflows (d in the hundreds)."""
+        half = (self.dim + 1) / 2
+        if half > 100:
+            return math.exp(self.log_volume)
+        return 2 * math.pi**half / math.gamma(half) * self.radius**self.dim
+
+    def project(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+        """Returns R x / |x|; (R, 0, ..., 0) with derivative 0 where max|x| < sqrt(tiny), so at the origin."""
+        return self.radius * safe_math.normalize(self._points("x", x))
+
+    def to_tangent(
+        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
+    ) -> Float[Array, "*batch n"]:
+        """Returns v - <z, v> z / R^2."""
+        z, v = self._pair(("z", "v"), z, v)
+        return _tangent_part(z / self.radius, v)
+
+    def exp(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+        """Returns cos(|v|/R) z + sin(|v|/R) R v / |v|."""
+        z, v = self._pair(("z", "v"), z, v)
+        angle_squared = _dot(v, v) / self.radius**2
+        return safe_math.cos_sqrt(angle_squared) * z + safe_math.sinc_sqrt(angle_squared) * v
+
+    def log(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+        """Returns the shortest tangent vector that `exp` takes to w.
+
+        Within 4 eps of the antipode of z every direction is as good: then it is that of the tangent part of
+        the coordinate axis least aligned with z.
+        """
+        z, w = self._pair(("z", "w"), z, w)
+        u, v = z / self.radius, w / self.radius
+        sine_squared = _dot(v - u, v - u) / 4  # of half the angle
+        # v - u and v + u have the same tangent part as v; the shorter one loses nothing to cancellation.
+        tangent = _tangent_part(u, jnp.where(sine_squared < 0.5, v - u, v + u))
+        near = sine_squared < safe_math.taylor_threshold(u)
+        small = safe_math.angle_over_sine(jnp.where(near, sine_squared, 0)) * tangent
+
+        length = safe_math.norm(tangent)[..., None]
+        opposite = ~near & (length < 4 * float(jnp.finfo(u.dtype).eps))
+        direction = tangent / jnp.where(near | opposite, 1, length)
+        direction = jnp.where(opposite, _any_tangent(u), direction)
+        return self.radius * jnp.where(near, small, self._angle(u, v)[..., None] * direction)
+
+    def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
+        """Returns 2 R atan2(|z - w|, |z + w|), with derivative 0 along the sphere at w = z and at w = -z."""
+        z, w = self._pair(("z", "w"), z, w)
+        return self.radius * self._angle(z / self.radius, w / self.radius)
+
+    def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        """Returns d (d - 1) / R^2."""
+        return self._constant(z, self.dim * (self.dim - 1) / self.radius**2)
+
+    def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
+        """Draws from the uniform law: the projection of N(0, I)."""
+        return self.project(jax.random.normal(key, (*shape, self.ambient_dim)))
+
+    def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
+        """Returns whether | |x| - R | <= atol."""
+        return jnp.abs(safe_math.norm(self._points("x", x)) - self.radius) <= atol
+
+    @staticmethod
+    def _angle(u: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
+        return 2 * jnp.arctan2(safe_math.norm(u - v), safe_math.norm(u + v))

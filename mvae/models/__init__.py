@@ -1,0 +1,7 @@
+"""Models: one file per method, each a NamedTuple of pure functions."""
+
+from mvae.models.dvae import DVAEConfig, dvae
+from mvae.models.model import LossTerms, Model, Posterior
+from mvae.models.time import TimeConfig
+
+__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "TimeConfig", "dvae"]

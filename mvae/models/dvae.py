@@ -1,0 +1,137 @@
+"""ΔVAE: the posterior is Brownian motion on the latent manifold (dvae.md)."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float, Key
+
+from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk
+from mvae.manifolds import Manifold
+from mvae.models.likelihood import LIKELIHOODS
+from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
+from mvae.models.time import TimeConfig, time_floor
+from mvae.models.whitening import whiten_head
+from mvae.nets import MLPDecoder, MLPEncoder
+from mvae.nets.mlp import POINT_HEAD
+
+KL_METHODS = ("exact", "asymptotic")
+
+
+@dataclasses.dataclass(frozen=True)
+class DVAEConfig:
+    """Everything that makes a ΔVAE apart from the data.
+
+    Attributes:
+        manifold: The latent space; Euclidean space makes the usual VAE with one variance for all directions.
+        image_shape: (height, width, channels).
+        encoder_widths: Hidden layers of the encoder.
+        decoder_widths: Hidden layers of the decoder.
+        likelihood: One of `mvae.models.likelihood.LIKELIHOODS`.
+        num_walk_steps: Steps N of the projection walk that draws from the posterior.
+        kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
+        whiten_init: Whether the encoder's last layer starts out whitening its output on a batch.
+        time: How the diffusion time is made.
+
+    Raises:
+        ValueError: For a value outside the ranges above, naming it.
+    """
+
+    manifold: Manifold
+    image_shape: tuple[int, int, int]
+    encoder_widths: tuple[int, ...]
+    decoder_widths: tuple[int, ...]
+    likelihood: str
+    num_walk_steps: int
+    kl: str
+    whiten_init: bool
+    time: TimeConfig
+
+    def __post_init__(self):
+        for name in ("encoder_widths", "decoder_widths"):
+            widths = getattr(self, name)
+            if not widths or any(width < 1 for width in widths):
+                raise ValueError(f"{name} must be one or more positive widths, got {widths}")
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
+        if self.kl not in KL_METHODS:
+            raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
+        if self.num_walk_steps < 1:
+            raise ValueError(f"num_walk_steps must be at least 1, got {self.num_walk_steps}")
+
+
+def dvae(config: DVAEConfig) -> Model:
+    """Builds the ΔVAE.
+
+    loss(x) = -E_{z ~ q(x)}[log p(x | z)] + KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
+    time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space).
+
+    Args:
+        config: The typed configuration.
+
+    Returns:
+        The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
+    """
+    manifold = config.manifold
+    encoder = MLPEncoder(config.encoder_widths, manifold.ambient_dim, math.log(config.time.initial))
+    decoder = MLPDecoder(config.decoder_widths, config.image_shape)
+    likelihood = LIKELIHOODS[config.likelihood]()
+
+    def init(key: Key[Array, ""], batch: Batch) -> Params:
+        encoder_key, decoder_key = jax.random.split(key)
+        encoder_params = encoder.init(encoder_key, batch["image"][:1])
+        if config.whiten_init:
+            points, _ = encoder.apply(encoder_params, batch["image"])
+            encoder_params = whiten_head(encoder_params, POINT_HEAD, points)
+        decoder_params = decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim)))
+        return {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.params}
+
+    def posterior(params: Params, image: Array, step: Array | None) -> Posterior:
+        point, log_time = encoder.apply(params["encoder"], image)
+        return Posterior(manifold.project(point), time_floor(config.time, step) + jnp.exp(log_time))
+
+    def encode(params: Params, image: Array) -> Posterior:
+        return posterior(params, image, None)
+
+    def decode(params: Params, z: Array) -> Array:
+        return likelihood.mean(decoder.apply(params["decoder"], z))
+
+    def sample_posterior(key: Key[Array, ""], q: Posterior, shape: tuple[int, ...] = ()) -> Array:
+        location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
+        time = jnp.broadcast_to(q.time, location.shape[:-1])
+        return random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
+
+    def loss_terms(
+        params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None
+    ) -> LossTerms:
+        image = batch["image"]
+        q = posterior(params, image, step)
+        output = decoder.apply(params["decoder"], sample_posterior(key, q))
+        reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
+        kl = kl_to_uniform(manifold, q.time, q.location, method=config.kl)
+        mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
+        loss = reconstruction + kl
+        return LossTerms(loss, -loss, reconstruction, kl, mse, q.time)
+
+    def log_likelihood(
+        params: Params, key: Key[Array, ""], batch: Batch, num_samples: int
+    ) -> Float[Array, " b"]:
+        image = batch["image"]
+        q = encode(params, image)
+        z = sample_posterior(key, q, (num_samples,))
+        output = decoder.apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
+        tiled = jnp.broadcast_to(image, (num_samples, *image.shape)).reshape(output.shape)
+        log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output)
+        log_weights = (
+            log_likelihoods.reshape(num_samples, -1)
+            + log_prior(manifold, z)
+            - log_heat_kernel(manifold, q.time, q.location, z)
+        )
+        return logsumexp(log_weights, axis=0) - math.log(num_samples)
+
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+        return decode(params, manifold.uniform(key, (num,)))
+
+    return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)

@@ -1,0 +1,62 @@
+"""The noun Model: pure functions closed over a typed config."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float, Key
+
+from mvae.manifolds import Manifold
+
+Batch = dict[str, Array]
+Params = Any
+
+
+class Posterior(NamedTuple):
+    """Brownian motion started at `location`, observed at `time`: the law q(z | x).
+
+    Attributes:
+        location: Points of the manifold, (..., n).
+        time: Diffusion time t > 0, variance per tangent direction, (...).
+    """
+
+    location: Float[Array, "... n"]
+    time: Float[Array, "..."]
+
+
+class LossTerms(NamedTuple):
+    """What a loss is made of, each per example, (b,), in nats; `mse` in squared pixel units, `time` bare.
+
+    `loss` is what is minimised; `elbo` = -`reconstruction` - `kl` whatever the loss.
+    """
+
+    loss: Float[Array, " b"]
+    elbo: Float[Array, " b"]
+    reconstruction: Float[Array, " b"]
+    kl: Float[Array, " b"]
+    mse: Float[Array, " b"]
+    time: Float[Array, " b"]
+
+
+class Model(NamedTuple):
+    """A latent-variable model as pure functions; a batch is a dict of arrays with at least "image".
+
+    Attributes:
+        manifold: The latent space.
+        init: (key, batch) -> params. May look at the batch (data-dependent initialisation).
+        encode: (params, image) -> Posterior, as it is after training.
+        decode: (params, z) -> picture, the mean of p(x | z), (b, h, w, c).
+        sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
+        loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
+            the objective that the schedules end with.
+        log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,).
+        sample: (params, key, num) -> pictures drawn from the model, (num, h, w, c).
+    """
+
+    manifold: Manifold
+    init: Callable[[Key[Array, ""], Batch], Params]
+    encode: Callable[[Params, Float[Array, "b h w c"]], Posterior]
+    decode: Callable[[Params, Float[Array, "b n"]], Float[Array, "b h w c"]]
+    sample_posterior: Callable[..., Float[Array, "... n"]]
+    loss_terms: Callable[..., LossTerms]
+    log_likelihood: Callable[..., Float[Array, " b"]]
+    sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num h w c"]]

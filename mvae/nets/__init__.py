@@ -1,0 +1,5 @@
+"""Flax networks: encoders to a point and a time, decoders from the latent space to a picture."""
+
+from mvae.nets.mlp import MLPDecoder, MLPEncoder
+
+__all__ = ["MLPDecoder", "MLPEncoder"]

@@ -1,0 +1,187 @@
+"""The seam: the ConfigDict of a run becomes typed, checked dataclasses here and nowhere else."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from mvae import manifolds
+from mvae.errors import UsageError, unknown
+from mvae.manifolds import Manifold
+
+T = TypeVar("T")
+
+MANIFOLDS: dict[str, type[Manifold]] = {
+    "euclidean": manifolds.Euclidean,
+    "sphere": manifolds.Sphere,
+    "flat_torus": manifolds.FlatTorus,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam, at a constant rate and then along half a cosine to a last one.
+
+    Attributes:
+        learning_rate: Rate until the decay begins.
+        final_learning_rate: Rate at the last step.
+        decay_fraction: Share of the steps, at the end, over which the rate falls; 0 for none.
+    """
+
+    learning_rate: float
+    final_learning_rate: float
+    decay_fraction: float
+
+    def __post_init__(self):
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0 <= self.final_learning_rate <= self.learning_rate:
+            raise ValueError(
+                f"final_learning_rate must lie in [0, learning_rate], got {self.final_learning_rate}"
+            )
+        if not 0 <= self.decay_fraction <= 1:
+            raise ValueError(f"decay_fraction must lie in [0, 1], got {self.decay_fraction}")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """How a finished run is judged, on the test set.
+
+    Attributes:
+        importance_samples: Draws L per example for the log-likelihood.
+        bound_samples: Draws per example for ELBO, KL and MSE.
+        batch_size: Examples at a time for the log-likelihood; bounds its memory.
+        degree_grid: Translations per direction of the grid on which the degree is computed.
+    """
+
+    importance_samples: int
+    bound_samples: int
+    batch_size: int
+    degree_grid: int
+
+    def __post_init__(self):
+        _positive(self, "importance_samples", "bound_samples", "batch_size")
+        if self.degree_grid < 8:
+            raise ValueError(f"degree_grid must be at least 8, got {self.degree_grid}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What the loop needs to know, the same for every method.
+
+    Attributes:
+        seed: Seed of the first member; member i of the seed axis uses seed + i.
+        num_seeds: Members trained at once along a vmapped axis.
+        batch_size: Examples per step.
+        init_batch_size: Examples shown to data-dependent initialisation.
+        num_epochs: Length of training in passes over the training set, whole batches only.
+        num_steps: Length of training in steps, in place of `num_epochs`; None to leave it to that.
+        log_every: Steps between lines of metrics.
+        checkpoint_every: Steps between checkpoints.
+    """
+
+    seed: int
+    num_seeds: int
+    batch_size: int
+    init_batch_size: int
+    num_epochs: int
+    num_steps: int | None
+    log_every: int
+    checkpoint_every: int
+
+    def __post_init__(self):
+        _positive(
+            self, "num_seeds", "batch_size", "init_batch_size", "num_epochs", "log_every", "checkpoint_every"
+        )
+        if self.num_steps is not None:
+            _positive(self, "num_steps")
+        if not 0 <= self.seed < 2**32 - self.num_seeds:
+            raise ValueError(f"seed must lie in [0, 2^32 - num_seeds), got {self.seed}")
+
+    def steps(self, num_examples: int) -> int:
+        """Returns the number of steps for a training set of a given size.
+
+        Raises:
+            ValueError: If a batch is larger than the training set.
+        """
+        if self.batch_size > num_examples:
+            raise ValueError(f"batch_size = {self.batch_size} is larger than the {num_examples} training examples")
+        if self.num_steps is not None:
+            return self.num_steps
+        return self.num_epochs * (num_examples // self.batch_size)
+
+
+def _positive(config: Any, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
+
+
+def typed(cls: type[T], block: Mapping[str, Any], where: str, **given: Any) -> T:
+    """Builds a dataclass from a block of a config, checking names and types.
+
+    Args:
+        cls: The dataclass.
+        block: The block; `given` fields are not read from it.
+        where: Name of the block in messages, such as "config.model".
+        **given: Fields that do not come from the block.
+
+    Raises:
+        UsageError: For an unknown or missing key, a value of another type, or one the dataclass refuses.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {field.name for field in dataclasses.fields(cls) if field.name not in given}  # type: ignore[arg-type]
+    for key in block:
+        if key not in fields:
+            raise unknown(f"key of {where}", key, fields)
+    if missing := sorted(fields - set(block)):
+        raise UsageError(f"{where} lacks {', '.join(missing)}")
+    values = {name: _convert(block[name], hints[name], f"{where}.{name}") for name in fields}
+    try:
+        return cls(**values, **given)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """Returns the value as the annotated type, or says what was expected."""
+    if dataclasses.is_dataclass(hint):
+        return typed(typing.cast(type, hint), value, where)
+    if typing.get_origin(hint) is tuple:
+        item = typing.get_args(hint)[0]
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{where} must be a sequence of {item.__name__}, got {value!r}")
+        return tuple(_convert(entry, item, where) for entry in value)
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, options) or (isinstance(value, bool) and bool not in options):
+        names = " or ".join("None" if option is type(None) else option.__name__ for option in options)
+        raise UsageError(f"{where} must be {names}, got {value!r}")
+    return value
+
+
+def build_manifold(block: Mapping[str, Any]) -> Manifold:
+    """Builds the manifold of a block {name, options}; an option of None is the manifold's default.
+
+    Raises:
+        UsageError: For an unknown name, an option this manifold does not have, or a value it refuses.
+    """
+    name = block["name"]
+    if name not in MANIFOLDS:
+        raise unknown("manifold", name, MANIFOLDS)
+    cls = MANIFOLDS[name]
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    options = {key: value for key, value in block.items() if key != "name" and value is not None}
+    for key in options:
+        if key not in known:
+            raise UsageError(
+                f"config.manifold.{key} = {options[key]!r} does not apply: {name} has {', '.join(known)} only"
+            )
+    try:
+        return cls(**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"config.manifold ({name}): {error}") from error

@@ -1,0 +1,117 @@
+"""From a config to data, model and stages: the one place where a method's name picks its code."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from mvae import data
+from mvae.data import Dataset
+from mvae.errors import UsageError, unknown
+from mvae.manifolds import Manifold
+from mvae.models import DVAEConfig, Model, dvae
+from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.training.stage import Stage, gradient_stage
+
+BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
+
+
+class Experiment(NamedTuple):
+    """What a config stands for.
+
+    Attributes:
+        run: Seeds, batches, steps.
+        evaluation: How the result is judged.
+        dataset: The data, on the device.
+        model: The model.
+        stages: The stages of training, in order.
+        params_of: Final state of the last stage -> parameters of the model.
+    """
+
+    run: RunConfig
+    evaluation: EvaluationConfig
+    dataset: Dataset
+    model: Model
+    stages: tuple[Stage, ...]
+    params_of: Callable[[Any], Any]
+
+
+def build_experiment(config: Mapping[str, Any]) -> Experiment:
+    """Builds everything a config names, checking all of it before anything is trained or written.
+
+    Args:
+        config: The resolved config as plain dicts (`ConfigDict.to_dict()`).
+
+    Raises:
+        UsageError: For anything unknown, missing or out of range, naming the key.
+    """
+    if missing := [name for name in BLOCKS if name not in config]:
+        raise UsageError(f"config lacks {', '.join(missing)}")
+    if config["method"] not in METHODS:
+        raise unknown("method", config["method"], METHODS)
+    rest = {name: value for name, value in config.items() if name not in BLOCKS}
+    run = typed(RunConfig, rest, "config")
+    optimizer = typed(OptimizerConfig, config["optimizer"], "config.optimizer")
+    evaluation = typed(EvaluationConfig, config["evaluation"], "config.evaluation")
+    manifold = build_manifold(config["manifold"])
+    options = {name: value for name, value in config["data"].items() if value is not None}
+    dataset = data.load(**options)
+    try:
+        num_steps = run.steps(dataset.num_train)
+    except ValueError as error:
+        raise UsageError(f"config: {error}") from error
+    run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
+    model, stages, params_of = METHODS[config["method"]](
+        config["model"], manifold, dataset, adam(optimizer, num_steps), num_steps
+    )
+    return Experiment(run, evaluation, dataset, model, stages, params_of)
+
+
+def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
+    """Returns Adam at a constant rate, then along half a cosine to the final one."""
+    decay_steps = round(config.decay_fraction * num_steps)
+    if decay_steps == 0:
+        return optax.adam(config.learning_rate)
+    decay = optax.cosine_decay_schedule(
+        config.learning_rate, decay_steps, alpha=config.final_learning_rate / config.learning_rate
+    )
+    constant = optax.constant_schedule(config.learning_rate)
+    return optax.adam(optax.join_schedules([constant, decay], [num_steps - decay_steps]))
+
+
+def _build_dvae(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """ΔVAE: one stage."""
+    config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
+    if config.likelihood == "bernoulli":
+        _check_unit_range(dataset)
+    model = dvae(config)
+    stage = gradient_stage(
+        "train",
+        num_steps,
+        lambda key, batch, previous: model.init(key, batch),
+        model.loss_terms,
+        optimizer,
+    )
+    return model, (stage,), lambda state: state.params
+
+
+def _check_unit_range(dataset: Dataset) -> None:
+    """Raises if the first pictures leave [0, 1], where a Bernoulli likelihood means nothing."""
+    image = dataset.render({name: array[:64] for name, array in dataset.train.items()})["image"]
+    low, high = float(jnp.min(image)), float(jnp.max(image))
+    if low < 0 or high > 1:
+        raise UsageError(
+            f"config.model.likelihood = 'bernoulli' needs pixels in [0, 1], those of {dataset.name} reach from "
+            f"{low:.2f} to {high:.2f}: use gaussian or gaussian_learned_variance"
+        )
+
+
+METHODS = {"dvae": _build_dvae}

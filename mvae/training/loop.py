@@ -1,0 +1,113 @@
+"""The loop over one stage: chunks of steps on the device, and between them everything a run owes its user."""
+
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from mvae.training.checkpoints import Checkpoints
+from mvae.training.metrics import MetricWriter, ProgressBar
+from mvae.training.program import NEVER, Program, Progress
+from mvae.training.run_folder import RunFolder
+from mvae.training.signals import Interrupted, StopRequest
+from mvae.training.stage import Stage
+
+# A chunk is as long as the terminal and a signal may wait for an answer.
+CHUNK_SECONDS = 2.0
+
+
+class Diverged(Exception):  # noqa: N818
+    """The loss of a seed was not finite."""
+
+
+def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpoint_every: int) -> int:
+    """Returns where the next chunk ends: after `length` steps, or at the next log line or checkpoint."""
+    borders = (step + length, (step // log_every + 1) * log_every, (step // checkpoint_every + 1) * checkpoint_every)
+    return min(*borders, stage.num_steps)
+
+
+def _check_finite(progress: Progress, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
+    first = np.asarray(progress.non_finite)
+    if (first != NEVER).any():
+        members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
+        raise Diverged(
+            f"loss of stage {stage.name} not finite between steps {chunk[0]} and {chunk[1]}; member of the seed "
+            f"axis (first step): {members}. The checkpoints in {folder.checkpoints / stage.name} are from before; "
+            "a smaller optimizer.learning_rate is the usual remedy"
+        )
+
+
+def run_stage(
+    stage: Stage,
+    program: Program,
+    previous: Any,
+    folder: RunFolder,
+    *,
+    log_every: int,
+    checkpoint_every: int,
+) -> Any:
+    """Runs a stage to its end, from its newest checkpoint if there is one.
+
+    Args:
+        stage: The stage.
+        program: Its compiled functions.
+        previous: Final state of the stage before, seeds on the first axis, or None.
+        folder: The run's folder.
+        log_every: Steps between two lines of metrics.
+        checkpoint_every: Steps between two checkpoints.
+
+    Returns:
+        The final state, seeds on the first axis.
+
+    Raises:
+        Interrupted: On SIGINT or SIGTERM, after a checkpoint was written.
+        Diverged: If a loss is not finite; earlier checkpoints stay.
+        UsageError: If no checkpoint of several can be read.
+    """
+    progress = program.init(previous)
+    checkpoints = Checkpoints(folder.checkpoints / stage.name)
+    restored = checkpoints.restore(progress)
+    step = 0
+    if restored is not None:
+        step, progress = restored
+        logging.info("stage %s resumes from step %d", stage.name, step)
+    if step >= stage.num_steps:
+        checkpoints.close()
+        return progress.state
+    orders = program.orders(step)
+    writer = MetricWriter(folder, stage.name, step)
+    bar = ProgressBar(stage.name, step, stage.num_steps)
+    length, interval_seconds = 1, 0.0
+    try:
+        with StopRequest() as request:
+            while step < stage.num_steps and request.received is None:
+                stop = _stop_of_chunk(step, length, stage, log_every, checkpoint_every)
+                began = time.perf_counter()
+                progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
+                seconds = time.perf_counter() - began
+                _check_finite(progress, stage, (step, stop), folder)
+                interval_seconds += seconds
+                per_step = seconds / (stop - step)
+                length = max(1, min(4 * length, int(CHUNK_SECONDS / max(per_step, 1e-9))))
+                step = stop
+                bar.advance(step)
+                if step % log_every == 0 or step == stage.num_steps:
+                    interval = (step - 1) % log_every + 1
+                    metrics = {name: np.asarray(value) / interval for name, value in progress.sums.items()}
+                    writer.write(step, metrics, interval_seconds)
+                    bar.report(step, metrics)
+                    interval_seconds = 0.0
+                    progress = progress._replace(sums=jax.tree.map(jnp.zeros_like, progress.sums))
+                if step % checkpoint_every == 0 or step == stage.num_steps:
+                    checkpoints.save(step, progress)
+        if request.received is not None and step < stage.num_steps:
+            checkpoints.save(step, progress)
+            raise Interrupted(request.received, stage.name, step)
+    finally:
+        checkpoints.close()
+        writer.close()
+        bar.close()
+    return progress.state

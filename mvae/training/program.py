@@ -1,0 +1,115 @@
+"""The compiled part of training: any number of steps of all seeds, in one program per stage."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from mvae.data import Dataset
+from mvae.training.order import batch_rows, epoch_order
+from mvae.training.stage import Metrics, Stage
+
+NEVER = np.iinfo(np.int32).max
+
+
+class Progress(NamedTuple):
+    """All that training carries from step to step, seeds on the first axis; what a checkpoint holds.
+
+    Attributes:
+        state: The stage's state.
+        sums: Sum of each metric since the last line of metrics.jsonl, (seeds,).
+        non_finite: First step whose loss was not finite, (seeds,); NEVER if there was none.
+    """
+
+    state: Any
+    sums: Metrics
+    non_finite: Int[Array, " seeds"]
+
+
+class Program(NamedTuple):
+    """The compiled functions of one stage.
+
+    Attributes:
+        init: (init keys, previous states or None) -> Progress at step 0.
+        run: (Progress, orders, start, stop) -> (Progress, orders); donates its first two arguments.
+        orders: step -> order of the examples in that step's epoch, (seeds, n).
+        drain: Progress -> (sums, Progress with sums of zero).
+    """
+
+    init: Callable[..., Progress]
+    run: Callable[..., tuple[Progress, Array]]
+    orders: Callable[[int], Array]
+
+
+def seed_keys(seed: int, num_seeds: int, stage_index: int) -> tuple[Key[Array, " s"], ...]:
+    """Returns keys for (init, order, steps), (num_seeds,) each; member i equals a lone run of seed + i."""
+    keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + num_seeds, dtype=jnp.uint32))
+    keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, stage_index), 3))(keys)
+    return keys[:, 0], keys[:, 1], keys[:, 2]
+
+
+def build_program(
+    stage: Stage, dataset: Dataset, batch_size: int, init_batch_size: int, keys: tuple[Key[Array, " s"], ...]
+) -> Program:
+    """Compiles nothing yet: returns the jitted functions of a stage.
+
+    The number of steps of `run` is a traced number, so one compilation serves every chunk of every length and
+    an interruption may fall on any step.
+
+    Args:
+        stage: The stage.
+        dataset: The data; its training arrays become arguments of the program and stay on the device.
+        batch_size: Examples per step and seed.
+        init_batch_size: Examples shown to the stage's init (the first ones).
+        keys: (init, order, step) keys from `seed_keys`.
+    """
+    init_keys, order_keys, step_keys = keys
+    arrays = dataset.train
+    num_examples = next(iter(arrays.values())).shape[0]
+    steps_per_epoch = num_examples // batch_size
+
+    def rows_to_batch(arrays, rows):
+        return dataset.render({name: array[rows] for name, array in arrays.items()})
+
+    def seed_step(arrays, key, order, state, step):
+        batch = rows_to_batch(arrays, batch_rows(order, step, batch_size))
+        return stage.step(jax.random.fold_in(key, step), state, batch)
+
+    all_seeds = jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None))
+
+    def orders_of(keys, step):
+        return jax.vmap(lambda key: epoch_order(key, step // steps_per_epoch, num_examples))(keys)
+
+    @jax.jit
+    def init(arrays, keys, previous) -> Progress:
+        batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
+        state = jax.vmap(stage.init, in_axes=(0, None, 0))(keys, batch, previous)
+        _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
+        sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
+        return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
+        def body(step, carry):
+            progress, orders = carry
+            new_epoch = step % steps_per_epoch == 0
+            orders = jax.lax.cond(new_epoch, lambda: orders_of(order_keys, step), lambda: orders)
+            state, metrics = all_seeds(arrays, step_keys, orders, progress.state, step)
+            sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
+            broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
+            return Progress(state, sums, jnp.minimum(progress.non_finite, broken)), orders
+
+        return jax.lax.fori_loop(start, stop, body, (progress, orders))
+
+    jitted_orders = jax.jit(orders_of)
+    return Program(
+        init=lambda previous: init(arrays, init_keys, previous),
+        run=lambda progress, orders, start, stop: run(
+            progress, orders, arrays, order_keys, step_keys, jnp.int32(start), jnp.int32(stop)
+        ),
+        orders=lambda step: jitted_orders(order_keys, jnp.int32(step)),
+    )

@@ -1,0 +1,128 @@
+"""What a run leaves behind: its numbers per member of the seed axis, and its figures."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from mvae import figures
+from mvae.data.pictures import translation_grid
+from mvae.evaluation import evaluate_bound, importance_log_likelihood, mapping_degree
+from mvae.evaluation.likelihood import map_batches
+from mvae.manifolds import FlatTorus
+from mvae.models.model import Params
+from mvae.training.experiment import Experiment
+from mvae.training.metrics import read_records
+from mvae.training.run_folder import RunFolder
+
+NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
+NUM_RECONSTRUCTIONS = 12
+GRID_SIZE = 15
+BOUND_BATCH = 500
+FIGURE_SEED = 0
+
+
+def _encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) -> np.ndarray:
+    """Locations of the posteriors of all rows, (n, ambient_dim)."""
+    model, render = experiment.model, experiment.dataset.render
+
+    def encode(key, batch):
+        del key
+        return model.encode(params, batch["image"]).location
+
+    return np.asarray(jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))(rows))
+
+
+def _degree(experiment: Experiment, params: Params) -> dict[str, Any]:
+    """Degree of the encoder from translations to the latent torus; empty where that is not defined."""
+    if experiment.model.manifold != FlatTorus(2) or "translation" not in experiment.dataset.test:
+        return {}
+    n = experiment.evaluation.degree_grid
+    rows = {"translation": translation_grid(n).reshape(-1, 2)}
+    degree = mapping_degree(experiment.model.manifold, _encode_rows(experiment, params, rows).reshape(n, n, -1))
+    return {
+        "degree": degree.degree,
+        "winding": degree.winding.tolist(),
+        "winding_consistent": degree.consistent,
+        "captured": float(abs(degree.degree) == 1),
+    }
+
+
+def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
+    """Returns the test-set numbers of one member: nats per picture, squared error per pixel.
+
+    Args:
+        experiment: The experiment.
+        params: Parameters of one member.
+        key: Source of the draws.
+    """
+    settings, dataset, model = experiment.evaluation, experiment.dataset, experiment.model
+    bound_key, likelihood_key = jax.random.split(key)
+    terms = evaluate_bound(
+        model,
+        params,
+        bound_key,
+        dataset.test,
+        dataset.render,
+        num_samples=settings.bound_samples,
+        batch_size=min(BOUND_BATCH, dataset.num_test),
+    )
+    log_likelihood = importance_log_likelihood(
+        model,
+        params,
+        likelihood_key,
+        dataset.test,
+        dataset.render,
+        num_samples=settings.importance_samples,
+        batch_size=min(settings.batch_size, dataset.num_test),
+    )
+    means = {name: float(np.mean(getattr(terms, name), dtype=np.float64)) for name in ("elbo", "kl", "mse", "time")}
+    means["log_likelihood"] = float(np.mean(log_likelihood, dtype=np.float64))
+    return means | _degree(experiment, params)
+
+
+def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns {"members", "num_seeds", "mean", "std"}; std is the sample standard deviation, None for one seed."""
+    names = [name for name, value in members[0].items() if isinstance(value, float)]
+    columns = {name: np.array([member[name] for member in members]) for name in names}
+    return {
+        "members": members,
+        "num_seeds": len(members),
+        "mean": {name: float(column.mean()) for name, column in columns.items()},
+        "std": {
+            name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()
+        },
+    }
+
+
+def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
+    """Draws the latent space of every member, and grid, reconstructions and curves of the first.
+
+    Args:
+        experiment: The experiment.
+        params: Parameters, seeds on the first axis.
+        folder: The run's folder.
+        results: What `summarize` returned.
+    """
+    dataset, model = experiment.dataset, experiment.model
+    rows = {name: array[:NUM_DRAWN] for name, array in dataset.test.items()}
+    batch = dataset.render({name: array[:NUM_RECONSTRUCTIONS] for name, array in rows.items()})
+    colour = {name: np.asarray(rows[name]) for name in ("label", "translation") if name in rows}
+    for index, member in enumerate(results["members"]):
+        one = jax.tree.map(lambda leaf, i=index: leaf[i], params)
+        title = f"seed {member['seed']}: ELBO {member['elbo']:.2f}"
+        title += f", degree {member['degree']:+d}" if "degree" in member else ""
+        figure = figures.latent_space(model.manifold, _encode_rows(experiment, one, rows), **colour, title=title)
+        figures.save(figure, folder.figures / f"latent_space_seed_{member['seed']}.png")
+    first = jax.tree.map(lambda leaf: leaf[0], params)
+    decode = jax.jit(model.decode)
+    decoded = decode(first, model.encode(first, batch["image"]).location)
+    figures.save(
+        figures.reconstructions(np.asarray(batch["image"]), np.asarray(decoded)), folder.figures / "reconstructions.png"
+    )
+    points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
+    grid = decode(first, points.reshape(-1, model.manifold.ambient_dim))
+    grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.image_shape)
+    figures.save(figures.decoded_grid(grid, manifold=model.manifold), folder.figures / "decoded_grid.png")
+    figures.save(figures.training_curves(read_records(folder.metrics)), folder.figures / "training_curves.png")

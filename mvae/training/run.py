@@ -1,0 +1,97 @@
+"""One run, from its config to its results and figures; the same call on the same folder resumes it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from mvae.errors import UsageError
+from mvae.training.experiment import Experiment, build_experiment
+from mvae.training.loop import run_stage
+from mvae.training.metrics import read_records
+from mvae.training.program import build_program, seed_keys
+from mvae.training.report import draw_figures, evaluate_member, summarize
+from mvae.training.run_folder import RunFolder, write_json
+
+EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
+
+
+def run(config: Mapping[str, Any], workdir: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """Trains, evaluates and draws what the config says, or what is missing of it.
+
+    Args:
+        config: The resolved config as plain dicts.
+        workdir: The run's folder; made if it is not there, resumed if it is.
+        overrides: The command line's overrides, recorded in config.json.
+
+    Returns:
+        What results.json holds: per member of the seed axis, mean and standard deviation.
+
+    Raises:
+        UsageError: For bad input, a folder of another config, or checkpoints none of which can be read.
+        Interrupted: After SIGINT or SIGTERM, with a checkpoint written.
+        Diverged: If a loss is not finite.
+    """
+    folder = RunFolder(workdir)
+    if (finished := _finished(folder, config)) is not None:
+        return finished
+    experiment = build_experiment(config)
+    folder.claim(dict(config), overrides or [])
+    params = train(experiment, folder)
+    results = evaluate(experiment, params, folder)
+    draw_figures(experiment, params, folder, results)
+    write_json(folder.results, results)
+    return results
+
+
+def _finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the results of a folder that is done with this config, None if there is work to do."""
+    if not folder.results.exists():
+        return None
+    folder.claim(dict(config), [])
+    try:
+        results = json.loads(folder.results.read_text())
+    except ValueError as error:
+        raise UsageError(f"{folder.results} cannot be read ({error}): remove it to evaluate again") from error
+    logging.info("%s is finished: nothing to do", folder.path)
+    return results
+
+
+def train(experiment: Experiment, folder: RunFolder) -> Any:
+    """Runs all stages and returns the parameters of the model, seeds on the first axis."""
+    run_config = experiment.run
+    state = None
+    for index, stage in enumerate(experiment.stages):
+        keys = seed_keys(run_config.seed, run_config.num_seeds, index)
+        program = build_program(stage, experiment.dataset, run_config.batch_size, run_config.init_batch_size, keys)
+        state = run_stage(
+            stage,
+            program,
+            state,
+            folder,
+            log_every=run_config.log_every,
+            checkpoint_every=run_config.checkpoint_every,
+        )
+    return experiment.params_of(state)
+
+
+def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
+    """Judges every member of the seed axis on the test set; see `summarize` for what comes back."""
+    members = []
+    for index in range(experiment.run.num_seeds):
+        seed = experiment.run.seed + index
+        key = jax.random.fold_in(jax.random.key(np.uint32(seed)), EVALUATION_STREAM)
+        member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
+        logging.info("evaluating seed %d", seed)
+        members.append({"seed": seed} | evaluate_member(experiment, member, key))
+    return summarize(members) | {
+        "num_steps": sum(stage.num_steps for stage in experiment.stages),
+        "num_train": experiment.dataset.num_train,
+        "num_test": experiment.dataset.num_test,
+        "importance_samples": experiment.evaluation.importance_samples,
+        "train_seconds": sum(record["seconds"] for record in read_records(folder.metrics)),
+    }

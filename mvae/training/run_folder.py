@@ -1,0 +1,117 @@
+"""The folder of a run: what it holds, that it belongs to one config, and that every write is atomic."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from mvae.errors import UsageError
+
+RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
+# Where the data lie is a matter of the machine, not of the experiment.
+MACHINE_KEYS = ("data.dir",)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file in one step: a reader sees the old text or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as indented JSON, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def _flat(block: dict, prefix: str = "") -> dict[str, Any]:
+    """Flattens nested dicts to dotted keys."""
+    flat = {}
+    for key, value in block.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _git_revision() -> str | None:
+    """Revision of the source tree, with "+dirty" where it was changed; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        show = ["git", "-C", str(folder), "describe", "--always", "--dirty=+dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(show, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Returns the versions, the device and the source revision a run was made with."""
+    return {
+        "versions": {name: metadata.version(name) for name in RECORDED_PACKAGES}
+        | {"python": platform.python_version()},
+        "devices": [str(device.device_kind) for device in jax.devices()],
+        "git_revision": _git_revision(),
+    }
+
+
+class RunFolder:
+    """Paths of a run, and the promise that the folder belongs to one config."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.results = path / "results.json"
+        self.figures = path / "figures"
+        self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
+
+    def claim(self, config: dict[str, Any], overrides: list[str]) -> None:
+        """Writes config.json, or checks that the one there says the same.
+
+        Args:
+            config: The resolved config, JSON types only.
+            overrides: The command line's overrides, for the record.
+
+        Raises:
+            UsageError: If the folder was made from another config (with the difference), holds something
+                else, or cannot be written.
+        """
+        config = json.loads(json.dumps(config))
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--workdir={self.path} is a file: give a folder")
+        if self.config.exists():
+            self._compare(config)
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
+        try:
+            write_json(self.config, {"config": config, "overrides": overrides, **environment()})
+        except OSError as error:
+            raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    def _compare(self, config: dict[str, Any]) -> None:
+        try:
+            before = _flat(json.loads(self.config.read_text())["config"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{self.config} cannot be read ({error}): restore it or give another --workdir"
+            ) from error
+        now = _flat(config)
+        differing = [
+            f"  {key}: {before.get(key, '(absent)')!r} there, {now.get(key, '(absent)')!r} asked for"
+            for key in sorted(before.keys() | now.keys())
+            if key not in MACHINE_KEYS and before.get(key, "(absent)") != now.get(key, "(absent)")
+        ]
+        if differing:
+            raise UsageError(
+                f"--workdir={self.path} was made from another config; give another folder, or the same config:\n"
+                + "\n".join(differing)
+            )

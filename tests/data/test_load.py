@@ -1,0 +1,85 @@
+import inspect
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from mvae.data import BUILDERS, Dataset, load
+from mvae.errors import UsageError
+
+
+@pytest.fixture(params=sorted(BUILDERS))
+def dataset(request, digit_files):
+    options = {"dir": str(digit_files.folder)} if request.param == "mnist" else {"size": 12, "num_train": 30}
+    return load(request.param, **options)
+
+
+def test_every_data_set_keeps_the_contract(dataset):
+    assert isinstance(dataset, Dataset)
+    assert load.__module__ == "mvae.data"
+    assert dataset.name in BUILDERS
+    assert dataset.train.keys() == dataset.test.keys()
+    for arrays, num in ((dataset.train, dataset.num_train), (dataset.test, dataset.num_test)):
+        assert all(isinstance(array, jax.Array) and array.shape[0] == num for array in arrays.values())
+    rows = {name: array[jnp.array([3, 0, 3, 7])] for name, array in dataset.train.items()}
+    batch = jax.jit(dataset.render)(rows)
+    assert batch["image"].shape == (4, *dataset.image_shape)
+    assert batch["image"].dtype == jnp.float32
+    assert jnp.array_equal(batch["image"][0], batch["image"][2])
+    assert not jnp.array_equal(batch["image"][0], batch["image"][1])
+    if dataset.name == "mnist":
+        assert batch["label"].shape == (4,)
+        assert batch["label"].dtype == jnp.int32
+    else:
+        assert batch["translation"].shape == (4, 2)
+        assert batch["translation"].dtype == jnp.float32
+
+
+def test_options_are_keywords_with_defaults():
+    for builder in BUILDERS.values():
+        for parameter in inspect.signature(builder).parameters.values():
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            assert parameter.default is not inspect.Parameter.empty
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(UsageError, match="unknown data set 'minst': known are mnist, "):
+        load("minst")
+
+
+def test_unknown_option_lists_the_known():
+    with pytest.raises(
+        UsageError, match="unknown option of the data set simple_picture 'sise': known are size, "
+    ):
+        load("simple_picture", sise=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        *[
+            (name, option, value)
+            for name in ("simple_picture", "fourier_picture")
+            for option, value in [
+                ("size", 1),
+                ("size", 64.0),
+                ("size", True),
+                ("size", None),
+                ("num_train", 0),
+                ("num_test", 0),
+                ("seed", -1),
+                ("seed", 2**32),
+            ]
+        ],
+        ("fourier_picture", "max_frequency", 0),
+        ("fourier_picture", "gamma", 0.0),
+        ("fourier_picture", "gamma", 1.5),
+        ("fourier_picture", "gamma", float("nan")),
+        ("fourier_picture", "gamma", "0.5"),
+        ("mnist", "num_train", -1),
+        ("mnist", "num_test", 2.5),
+    ],
+)
+def test_options_out_of_range_are_named(name, option, value):
+    with pytest.raises(UsageError, match=f"data option {option}={value!r}: must be "):
+        load(name, **{option: value})

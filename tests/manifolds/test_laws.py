@@ -1,0 +1,243 @@
+"""One suite of laws for every manifold, in both precisions, far and near, on both sides of every threshold."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds.safe_math import taylor_threshold
+
+MANIFOLDS = [
+    Euclidean(1),
+    Euclidean(3),
+    Sphere(1),
+    Sphere(2),
+    Sphere(2, radius=2.5),
+    Sphere(3),
+    Sphere(20),
+    FlatTorus(1),
+    FlatTorus(2),
+]
+CURVED = [manifold for manifold in MANIFOLDS if not isinstance(manifold, Euclidean)]
+
+
+def scale_of(manifold):
+    return getattr(manifold, "radius", 1.0)
+
+
+def lengths(dtype):
+    """Angles: far, near, at and on both sides of each Taylor threshold, and next to the cut locus."""
+    threshold = taylor_threshold(jnp.zeros((), dtype))
+    in_square, in_sine = math.sqrt(threshold), 2 * math.asin(math.sqrt(threshold))
+    eps = float(jnp.finfo(dtype).eps)
+    sides = [angle * factor for angle in (in_square, in_sine) for factor in (0.99, 1.01)]
+    return [0.0, 1e-30, eps, 1e-4, *sides, 0.5, 1.5, 2.5, math.pi - 1e-3, math.pi - 20 * eps]
+
+
+@pytest.fixture(params=MANIFOLDS, ids=repr)
+def manifold(request):
+    return request.param
+
+
+def pairs(manifold, dtype):
+    """Points, unit tangent vectors at them (on a single circle of a torus) and geodesic lengths."""
+    angles = jnp.array(lengths(dtype), dtype)
+    key_z, key_v = jax.random.split(jax.random.key(1))
+    z = manifold.uniform(key_z, angles.shape).astype(dtype)
+    noise = jax.random.normal(key_v, z.shape, dtype)
+    if isinstance(manifold, FlatTorus):
+        noise = noise.at[..., 2:].set(0)
+    v = manifold.to_tangent(z, noise)
+    v = v / jnp.linalg.norm(v, axis=-1, keepdims=True)
+    v = manifold.to_tangent(z, v)
+    return z, v, angles * scale_of(manifold)
+
+
+def tolerance(dtype):
+    return 20 * float(jnp.finfo(dtype).eps)
+
+
+def test_project_is_idempotent_and_lands_on_the_manifold(manifold, dtype):
+    x = 3 * jax.random.normal(jax.random.key(0), (50, manifold.ambient_dim), dtype)
+    z = manifold.project(x)
+    assert z.dtype == dtype
+    assert jnp.all(manifold.contains(z, tolerance(dtype) * scale_of(manifold)))
+    np.testing.assert_allclose(manifold.project(z), z, atol=tolerance(dtype))
+
+
+def test_project_is_the_nearest_point(manifold, dtype):
+    x = jax.random.normal(jax.random.key(0), (20, manifold.ambient_dim), dtype)
+    offset = x - manifold.project(x)
+    others = manifold.uniform(jax.random.key(1), (500, 1)).astype(dtype)
+    least = jnp.min(jnp.linalg.norm(x - others, axis=-1), axis=0)
+    assert jnp.all(jnp.linalg.norm(offset, axis=-1) <= least + tolerance(dtype))
+
+
+def test_tangent_vectors_leave_the_manifold_to_second_order_only(manifold, dtype):
+    z, v, _ = pairs(manifold, dtype)
+    step = 1e-2
+    apart = manifold.project(z + step * v) - (z + step * v)
+    assert jnp.max(jnp.linalg.norm(apart, axis=-1)) < step**2
+    np.testing.assert_allclose(manifold.to_tangent(z, v), v, atol=tolerance(dtype))
+
+
+@pytest.mark.parametrize("manifold", CURVED, ids=repr)
+def test_normal_component_is_removed(manifold, dtype):
+    z, _, _ = pairs(manifold, dtype)
+    np.testing.assert_allclose(manifold.to_tangent(z, z), 0, atol=scale_of(manifold) * tolerance(dtype))
+
+
+def test_exp_of_log_is_the_identity(manifold, dtype):
+    z, v, length = pairs(manifold, dtype)
+    w = manifold.exp(z, length[:, None] * v)
+    assert jnp.all(manifold.contains(w, tolerance(dtype) * scale_of(manifold)))
+    np.testing.assert_allclose(
+        manifold.exp(z, manifold.log(z, w)), w, atol=scale_of(manifold) * tolerance(dtype)
+    )
+
+
+def test_log_of_exp_is_the_identity(manifold, dtype):
+    z, v, length = pairs(manifold, dtype)
+    inside = np.array(length) < 3 * scale_of(manifold)  # by the cut locus the direction is lost to rounding
+    log = manifold.log(z, manifold.exp(z, length[:, None] * v))
+    expected = length[:, None] * v
+    np.testing.assert_allclose(log[inside], expected[inside], atol=scale_of(manifold) * tolerance(dtype))
+
+
+def test_distance_is_length_of_log_and_of_the_geodesic(manifold, dtype):
+    z, v, length = pairs(manifold, dtype)
+    w = manifold.exp(z, length[:, None] * v)
+    distance = manifold.distance(z, w)
+    scale = scale_of(manifold)
+    np.testing.assert_allclose(distance, length, atol=scale * tolerance(dtype))
+    np.testing.assert_allclose(distance, manifold.distance(w, z), atol=scale * tolerance(dtype))
+    np.testing.assert_allclose(
+        distance, jnp.linalg.norm(manifold.log(z, w), axis=-1), atol=scale * tolerance(dtype)
+    )
+
+
+@pytest.mark.parametrize("manifold", CURVED, ids=repr)
+def test_distance_is_accurate_relative_to_its_size(manifold, dtype):
+    """Against the angle of the very points that were given, computed in extended precision."""
+    z, v, length = pairs(manifold, dtype)
+    w = manifold.exp(z, length[:, None] * v)
+    distance = np.array(manifold.distance(z, w), np.longdouble)
+    a, b = np.array(z, np.longdouble), np.array(w, np.longdouble)
+    a, b = (x.reshape(len(x), -1, 2) if isinstance(manifold, FlatTorus) else x[:, None] for x in (a, b))
+    chord, antichord = np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)
+    expected = scale_of(manifold) * np.linalg.norm(2 * np.arctan2(chord, antichord), axis=-1)
+    # Points that are equal to rounding may differ along the normal: a torus leaves that out, a chord does not.
+    resolved = expected > 50 * float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(distance[resolved], expected[resolved], rtol=tolerance(dtype))
+    if isinstance(manifold, Sphere):
+        np.testing.assert_allclose(distance, expected, rtol=tolerance(dtype), atol=1e-37)
+
+
+@pytest.mark.parametrize("manifold", CURVED, ids=repr)
+def test_antipode(manifold, dtype):
+    z = manifold.uniform(jax.random.key(3), (10,)).astype(dtype)
+    half_turn = (
+        math.pi * scale_of(manifold) * (math.sqrt(manifold.dim) if isinstance(manifold, FlatTorus) else 1)
+    )
+    np.testing.assert_allclose(manifold.distance(z, -z), half_turn, rtol=tolerance(dtype))
+    log = manifold.log(z, -z)
+    np.testing.assert_allclose(jnp.linalg.norm(log, axis=-1), half_turn, rtol=tolerance(dtype))
+    np.testing.assert_allclose(manifold.to_tangent(z, log), log, atol=tolerance(dtype) * half_turn)
+    np.testing.assert_allclose(manifold.exp(z, log), -z, atol=tolerance(dtype) * half_turn)
+
+
+def functions(manifold):
+    """Each differentiable member as a function of two ambient arguments, extended off the manifold by `project`."""
+    return {
+        "project": lambda x, y: manifold.project(x + 0 * y),
+        "to_tangent": lambda x, y: manifold.to_tangent(manifold.project(x), y),
+        "exp": lambda x, y: manifold.exp(manifold.project(x), manifold.to_tangent(manifold.project(x), y)),
+        "log": lambda x, y: manifold.log(manifold.project(x), manifold.project(y)),
+        "distance": lambda x, y: manifold.distance(manifold.project(x), manifold.project(y)),
+    }
+
+
+@pytest.mark.parametrize("name", ["project", "to_tangent", "exp", "log", "distance"])
+def test_derivatives_forward_reverse_and_by_differences(manifold, dtype, name):
+    function = functions(manifold)[name]
+    z, v, length = pairs(manifold, dtype)
+    second = length[:, None] * v if name in ("exp", "to_tangent") else manifold.exp(z, length[:, None] * v)
+    forward = jax.jit(jax.vmap(jax.jacfwd(function, (0, 1))))(z, second)
+    reverse = jax.jit(jax.vmap(jax.jacrev(function, (0, 1))))(z, second)
+    for one, other in zip(forward, reverse, strict=True):
+        assert jnp.all(jnp.isfinite(one))
+        assert jnp.all(jnp.isfinite(other))
+        size = 1 + jnp.max(jnp.abs(one), axis=tuple(range(1, one.ndim)), keepdims=True)
+        np.testing.assert_allclose(one / size, other / size, atol=100 * tolerance(dtype))
+    if dtype == jnp.float64:
+        smooth = (np.array(length) < 3 * scale_of(manifold)) & (name != "distance") | (
+            np.array(length) == 0.5
+        )
+        direction = jax.random.normal(jax.random.key(5), z.shape, dtype)
+        step = 1e-6
+        above, below = (jax.vmap(function)(z + s * direction, second + s * direction) for s in (step, -step))
+        slope = sum(jnp.einsum("b...n,bn->b...", block, direction) for block in forward)
+        np.testing.assert_allclose(
+            slope[smooth], ((above - below) / (2 * step))[smooth], atol=2e-8, rtol=2e-8
+        )
+
+
+@pytest.mark.parametrize("manifold", CURVED, ids=repr)
+def test_derivatives_are_finite_at_the_diagonal_the_antipode_and_the_origin(manifold, dtype):
+    z = manifold.uniform(jax.random.key(4), (4,)).astype(dtype)
+    zero, tiny = jnp.zeros_like(z), jnp.full_like(z, 1e-38)
+    for name, function in functions(manifold).items():
+        for first, second in (
+            (z, z),
+            (z, -z),
+            (z, zero),
+            (zero, z),
+            (zero, zero),
+            (tiny, zero),
+            (tiny, 1e15 * tiny),
+        ):
+            value = jax.vmap(function)(first, second)
+            assert jnp.all(jnp.isfinite(value)), name
+            for mode in (jax.jacfwd, jax.jacrev):
+                for block in jax.vmap(mode(function, (0, 1)))(first, second):
+                    assert jnp.all(jnp.isfinite(block)), name
+
+
+def test_uniform_moments(manifold):
+    count = 40_000
+    z = np.array(manifold.uniform(jax.random.key(7), (count,)))
+    assert z.shape == (count, manifold.ambient_dim)
+    assert manifold.uniform(jax.random.key(0)).shape == (manifold.ambient_dim,)
+    if isinstance(manifold, Euclidean):
+        variance, fourth = 1.0, 3.0
+    else:
+        circle = isinstance(manifold, FlatTorus)
+        n = 2 if circle else manifold.ambient_dim
+        variance = scale_of(manifold) ** 2 / n
+        fourth = 3 * scale_of(manifold) ** 4 / (n * (n + 2))
+    deviation = math.sqrt(variance / count)
+    np.testing.assert_array_less(np.abs(z.mean(axis=0)), 5 * deviation)
+    spread = math.sqrt((fourth - variance**2) / count)
+    np.testing.assert_array_less(np.abs((z**2).mean(axis=0) - variance), 5 * spread)
+
+
+def test_static_argument_vmap_and_broadcasting(manifold):
+    @jax.jit
+    def plain(z, w):
+        return manifold.distance(z, w)
+
+    z = manifold.uniform(jax.random.key(0), (3, 1))
+    w = manifold.uniform(jax.random.key(1), (4,))
+    static = jax.jit(lambda space, z, w: space.distance(z, w), static_argnums=0)
+    both = jax.vmap(jax.vmap(manifold.distance, (None, 0)), (0, None))(z[:, 0], w)
+    assert hash(manifold) == hash(
+        type(manifold)(*(getattr(manifold, f) for f in manifold.__dataclass_fields__))
+    )
+    for table in (plain(z, w), static(manifold, z, w), both):
+        np.testing.assert_allclose(table, manifold.distance(z, w), rtol=1e-5)
+    assert manifold.log(z, w).shape == (3, 4, manifold.ambient_dim)
+    assert manifold.to_tangent(z, w).shape == (3, 4, manifold.ambient_dim)
+    assert manifold.scalar_curvature(z).shape == (3, 1)

@@ -1,0 +1,98 @@
+"""The seam names the key that is wrong, and what it may be."""
+
+import pytest
+
+from mvae.errors import UsageError
+from mvae.manifolds import FlatTorus, Sphere
+from mvae.models import TimeConfig
+from mvae.training.config import OptimizerConfig, RunConfig, build_manifold, typed
+
+RUN = {
+    "seed": 0,
+    "num_seeds": 1,
+    "batch_size": 8,
+    "init_batch_size": 8,
+    "num_epochs": 2,
+    "num_steps": None,
+    "log_every": 1,
+    "checkpoint_every": 1,
+}
+TIME = {"initial": 0.1, "floor_start": 1.0, "floor_end": 1e-3, "hold_steps": 1, "anneal_steps": 2}
+
+
+def test_steps_from_epochs_count_whole_batches():
+    config = typed(RunConfig, RUN, "config")
+    assert config.steps(100) == 2 * 12
+    assert typed(RunConfig, RUN | {"num_steps": 7}, "config").steps(100) == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
+        ({"num_epochs": -1}, "num_epochs must be at least 1, got -1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"seed": -1}, r"seed must lie in \[0"),
+        ({"seed": 1.5}, "config.seed must be int, got 1.5"),
+        ({"num_seeds": True}, "config.num_seeds must be int, got True"),
+        ({"batchsize": 8}, "unknown key of config 'batchsize': known are batch_size"),
+    ],
+)
+def test_run_errors_name_the_key(change, message):
+    with pytest.raises(UsageError, match=message):
+        typed(RunConfig, RUN | change, "config")
+
+
+def test_missing_key_is_named():
+    block = {name: value for name, value in RUN.items() if name != "log_every"}
+    with pytest.raises(UsageError, match="config lacks log_every"):
+        typed(RunConfig, block, "config")
+
+
+def test_batch_larger_than_the_data():
+    with pytest.raises(ValueError, match="batch_size = 8 is larger than the 7 training examples"):
+        typed(RunConfig, RUN, "config").steps(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"final_learning_rate": 1.0}, "final_learning_rate"),
+        ({"decay_fraction": 1.5}, "decay_fraction"),
+    ],
+)
+def test_optimizer_errors_name_the_key(change, message):
+    block = {"learning_rate": 1e-3, "final_learning_rate": 0.0, "decay_fraction": 0.5}
+    with pytest.raises(UsageError, match=f"config.optimizer: {message}"):
+        typed(OptimizerConfig, block | change, "config.optimizer")
+
+
+@pytest.mark.parametrize("change", [{"initial": 0.0}, {"floor_start": -1.0}, {"floor_end": 2.0}, {"hold_steps": -1}])
+def test_time_errors_name_the_key(change):
+    with pytest.raises(UsageError, match=f"time.{next(iter(change))}"):
+        typed(TimeConfig, TIME | change, "config.model.time")
+
+
+def test_whole_numbers_pass_for_floats():
+    assert typed(TimeConfig, TIME | {"floor_start": 1}, "config.model.time").floor_start == 1.0
+
+
+def test_manifolds_by_name():
+    assert build_manifold({"name": "flat_torus", "dim": 3, "radius": None}) == FlatTorus(3)
+    assert build_manifold({"name": "sphere", "dim": 2, "radius": 2.0}) == Sphere(2, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"name": "spere", "dim": 2}, "unknown manifold 'spere': known are sphere"),
+        ({"name": "flat_torus", "dim": 2, "radius": 2.0}, "config.manifold.radius = 2.0 does not apply"),
+        ({"name": "sphere", "dim": 0}, r"config.manifold \(sphere\): .*dim"),
+        ({"name": "sphere", "dim": 2, "radius": -1.0}, r"config.manifold \(sphere\): .*radius"),
+        ({"name": "sphere"}, r"config.manifold \(sphere\)"),
+    ],
+)
+def test_manifold_errors(block, message):
+    with pytest.raises(UsageError, match=message):
+        build_manifold(block)
