@@ -1,7 +1,7 @@
 """ΔVAE on a flat torus, trained on translations of a periodic picture (dvae.md, section 4.2).
 
-    python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
-    python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
+python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
+python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -17,7 +17,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.num_seeds = 1 if quick else 10
     config.batch_size = 128
     config.init_batch_size = 1024
-    config.num_epochs = 12 if quick else 40
+    config.num_epochs = 6 if quick else 20
     config.num_steps = config_dict.placeholder(int)
     config.log_every = 20
     config.checkpoint_every = 500
@@ -37,19 +37,14 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.likelihood = "gaussian"
     config.model.num_walk_steps = 10
     config.model.kl = "exact"
-    config.model.whiten_init = True
-
-    config.model.time = ConfigDict()
-    config.model.time.initial = 1e-3
-    config.model.time.floor_start = 0.5
-    config.model.time.floor_end = 1e-4
-    config.model.time.hold_steps = 200 if quick else 400
-    config.model.time.anneal_steps = 600 if quick else 1600
+    config.model.fit_init = True
+    config.model.initial_time = 0.05
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3
-    config.optimizer.final_learning_rate = 1e-5
-    config.optimizer.decay_fraction = 0.3
+    config.optimizer.encoder_warmup_steps = 100
+    config.optimizer.final_learning_rate = 2e-5
+    config.optimizer.decay_fraction = 0.5
 
     config.evaluation = ConfigDict()
     config.evaluation.importance_samples = 100

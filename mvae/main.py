@@ -9,12 +9,14 @@ Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped 
 checkpoint written.
 """
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from mvae.errors import UsageError, unknown
@@ -106,8 +108,14 @@ def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
     from mvae.training import Diverged, Interrupted, run  # heavy imports, not needed for --help
 
-    logging.set_verbosity(logging.INFO)
-    workdir = Path(_WORKDIR.value)
+    absl_logging.set_verbosity(absl_logging.WARNING)  # orbax reports every file it opens
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("mvae")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    workdir = Path(str(_WORKDIR.value))
     try:
         results = run(_load_config(), workdir, _overrides(sys.argv))
     except UsageError as error:

@@ -68,9 +68,7 @@ def decode_idx(content: bytes, path: Path, num_dims: int) -> np.ndarray:
     expected = header + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         fault = "truncated" if len(content) < expected else "trailing bytes"
-        raise UsageError(
-            f"{path}: {fault}: expected {expected} bytes for the shape {shape}, found {len(content)}"
-        )
+        raise UsageError(f"{path}: {fault}: expected {expected} bytes for the shape {shape}, found {len(content)}")
     return np.frombuffer(content, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="))
 
 

@@ -157,9 +157,7 @@ def translation_grid(n: int) -> Float[Array, "N 2"]:
     return jnp.asarray(np.stack([a, b], axis=-1).reshape(n * n, 2), jnp.float32)
 
 
-def simple_pictures(
-    *, size: int = 64, num_train: int = 13_056, num_test: int = 1000, seed: int = 0
-) -> Dataset:
+def simple_pictures(*, size: int = 64, num_train: int = 13_056, num_test: int = 1000, seed: int = 0) -> Dataset:
     """Returns random translations of cos θ + cos φ.
 
     Args:

@@ -9,9 +9,7 @@ from mvae.manifolds import Manifold
 from mvae.manifolds.checks import check_pair, check_points
 
 
-def check_time(
-    t: Float[Array, "*#batch"] | float, batch: tuple[int, ...], dtype: jnp.dtype
-) -> Float[Array, "*#batch"]:
+def check_time(t: Float[Array, "*#batch"] | float, batch: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "*#batch"]:
     """Returns `t` in `dtype`.
 
     Raises `ValueError` unless it is real, broadcasts against `batch` and, where its value is known (not under

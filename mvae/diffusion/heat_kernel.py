@@ -1,7 +1,9 @@
 """Heat kernels: transition densities of Brownian motion."""
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -50,15 +52,12 @@ def log_heat_kernel(
             return jnp.sum(log_circle_kernel(jnp, t[..., None], manifold.angles_between(z, w)), axis=-1)
         case Sphere(dim=dim, radius=radius):
             angle = manifold.distance(z, w) / radius
-            return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(
-                radius
-            )
+            return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(radius)
         case _:
             raise unsupported("heat kernel", manifold, "Euclidean, FlatTorus and Sphere have one")
 
 
-def log_radial_kernel(
-    dim: int, t: Float[Array, "*batch"], angle: Float[Array, "*batch"]
-) -> Float[Array, "*batch"]:
+@functools.partial(jax.jit, static_argnums=0)
+def log_radial_kernel(dim: int, t: Float[Array, "*batch"], angle: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """Log heat kernel of the unit sphere S^d as a function of the angle between the two points."""
     return log_circle_kernel(jnp, t, angle) if dim == 1 else log_sphere_kernel(jnp, t, angle, dim)

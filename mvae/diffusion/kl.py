@@ -3,6 +3,7 @@
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -72,6 +73,7 @@ def kl_to_uniform(
             raise unsupported("exact divergence", manifold, 'use method="asymptotic"')
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _sphere_kl(dim: int, t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """Divergence on the unit sphere: -(d/2) log(1 - x) + x g, with x = exp(-d t).
 
@@ -86,7 +88,10 @@ def _sphere_kl(dim: int, t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     before, last = jnp.zeros_like(t), jnp.zeros_like(t)
     for coefficient in coefficients[:0:-1]:
         before, last = last, 2 * position * last - before + coefficient
-    return -dim / 2 * jnp.log(-jnp.expm1(-dim * t)) + x * (coefficients[0] + position * last - before)
+    # log(1 - x), by the form that keeps its digits as x tends to 1 and to 0.
+    early = dim * t < 1
+    log_rest = jnp.where(early, jnp.log(-jnp.expm1(-jnp.where(early, dim * t, 1))), jnp.log1p(-jnp.where(early, 0, x)))
+    return -dim / 2 * log_rest + x * (coefficients[0] + position * last - before)
 
 
 @functools.cache

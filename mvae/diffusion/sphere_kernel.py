@@ -4,21 +4,21 @@ With lambda = (d-1)/2 the spectral series, used for large t, is
 
   q(t, a) = 1/Vol sum_l (l+lambda)/lambda C_l^lambda(cos a) exp(-l(l+2 lambda) t/2).
 
-For small t it cancels. Writing exp(-(l+lambda)^2 t/2) as a Gaussian integral over y and summing the generating
-function of the Gegenbauer polynomials under it leaves one integral along a line above the real axis,
+For small t it cancels. Writing exp(-(l+lambda)^2 t/2) as a Gaussian integral over y and summing the
+generating function of the Gegenbauer polynomials under it leaves one integral, along a line above the reals,
 
   q = exp(lambda^2 t/2) / (Vol sqrt(2 pi t))
       int exp(-y^2/2t) (-2i sin y) / (2 cos y - 2 cos a)^(lambda+1) dy,
 
-which in y^2 has its branch points on the real half line y^2 >= a^2. Put y^2 = a^2 - 2 t p^2, p = s_0 - i s, s real:
-the contour is a parabola around that half line, the factor exp(-a^2/2t) comes out exactly, and
+which in y^2 has its branch points on the real half line y^2 >= a^2. Let y^2 = a^2 - 2 t p^2, p = s_0 - i s: the
+contour is a parabola around that half line, the factor exp(-a^2/2t) comes out exactly, and
 
   q = exp(-a^2/2t + lambda^2 t/2) (2 pi t)^(-d/2) Gamma(lambda+1)/(2 pi) J,
   J = int 2 exp(p^2) p^(-2 lambda-1) sinc(y) (sinc((y-a)/2) sinc((y+a)/2))^(-lambda-1) ds
 
-remains. It holds through the antipode, where an expansion along geodesics breaks down, and the trapezoidal rule
-converges geometrically on it. s_0 is near the saddle point, so nothing cancels; it is a constant for
-derivatives, because the integral does not depend on it. Derived here; `tests/diffusion` checks it against series.
+remains. It holds through the antipode, where an expansion along geodesics breaks down, and the trapezoidal
+rule converges geometrically on it. s_0 is near the saddle point, so nothing cancels; it is a constant for
+derivatives, because the integral does not depend on it. Derived here; checked in the tests against series.
 
 The functions take the module to compute with, `jax.numpy` or, for tables built in float64, `numpy`.
 """

@@ -71,9 +71,7 @@ def evaluate_bound(
     """
 
     def terms(key, batch):
-        draws = jax.lax.map(
-            lambda k: model.loss_terms(params, k, batch, None), jax.random.split(key, num_samples)
-        )
+        draws = jax.lax.map(lambda k: model.loss_terms(params, k, batch, None), jax.random.split(key, num_samples))
         return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), draws)
 
     return map_batches(terms, key, rows, render, batch_size)

@@ -29,8 +29,7 @@ def finite(name: str, value: Any, shape: Sequence[int | str]) -> np.ndarray:
     """
     array = np.asarray(value).astype(np.float64)
     fits = len(array.shape) == len(shape) and all(
-        size > 0 and (isinstance(want, str) or size == want)
-        for size, want in zip(array.shape, shape, strict=True)
+        size > 0 and (isinstance(want, str) or size == want) for size, want in zip(array.shape, shape, strict=True)
     )
     if not fits:
         wanted = ", ".join(map(str, shape))

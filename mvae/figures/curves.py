@@ -108,9 +108,7 @@ def robust_limits(values: Any, settled: Any = None) -> tuple[float, float]:
     values = np.asarray(values, dtype=np.float64)
     if values.size == 0 or not np.isfinite(values).all():
         raise ValueError("values must be finite and not empty")
-    late = (
-        values if settled is None else values[np.broadcast_to(np.asarray(settled, dtype=bool), values.shape)]
-    )
+    late = values if settled is None else values[np.broadcast_to(np.asarray(settled, dtype=bool), values.shape)]
     low, high = np.quantile(late if late.size else values, [0.01, 0.99])
     least, greatest = float(values.min()), float(values.max())
     if greatest - least <= 3.0 * (high - low):
@@ -133,9 +131,7 @@ def _stages(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, dict[st
             for name, value in record.items()
             if name not in ("stage", "step") and not isinstance(value, str)
         }
-        stages.setdefault(str(record.get("stage", "")), {}).setdefault(int(record["step"]), {}).update(
-            metrics
-        )
+        stages.setdefault(str(record.get("stage", "")), {}).setdefault(int(record["step"]), {}).update(metrics)
     return stages
 
 
@@ -177,9 +173,7 @@ def _curves(
     for name in order:
         steps_, values, stage, settled = zip(*points[name], strict=True)
         if len({len(v) for v in values}) > 1:
-            raise ValueError(
-                f"records must have equally many seeds of {name!r}, got {sorted({*map(len, values)})}"
-            )
+            raise ValueError(f"records must have equally many seeds of {name!r}, got {sorted({*map(len, values)})}")
         curves[name] = _Curve(np.array(steps_), np.stack(values), np.array(stage), np.array(settled))
     return curves
 

@@ -25,9 +25,7 @@ def orthographic(x: np.ndarray, azimuth: float, elevation: float) -> tuple[np.nd
     >>> bool(np.allclose(xy, 0.0)), float(height)
     (True, 1.0)
     """
-    view = np.array(
-        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-    )
+    view = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
     return x @ np.stack([right, np.cross(view, right)], axis=-1), x @ view
 

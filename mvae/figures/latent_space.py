@@ -222,9 +222,7 @@ def _box(parent: Figure | SubFigure, cloud: _Cloud) -> Axes:
     for k, axis in enumerate((ax.xaxis, ax.yaxis, ax.zaxis)):
         axis.set_pane_color((1.0, 1.0, 1.0, 0.0))
         axis.line.set_linewidth(0.6)
-        axis._axinfo["grid"].update(
-            color=style.FAINT, linewidth=0.4
-        )  # mplot3d has no public way to thin its grid
+        axis._axinfo["grid"].update(color=style.FAINT, linewidth=0.4)  # mplot3d has no public way to thin its grid
         axis.set_label_text(f"$z_{k + 1}$")
         axis.labelpad = -6
     ax.tick_params(pad=-3)

@@ -95,9 +95,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     kind = path.suffix[1:].lower()
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:
-        raise ValueError(
-            f"path must end in one of {', '.join('.' + k for k in sorted(known))}, got {str(path)!r}"
-        )
+        raise ValueError(f"path must end in one of {', '.join('.' + k for k in sorted(known))}, got {str(path)!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     undated: dict[str, Any] = {

@@ -48,8 +48,6 @@ def check_pair(
     try:
         jnp.broadcast_shapes(z.shape, w.shape)
     except ValueError:
-        raise ValueError(
-            f"{names[0]} and {names[1]} must broadcast, got shapes {z.shape} and {w.shape}"
-        ) from None
+        raise ValueError(f"{names[0]} and {names[1]} must broadcast, got shapes {z.shape} and {w.shape}") from None
     dtype = jnp.result_type(z, w)
     return z.astype(dtype), w.astype(dtype)

@@ -47,9 +47,7 @@ class Euclidean(Manifold):
         """Returns x."""
         return self._points("x", x)
 
-    def to_tangent(
-        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
-    ) -> Float[Array, "*batch n"]:
+    def to_tangent(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns v, broadcast against z."""
         z, v = self._pair(("z", "v"), z, v)
         return jnp.broadcast_to(v, jnp.broadcast_shapes(z.shape, v.shape))

@@ -66,7 +66,7 @@ class FlatTorus(Manifold):
         Returns:
           Angles in (-pi, pi], (..., d), in radians.
         """
-        pairs = _circles(self.project(z))
+        pairs = _circles(self.project(self._points("z", z)))
         angle = jnp.arctan2(pairs[..., 1], pairs[..., 0])
         return jnp.where(angle <= -math.pi, -angle, angle)  # the sine of a half turn may be -0.0
 
@@ -95,9 +95,7 @@ class FlatTorus(Manifold):
         pairs, a = _circles(self._points("z", z)), check_points("a", a, self.dim)[..., None]
         return _ambient(jnp.cos(a) * pairs + jnp.sin(a) * _quarter_turn(pairs))
 
-    def angles_between(
-        self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]
-    ) -> Float[Array, "*batch d"]:
+    def angles_between(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch d"]:
         """Angles that turn z into w, exact to relative rounding where they are small.
 
         Args:
@@ -118,9 +116,7 @@ class FlatTorus(Manifold):
         """Returns each pair over its norm; (1, 0) with derivative 0 where both are below sqrt(tiny)."""
         return _ambient(safe_math.normalize(_circles(self._points("x", x))))
 
-    def to_tangent(
-        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
-    ) -> Float[Array, "*batch n"]:
+    def to_tangent(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns v without its radial part on each circle."""
         z, v = self._pair(("z", "v"), z, v)
         a, b = _circles(z), _circles(v)

@@ -51,9 +51,7 @@ class Manifold(abc.ABC):
         """
 
     @abc.abstractmethod
-    def to_tangent(
-        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
-    ) -> Float[Array, "*batch n"]:
+    def to_tangent(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Orthogonal projection of ambient vectors onto the tangent space.
 
         Args:

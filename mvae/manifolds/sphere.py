@@ -20,6 +20,11 @@ def _tangent_part(u: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) ->
     return v - _dot(u, v) * u
 
 
+def _angle(z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
+    """Angle between two vectors of one length: no arccos of a cosine, which is blind below sqrt(eps)."""
+    return 2 * jnp.arctan2(safe_math.norm(z - w), safe_math.norm(z + w))
+
+
 def _any_tangent(u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
     """Unit tangent vector at u: the tangent part of the coordinate axis that is least aligned with u."""
     axis = jax.nn.one_hot(jnp.argmin(jnp.abs(u), axis=-1), u.shape[-1], dtype=u.dtype)
@@ -71,9 +76,7 @@ class Sphere(Manifold):
         """Returns R x / |x|; (R, 0, ..., 0) with derivative 0 where max|x| < sqrt(tiny), so at the origin."""
         return self.radius * safe_math.normalize(self._points("x", x))
 
-    def to_tangent(
-        self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]
-    ) -> Float[Array, "*batch n"]:
+    def to_tangent(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns v - <z, v> z / R^2."""
         z, v = self._pair(("z", "v"), z, v)
         return _tangent_part(z / self.radius, v)
@@ -91,10 +94,10 @@ class Sphere(Manifold):
         the coordinate axis least aligned with z.
         """
         z, w = self._pair(("z", "w"), z, w)
-        u, v = z / self.radius, w / self.radius
-        sine_squared = _dot(v - u, v - u) / 4  # of half the angle
-        # v - u and v + u have the same tangent part as v; the shorter one loses nothing to cancellation.
-        tangent = _tangent_part(u, jnp.where(sine_squared < 0.5, v - u, v + u))
+        u, chord, antichord = z / self.radius, (w - z) / self.radius, (w + z) / self.radius
+        sine_squared = _dot(chord, chord) / 4  # of half the angle
+        # Chord, antichord and w / R have the same tangent part; the shorter one loses nothing to cancellation.
+        tangent = _tangent_part(u, jnp.where(sine_squared < 0.5, chord, antichord))
         near = sine_squared < safe_math.taylor_threshold(u)
         small = safe_math.angle_over_sine(jnp.where(near, sine_squared, 0)) * tangent
 
@@ -102,12 +105,12 @@ class Sphere(Manifold):
         opposite = ~near & (length < 4 * float(jnp.finfo(u.dtype).eps))
         direction = tangent / jnp.where(near | opposite, 1, length)
         direction = jnp.where(opposite, _any_tangent(u), direction)
-        return self.radius * jnp.where(near, small, self._angle(u, v)[..., None] * direction)
+        return self.radius * jnp.where(near, small, _angle(z, w)[..., None] * direction)
 
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Returns 2 R atan2(|z - w|, |z + w|), with derivative 0 along the sphere at w = z and at w = -z."""
         z, w = self._pair(("z", "w"), z, w)
-        return self.radius * self._angle(z / self.radius, w / self.radius)
+        return self.radius * _angle(z, w)
 
     def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
         """Returns d (d - 1) / R^2."""
@@ -120,7 +123,3 @@ class Sphere(Manifold):
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether | |x| - R | <= atol."""
         return jnp.abs(safe_math.norm(self._points("x", x)) - self.radius) <= atol
-
-    @staticmethod
-    def _angle(u: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
-        return 2 * jnp.arctan2(safe_math.norm(u - v), safe_math.norm(u + v))

@@ -2,6 +2,5 @@
 
 from mvae.models.dvae import DVAEConfig, dvae
 from mvae.models.model import LossTerms, Model, Posterior
-from mvae.models.time import TimeConfig
 
-__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "TimeConfig", "dvae"]
+__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "dvae"]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +12,14 @@ from jaxtyping import Array, Float, Key
 
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk
 from mvae.manifolds import Manifold
+from mvae.models.head_init import fit_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
-from mvae.models.time import TimeConfig, time_floor
-from mvae.models.whitening import whiten_head
 from mvae.nets import MLPDecoder, MLPEncoder
 from mvae.nets.mlp import POINT_HEAD
 
 KL_METHODS = ("exact", "asymptotic")
+Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +34,9 @@ class DVAEConfig:
         likelihood: One of `mvae.models.likelihood.LIKELIHOODS`.
         num_walk_steps: Steps N of the projection walk that draws from the posterior.
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
-        whiten_init: Whether the encoder's last layer starts out whitening its output on a batch.
-        time: How the diffusion time is made.
+        fit_init: Whether the encoder's last layer starts fitted to a batch, see `head_init.fit_head`.
+        initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
+            the output of a linear layer, unbounded on both sides.
 
     Raises:
         ValueError: For a value outside the ranges above, naming it.
@@ -46,8 +49,8 @@ class DVAEConfig:
     likelihood: str
     num_walk_steps: int
     kl: str
-    whiten_init: bool
-    time: TimeConfig
+    fit_init: bool
+    initial_time: float
 
     def __post_init__(self):
         for name in ("encoder_widths", "decoder_widths"):
@@ -58,6 +61,8 @@ class DVAEConfig:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
         if self.kl not in KL_METHODS:
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
+        if not (math.isfinite(self.initial_time) and self.initial_time > 0):
+            raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.num_walk_steps < 1:
             raise ValueError(f"num_walk_steps must be at least 1, got {self.num_walk_steps}")
 
@@ -75,53 +80,51 @@ def dvae(config: DVAEConfig) -> Model:
         The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
     """
     manifold = config.manifold
-    encoder = MLPEncoder(config.encoder_widths, manifold.ambient_dim, math.log(config.time.initial))
+    encoder = MLPEncoder(config.encoder_widths, manifold.ambient_dim, math.log(config.initial_time))
     decoder = MLPDecoder(config.decoder_widths, config.image_shape)
+    encoder_apply: Apply = encoder.apply
+    decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
-        encoder_key, decoder_key = jax.random.split(key)
-        encoder_params = encoder.init(encoder_key, batch["image"][:1])
-        if config.whiten_init:
-            points, _ = encoder.apply(encoder_params, batch["image"])
-            encoder_params = whiten_head(encoder_params, POINT_HEAD, points)
+        encoder_key, head_key, decoder_key = jax.random.split(key, 3)
+        encoder_params: Params = encoder.init(encoder_key, batch["image"][:1])
+        if config.fit_init:
+            hidden = encoder_apply(encoder_params, batch["image"], method=encoder.hidden)
+            kernel, bias = fit_head(head_key, manifold, hidden)
+            layers = {**encoder_params["params"], POINT_HEAD: {"kernel": kernel, "bias": bias}}
+            encoder_params = {"params": layers}
         decoder_params = decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim)))
         return {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.params}
 
-    def posterior(params: Params, image: Array, step: Array | None) -> Posterior:
-        point, log_time = encoder.apply(params["encoder"], image)
-        return Posterior(manifold.project(point), time_floor(config.time, step) + jnp.exp(log_time))
-
     def encode(params: Params, image: Array) -> Posterior:
-        return posterior(params, image, None)
+        point, log_time = encoder_apply(params["encoder"], image)
+        return Posterior(manifold.project(point), jnp.exp(log_time))
 
     def decode(params: Params, z: Array) -> Array:
-        return likelihood.mean(decoder.apply(params["decoder"], z))
+        return likelihood.mean(decoder_apply(params["decoder"], z))
 
     def sample_posterior(key: Key[Array, ""], q: Posterior, shape: tuple[int, ...] = ()) -> Array:
         location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
         time = jnp.broadcast_to(q.time, location.shape[:-1])
         return random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
 
-    def loss_terms(
-        params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None
-    ) -> LossTerms:
+    def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         image = batch["image"]
-        q = posterior(params, image, step)
-        output = decoder.apply(params["decoder"], sample_posterior(key, q))
+        del step  # nothing in this objective is scheduled
+        q = encode(params, image)
+        output = decoder_apply(params["decoder"], sample_posterior(key, q))
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
         kl = kl_to_uniform(manifold, q.time, q.location, method=config.kl)
         mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
         loss = reconstruction + kl
         return LossTerms(loss, -loss, reconstruction, kl, mse, q.time)
 
-    def log_likelihood(
-        params: Params, key: Key[Array, ""], batch: Batch, num_samples: int
-    ) -> Float[Array, " b"]:
+    def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         image = batch["image"]
         q = encode(params, image)
         z = sample_posterior(key, q, (num_samples,))
-        output = decoder.apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
+        output = decoder_apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
         tiled = jnp.broadcast_to(image, (num_samples, *image.shape)).reshape(output.shape)
         log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output)
         log_weights = (

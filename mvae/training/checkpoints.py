@@ -1,5 +1,6 @@
 """Checkpoints of one stage: orbax underneath, a checksum on top, the one before as a fallback."""
 
+import logging
 import zlib
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging
 
 from mvae.errors import UsageError
+
+LOGGER = logging.getLogger(__name__)
 
 KEPT = 2
 
@@ -56,14 +58,12 @@ class Checkpoints:
         for step in steps:
             try:
                 args = ocp.args.Composite(tree=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore())
-                restored = self._manager.restore(step, args=args)
+                restored: Any = self._manager.restore(step, args=args)
                 if _checksum(jax.device_get(restored.tree)) != restored.meta["checksum"]:
                     raise ValueError("its checksum does not match")
-            except Exception as error:  # noqa: BLE001 -- orbax and tensorstore raise many kinds for damage
+            except Exception as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
-                logging.warning(
-                    "checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason
-                )
+                LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
                 continue
             self._forget_after(step)
             return step, restored.tree

@@ -21,15 +21,18 @@ MANIFOLDS: dict[str, type[Manifold]] = {
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam, at a constant rate and then along half a cosine to a last one.
+    """Adam at a constant rate that then falls along half a cosine; the encoder may start after the decoder.
 
     Attributes:
         learning_rate: Rate until the decay begins.
+        encoder_warmup_steps: Steps until the encoder learns at the full rate: it stands still for half of
+            them and its rate rises linearly over the other half; 0 for none.
         final_learning_rate: Rate at the last step.
         decay_fraction: Share of the steps, at the end, over which the rate falls; 0 for none.
     """
 
     learning_rate: float
+    encoder_warmup_steps: int
     final_learning_rate: float
     decay_fraction: float
 
@@ -37,9 +40,9 @@ class OptimizerConfig:
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
         if not 0 <= self.final_learning_rate <= self.learning_rate:
-            raise ValueError(
-                f"final_learning_rate must lie in [0, learning_rate], got {self.final_learning_rate}"
-            )
+            raise ValueError(f"final_learning_rate must lie in [0, learning_rate], got {self.final_learning_rate}")
+        if self.encoder_warmup_steps < 0:
+            raise ValueError(f"encoder_warmup_steps must be zero or more, got {self.encoder_warmup_steps}")
         if not 0 <= self.decay_fraction <= 1:
             raise ValueError(f"decay_fraction must lie in [0, 1], got {self.decay_fraction}")
 
@@ -91,9 +94,7 @@ class RunConfig:
     checkpoint_every: int
 
     def __post_init__(self):
-        _positive(
-            self, "num_seeds", "batch_size", "init_batch_size", "num_epochs", "log_every", "checkpoint_every"
-        )
+        _positive(self, "num_seeds", "batch_size", "init_batch_size", "num_epochs", "log_every", "checkpoint_every")
         if self.num_steps is not None:
             _positive(self, "num_steps")
         if not 0 <= self.seed < 2**32 - self.num_seeds:

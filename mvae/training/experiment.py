@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from mvae import data
 from mvae.data import Dataset
@@ -70,15 +71,26 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
 
 
 def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
-    """Returns Adam at a constant rate, then along half a cosine to the final one."""
+    """Returns Adam for parameters {"encoder", ...}, each part at learning_rate · decay(s), the encoder · rise(s).
+
+    decay(s) is 1 until the last `decay_fraction` of the steps and then half a cosine; rise(s) is 0 for the
+    first half of the encoder's warm-up, then linear up to 1.
+    """
     decay_steps = round(config.decay_fraction * num_steps)
-    if decay_steps == 0:
-        return optax.adam(config.learning_rate)
-    decay = optax.cosine_decay_schedule(
-        config.learning_rate, decay_steps, alpha=config.final_learning_rate / config.learning_rate
-    )
-    constant = optax.constant_schedule(config.learning_rate)
-    return optax.adam(optax.join_schedules([constant, decay], [num_steps - decay_steps]))
+    last = config.final_learning_rate / config.learning_rate
+    half = config.encoder_warmup_steps / 2
+
+    def rate(step: Array) -> Array:
+        progress = jnp.clip((step - (num_steps - decay_steps)) / max(decay_steps, 1), 0.0, 1.0)
+        return config.learning_rate * (last + (1 - last) * 0.5 * (1 + jnp.cos(jnp.pi * progress)))
+
+    def encoder_rate(step: Array) -> Array:
+        return rate(step) * (jnp.clip((step - half) / half, 0.0, 1.0) if half else 1.0)
+
+    def parts(params: dict[str, Any]) -> dict[str, str]:
+        return {name: "encoder" if name == "encoder" else "rest" for name in params}
+
+    return optax.multi_transform({"encoder": optax.adam(encoder_rate), "rest": optax.adam(rate)}, parts)
 
 
 def _build_dvae(

@@ -1,12 +1,12 @@
 """The loop over one stage: chunks of steps on the device, and between them everything a run owes its user."""
 
+import logging
 import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
 from mvae.training.checkpoints import Checkpoints
 from mvae.training.metrics import MetricWriter, ProgressBar
@@ -14,6 +14,8 @@ from mvae.training.program import NEVER, Program, Progress
 from mvae.training.run_folder import RunFolder
 from mvae.training.signals import Interrupted, StopRequest
 from mvae.training.stage import Stage
+
+LOGGER = logging.getLogger(__name__)
 
 # A chunk is as long as the terminal and a signal may wait for an answer.
 CHUNK_SECONDS = 2.0
@@ -25,7 +27,11 @@ class Diverged(Exception):  # noqa: N818
 
 def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpoint_every: int) -> int:
     """Returns where the next chunk ends: after `length` steps, or at the next log line or checkpoint."""
-    borders = (step + length, (step // log_every + 1) * log_every, (step // checkpoint_every + 1) * checkpoint_every)
+    borders = (
+        step + length,
+        (step // log_every + 1) * log_every,
+        (step // checkpoint_every + 1) * checkpoint_every,
+    )
     return min(*borders, stage.num_steps)
 
 
@@ -73,7 +79,7 @@ def run_stage(
     step = 0
     if restored is not None:
         step, progress = restored
-        logging.info("stage %s resumes from step %d", stage.name, step)
+        LOGGER.info("stage %s resumes from step %d", stage.name, step)
     if step >= stage.num_steps:
         checkpoints.close()
         return progress.state

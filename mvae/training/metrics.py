@@ -1,16 +1,18 @@
 """Metrics of training: one JSON line per logging interval, the same to TensorBoard, a bar on the terminal."""
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorboardX
-from absl import logging
 from tqdm import tqdm
 
 from mvae.training.run_folder import RunFolder, write_atomically
+
+LOGGER = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
@@ -73,9 +75,7 @@ class ProgressBar:
 
     def __init__(self, stage: str, first_step: int, num_steps: int):
         self._stage = stage
-        self._bar = tqdm(
-            total=num_steps, initial=first_step, desc=stage, unit="step", dynamic_ncols=True, disable=None
-        )
+        self._bar = tqdm(total=num_steps, initial=first_step, desc=stage, unit="step", dynamic_ncols=True, disable=None)
         self._mark = (time.perf_counter(), first_step)
 
     def advance(self, step: int) -> None:
@@ -90,7 +90,7 @@ class ProgressBar:
         rate = (step - self._mark[1]) / max(now - self._mark[0], 1e-9)
         self._mark = (now, step)
         if self._bar.disable:
-            logging.info("%s step %d: %s %.2f, %.1f steps/s", self._stage, step, shown, value, rate)
+            LOGGER.info("%s step %d: %s %.2f, %.1f steps/s", self._stage, step, shown, value, rate)
         else:
             self._bar.set_postfix({shown: f"{value:.2f}"})
 

@@ -17,7 +17,7 @@ from mvae.training.metrics import read_records
 from mvae.training.run_folder import RunFolder
 
 NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
-NUM_RECONSTRUCTIONS = 12
+NUM_RECONSTRUCTIONS = 20
 GRID_SIZE = 15
 BOUND_BATCH = 500
 FIGURE_SEED = 0
@@ -77,8 +77,8 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
         num_samples=settings.importance_samples,
         batch_size=min(settings.batch_size, dataset.num_test),
     )
-    means = {name: float(np.mean(getattr(terms, name), dtype=np.float64)) for name in ("elbo", "kl", "mse", "time")}
-    means["log_likelihood"] = float(np.mean(log_likelihood, dtype=np.float64))
+    means = {name: float(np.asarray(getattr(terms, name), np.float64).mean()) for name in ("elbo", "kl", "mse", "time")}
+    means["log_likelihood"] = float(np.asarray(log_likelihood, np.float64).mean())
     return means | _degree(experiment, params)
 
 
@@ -90,10 +90,17 @@ def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
         "members": members,
         "num_seeds": len(members),
         "mean": {name: float(column.mean()) for name, column in columns.items()},
-        "std": {
-            name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()
-        },
+        "std": {name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()},
     }
+
+
+def _curves(folder: RunFolder) -> list[dict[str, Any]]:
+    """The records of training without what says nothing of it: the loss where it is minus the ELBO, wall time."""
+    records = read_records(folder.metrics)
+    left_out = {"seconds", "reconstruction"}
+    if all("elbo" in record and np.allclose(record["loss"], -np.asarray(record["elbo"])) for record in records):
+        left_out.add("loss")
+    return [{name: value for name, value in record.items() if name not in left_out} for record in records]
 
 
 def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
@@ -119,7 +126,8 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
     decode = jax.jit(model.decode)
     decoded = decode(first, model.encode(first, batch["image"]).location)
     figures.save(
-        figures.reconstructions(np.asarray(batch["image"]), np.asarray(decoded)), folder.figures / "reconstructions.png"
+        figures.reconstructions(np.asarray(batch["image"]), np.asarray(decoded)),
+        folder.figures / "reconstructions.png",
     )
     points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
     grid = decode(first, points.reshape(-1, model.manifold.ambient_dim))

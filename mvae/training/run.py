@@ -1,13 +1,13 @@
 """One run, from its config to its results and figures; the same call on the same folder resumes it."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from mvae.errors import UsageError
 from mvae.training.experiment import Experiment, build_experiment
@@ -16,6 +16,8 @@ from mvae.training.metrics import read_records
 from mvae.training.program import build_program, seed_keys
 from mvae.training.report import draw_figures, evaluate_member, summarize
 from mvae.training.run_folder import RunFolder, write_json
+
+LOGGER = logging.getLogger(__name__)
 
 EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
@@ -57,7 +59,7 @@ def _finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | 
         results = json.loads(folder.results.read_text())
     except ValueError as error:
         raise UsageError(f"{folder.results} cannot be read ({error}): remove it to evaluate again") from error
-    logging.info("%s is finished: nothing to do", folder.path)
+    LOGGER.info("%s is finished: nothing to do", folder.path)
     return results
 
 
@@ -86,7 +88,7 @@ def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str
         seed = experiment.run.seed + index
         key = jax.random.fold_in(jax.random.key(np.uint32(seed)), EVALUATION_STREAM)
         member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
-        logging.info("evaluating seed %d", seed)
+        LOGGER.info("evaluating seed %d", seed)
         members.append({"seed": seed} | evaluate_member(experiment, member, key))
     return summarize(members) | {
         "num_steps": sum(stage.num_steps for stage in experiment.stages),

@@ -45,7 +45,16 @@ def _git_revision() -> str | None:
     """Revision of the source tree, with "+dirty" where it was changed; None outside a checkout."""
     folder = Path(__file__).parent
     try:
-        show = ["git", "-C", str(folder), "describe", "--always", "--dirty=+dirty", "--abbrev=40", "--exclude=*"]
+        show = [
+            "git",
+            "-C",
+            str(folder),
+            "describe",
+            "--always",
+            "--dirty=+dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ]
         return subprocess.run(show, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
@@ -101,9 +110,7 @@ class RunFolder:
         try:
             before = _flat(json.loads(self.config.read_text())["config"])
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{self.config} cannot be read ({error}): restore it or give another --workdir"
-            ) from error
+            raise UsageError(f"{self.config} cannot be read ({error}): restore it or give another --workdir") from error
         now = _flat(config)
         differing = [
             f"  {key}: {before.get(key, '(absent)')!r} there, {now.get(key, '(absent)')!r} asked for"

@@ -48,9 +48,7 @@ def test_unknown_name_lists_the_known():
 
 
 def test_unknown_option_lists_the_known():
-    with pytest.raises(
-        UsageError, match="unknown option of the data set simple_picture 'sise': known are size, "
-    ):
+    with pytest.raises(UsageError, match="unknown option of the data set simple_picture 'sise': known are size, "):
         load("simple_picture", sise=8)
 
 

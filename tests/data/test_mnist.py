@@ -111,9 +111,7 @@ def test_builder_prepares_once_and_reads_back_in_order(digit_files, load_prepare
     assert_holds(digit_files, load_prepared(idx_dir=str(digit_files.folder)))
     before = {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
     assert any("array_record" in path.name for path in before)
-    assert_holds(
-        digit_files, load_prepared(idx_dir=str(digit_files.folder / "absent"))
-    )  # not looked at any more
+    assert_holds(digit_files, load_prepared(idx_dir=str(digit_files.folder / "absent")))  # not looked at any more
     assert before == {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
 
 
@@ -137,9 +135,7 @@ def test_prepares_and_finds_prepared_data_without_tensorflow(digit_files, tmp_pa
         "TFDS_DATA_DIR": str(tmp_path / "elsewhere"),
         "JAX_PLATFORMS": "cpu",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     images, labels = digit_files.images["train"], digit_files.labels["train"]
     sums = [str(images.sum(dtype=int)), str(labels.sum(dtype=int)), "3"]
@@ -173,9 +169,7 @@ def test_damaged_prepared_file_is_reported(digit_files, load_prepared, prepared)
     load_prepared(idx_dir=str(digit_files.folder))
     shard = next(prepared.glob("*test.array_record*"))
     shard.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(
-        UsageError, match=f"cannot be prepared or read in .*or delete {prepared.parent} to have it"
-    ):
+    with pytest.raises(UsageError, match=f"cannot be prepared or read in .*or delete {prepared.parent} to have it"):
         load_prepared()
 
 

@@ -93,9 +93,7 @@ def test_translations_compose_and_have_period_two_pi(make_picture):
     images = translate(picture, translations)
     np.testing.assert_allclose(translate(picture, translations - 2 * jnp.pi), images, atol=1e-5)
     shift = jnp.array([2 * jnp.pi / 8 * 3, 0.0])
-    np.testing.assert_allclose(
-        translate(picture, translations + shift), jnp.roll(images, 3, axis=1), atol=1e-5
-    )
+    np.testing.assert_allclose(translate(picture, translations + shift), jnp.roll(images, 3, axis=1), atol=1e-5)
 
 
 def test_simple_picture_embeds_the_flat_torus_isometrically():

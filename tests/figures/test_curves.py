@@ -61,16 +61,12 @@ def test_transient_does_not_squash_the_curve():
 def test_logarithm_only_for_positive_decades_that_are_not_nats():
     steps = range(1, 101)
     rows = [
-        {"step": s, "kl": 10.0**-s if s < 4 else 1.0, "mse": 10 ** (-s / 20), "ratio": s / 100 - 0.5}
-        for s in steps
+        {"step": s, "kl": 10.0**-s if s < 4 else 1.0, "mse": 10 ** (-s / 20), "ratio": s / 100 - 0.5} for s in steps
     ]
     figure = training_curves(rows)
     scales = {ax.get_ylabel(): ax.get_yscale() for ax in figure.axes}
     assert scales == {"KL (nats)": "linear", "mean squared error": "log", "ratio": "linear"}
-    assert (
-        panel(training_curves([{"step": s, "mse": 1 + s / 100} for s in steps]), "mean").get_yscale()
-        == "linear"
-    )
+    assert panel(training_curves([{"step": s, "mse": 1 + s / 100} for s in steps]), "mean").get_yscale() == "linear"
 
 
 def test_stages_follow_each_other_and_are_marked():
@@ -104,9 +100,7 @@ def test_a_step_logged_twice_counts_as_logged_last():
 
 
 def test_metrics_may_be_logged_at_different_steps():
-    rows = [{"step": s, "kl": 1.0 * s} for s in range(1, 9)] + [
-        {"step": 8, "ll": -3.0, "note": "words are no metric"}
-    ]
+    rows = [{"step": s, "kl": 1.0 * s} for s in range(1, 9)] + [{"step": 8, "ll": -3.0, "note": "words are no metric"}]
     figure = training_curves(rows)
     assert [len(np.asarray(ax.lines[0].get_xdata())) for ax in figure.axes] == [8, 1]
 

@@ -124,11 +124,7 @@ def test_every_manifold_has_its_panels_and_renders(manifold, panels, three, n):
     if isinstance(manifold, FlatTorus):
         z = torus_points(RNG.uniform(-4, 4, (n, manifold.dim)))
     else:
-        z = (
-            sphere_points(n, manifold.dim)
-            if isinstance(manifold, Sphere)
-            else RNG.normal(size=(n, manifold.dim))
-        )
+        z = sphere_points(n, manifold.dim) if isinstance(manifold, Sphere) else RNG.normal(size=(n, manifold.dim))
     figure = latent_space(manifold, jnp.asarray(z), title="title")
     figure.canvas.draw()  # pyright: ignore
     assert len(figure.axes) == panels

@@ -29,9 +29,7 @@ def test_all_share_one_range_and_one_scale():
     figure.canvas.draw()  # pyright: ignore
     assert {ax.images[0].get_clim() for ax in figure.axes} == {(decoded.min(), decoded.max())}
     assert {ax.get_xlim() for ax in figure.axes} == {(-0.5, 23.5)}
-    assert (
-        len({(round(ax.get_position().width, 9), round(ax.get_position().x0, 9)) for ax in figure.axes}) == 1
-    )
+    assert len({(round(ax.get_position().width, 9), round(ax.get_position().x0, 9)) for ax in figure.axes}) == 1
 
 
 def test_row_names_lie_inside_the_figure():

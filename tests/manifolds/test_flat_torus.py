@@ -22,9 +22,7 @@ def test_half_turn_has_angle_pi_whatever_the_sign_of_zero():
 
 
 def test_coordinates_are_interleaved():
-    np.testing.assert_allclose(
-        FlatTorus(2).from_angles(jnp.array([0.0, math.pi / 2])), [1, 0, 0, 1], atol=1e-6
-    )
+    np.testing.assert_allclose(FlatTorus(2).from_angles(jnp.array([0.0, math.pi / 2])), [1, 0, 0, 1], atol=1e-6)
 
 
 def test_volume_and_curvature():

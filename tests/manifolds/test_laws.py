@@ -1,4 +1,4 @@
-"""One suite of laws for every manifold, in both precisions, far and near, on both sides of every threshold."""
+"""One suite of laws for every manifold: both precisions, far and near, both sides of every threshold."""
 
 import math
 
@@ -10,17 +10,8 @@ import pytest
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.manifolds.safe_math import taylor_threshold
 
-MANIFOLDS = [
-    Euclidean(1),
-    Euclidean(3),
-    Sphere(1),
-    Sphere(2),
-    Sphere(2, radius=2.5),
-    Sphere(3),
-    Sphere(20),
-    FlatTorus(1),
-    FlatTorus(2),
-]
+SOME = [Euclidean(2), Sphere(1), Sphere(2, radius=2.5), FlatTorus(2)]
+MANIFOLDS = [*SOME, Sphere(20)]
 CURVED = [manifold for manifold in MANIFOLDS if not isinstance(manifold, Euclidean)]
 
 
@@ -94,9 +85,7 @@ def test_exp_of_log_is_the_identity(manifold, dtype):
     z, v, length = pairs(manifold, dtype)
     w = manifold.exp(z, length[:, None] * v)
     assert jnp.all(manifold.contains(w, tolerance(dtype) * scale_of(manifold)))
-    np.testing.assert_allclose(
-        manifold.exp(z, manifold.log(z, w)), w, atol=scale_of(manifold) * tolerance(dtype)
-    )
+    np.testing.assert_allclose(manifold.exp(z, manifold.log(z, w)), w, atol=scale_of(manifold) * tolerance(dtype))
 
 
 def test_log_of_exp_is_the_identity(manifold, dtype):
@@ -114,9 +103,7 @@ def test_distance_is_length_of_log_and_of_the_geodesic(manifold, dtype):
     scale = scale_of(manifold)
     np.testing.assert_allclose(distance, length, atol=scale * tolerance(dtype))
     np.testing.assert_allclose(distance, manifold.distance(w, z), atol=scale * tolerance(dtype))
-    np.testing.assert_allclose(
-        distance, jnp.linalg.norm(manifold.log(z, w), axis=-1), atol=scale * tolerance(dtype)
-    )
+    np.testing.assert_allclose(distance, jnp.linalg.norm(manifold.log(z, w), axis=-1), atol=scale * tolerance(dtype))
 
 
 @pytest.mark.parametrize("manifold", CURVED, ids=repr)
@@ -139,9 +126,7 @@ def test_distance_is_accurate_relative_to_its_size(manifold, dtype):
 @pytest.mark.parametrize("manifold", CURVED, ids=repr)
 def test_antipode(manifold, dtype):
     z = manifold.uniform(jax.random.key(3), (10,)).astype(dtype)
-    half_turn = (
-        math.pi * scale_of(manifold) * (math.sqrt(manifold.dim) if isinstance(manifold, FlatTorus) else 1)
-    )
+    half_turn = math.pi * scale_of(manifold) * (math.sqrt(manifold.dim) if isinstance(manifold, FlatTorus) else 1)
     np.testing.assert_allclose(manifold.distance(z, -z), half_turn, rtol=tolerance(dtype))
     log = manifold.log(z, -z)
     np.testing.assert_allclose(jnp.linalg.norm(log, axis=-1), half_turn, rtol=tolerance(dtype))
@@ -149,61 +134,57 @@ def test_antipode(manifold, dtype):
     np.testing.assert_allclose(manifold.exp(z, log), -z, atol=tolerance(dtype) * half_turn)
 
 
-def functions(manifold):
-    """Each differentiable member as a function of two ambient arguments, extended off the manifold by `project`."""
-    return {
-        "project": lambda x, y: manifold.project(x + 0 * y),
-        "to_tangent": lambda x, y: manifold.to_tangent(manifold.project(x), y),
-        "exp": lambda x, y: manifold.exp(manifold.project(x), manifold.to_tangent(manifold.project(x), y)),
-        "log": lambda x, y: manifold.log(manifold.project(x), manifold.project(y)),
-        "distance": lambda x, y: manifold.distance(manifold.project(x), manifold.project(y)),
-    }
+def members(manifold):
+    """The differentiable members as functions of two ambient arguments, extended off the manifold by `project`."""
+
+    def all_of(x, y):
+        z, w = manifold.project(x), manifold.project(y)
+        tangent = manifold.to_tangent(z, y)
+        return {
+            "project": z,
+            "to_tangent": tangent,
+            "exp": manifold.exp(z, tangent),
+            "log": manifold.log(z, w),
+            "distance": manifold.distance(z, w),
+        }
+
+    return all_of
 
 
-@pytest.mark.parametrize("name", ["project", "to_tangent", "exp", "log", "distance"])
-def test_derivatives_forward_reverse_and_by_differences(manifold, dtype, name):
-    function = functions(manifold)[name]
-    z, v, length = pairs(manifold, dtype)
-    second = length[:, None] * v if name in ("exp", "to_tangent") else manifold.exp(z, length[:, None] * v)
-    forward = jax.jit(jax.vmap(jax.jacfwd(function, (0, 1))))(z, second)
-    reverse = jax.jit(jax.vmap(jax.jacrev(function, (0, 1))))(z, second)
-    for one, other in zip(forward, reverse, strict=True):
-        assert jnp.all(jnp.isfinite(one))
-        assert jnp.all(jnp.isfinite(other))
-        size = 1 + jnp.max(jnp.abs(one), axis=tuple(range(1, one.ndim)), keepdims=True)
-        np.testing.assert_allclose(one / size, other / size, atol=100 * tolerance(dtype))
-    if dtype == jnp.float64:
-        smooth = (np.array(length) < 3 * scale_of(manifold)) & (name != "distance") | (
-            np.array(length) == 0.5
-        )
-        direction = jax.random.normal(jax.random.key(5), z.shape, dtype)
-        step = 1e-6
-        above, below = (jax.vmap(function)(z + s * direction, second + s * direction) for s in (step, -step))
-        slope = sum(jnp.einsum("b...n,bn->b...", block, direction) for block in forward)
-        np.testing.assert_allclose(
-            slope[smooth], ((above - below) / (2 * step))[smooth], atol=2e-8, rtol=2e-8
-        )
-
-
-@pytest.mark.parametrize("manifold", CURVED, ids=repr)
-def test_derivatives_are_finite_at_the_diagonal_the_antipode_and_the_origin(manifold, dtype):
+def degenerate_places(manifold, dtype):
+    """The diagonal, the antipode, the origin and its neighbourhood."""
     z = manifold.uniform(jax.random.key(4), (4,)).astype(dtype)
     zero, tiny = jnp.zeros_like(z), jnp.full_like(z, 1e-38)
-    for name, function in functions(manifold).items():
-        for first, second in (
-            (z, z),
-            (z, -z),
-            (z, zero),
-            (zero, z),
-            (zero, zero),
-            (tiny, zero),
-            (tiny, 1e15 * tiny),
-        ):
-            value = jax.vmap(function)(first, second)
-            assert jnp.all(jnp.isfinite(value)), name
-            for mode in (jax.jacfwd, jax.jacrev):
-                for block in jax.vmap(mode(function, (0, 1)))(first, second):
-                    assert jnp.all(jnp.isfinite(block)), name
+    places = ((z, z), (z, -z), (z, zero), (zero, z), (zero, zero), (tiny, zero), (tiny, 1e15 * tiny))
+    return (jnp.concatenate(side) for side in zip(*places, strict=True))
+
+
+@pytest.mark.parametrize("manifold", SOME, ids=repr)
+def test_derivatives_forward_reverse_and_by_differences(manifold, dtype):
+    z, v, length = pairs(manifold, dtype)
+    w = manifold.exp(z, length[:, None] * v)
+    first, second = (jnp.concatenate(x) for x in zip((z, w), degenerate_places(manifold, dtype), strict=True))
+    function = members(manifold)
+    batched = jax.jit(jax.vmap(function))
+    value = batched(first, second)
+    forward = jax.jit(jax.vmap(jax.jacfwd(function, (0, 1))))(first, second)
+    reverse = jax.jit(jax.vmap(jax.jacrev(function, (0, 1))))(first, second)
+    assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((value, forward, reverse)))
+
+    # At the ends of the range rounding of the points themselves decides the derivative.
+    scaled = np.array(length) / scale_of(manifold)
+    inside = np.flatnonzero((scaled > 1e-5) & (scaled < 3))
+    for one, other in zip(jax.tree.leaves(forward), jax.tree.leaves(reverse), strict=True):
+        np.testing.assert_allclose(one[inside], other[inside], atol=3e3 * tolerance(dtype))
+    if dtype == jnp.float64:
+        inside = np.flatnonzero((scaled > 1e-2) & (scaled < 3))
+        direction = jax.random.normal(jax.random.key(5), first.shape, dtype)
+        step = 1e-6
+        above, below = (batched(first + s * direction, second + s * direction) for s in (step, -step))
+        for name, blocks in forward.items():
+            slope = sum(jnp.einsum("b...n,bn->b...", block, direction) for block in blocks)
+            difference = (above[name] - below[name]) / (2 * step)
+            np.testing.assert_allclose(slope[inside], difference[inside], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_uniform_moments(manifold):
@@ -233,9 +214,7 @@ def test_static_argument_vmap_and_broadcasting(manifold):
     w = manifold.uniform(jax.random.key(1), (4,))
     static = jax.jit(lambda space, z, w: space.distance(z, w), static_argnums=0)
     both = jax.vmap(jax.vmap(manifold.distance, (None, 0)), (0, None))(z[:, 0], w)
-    assert hash(manifold) == hash(
-        type(manifold)(*(getattr(manifold, f) for f in manifold.__dataclass_fields__))
-    )
+    assert hash(manifold) == hash(type(manifold)(*(getattr(manifold, f) for f in manifold.__dataclass_fields__)))
     for table in (plain(z, w), static(manifold, z, w), both):
         np.testing.assert_allclose(table, manifold.distance(z, w), rtol=1e-5)
     assert manifold.log(z, w).shape == (3, 4, manifold.ambient_dim)

@@ -36,9 +36,9 @@ def test_bernoulli(scale):
     likelihood = LIKELIHOODS["bernoulli"]()
     x = np.asarray(jax.random.bernoulli(jax.random.key(1), 0.4, SHAPE), np.float32)
     odds = scale * OUTPUT.astype(np.float64)
-    expected = scipy.stats.bernoulli(1 / (1 + np.exp(-odds))).logpmf(x) if scale == 1 else -np.logaddexp(
-        0, np.where(x == 1, -odds, odds)
+    expected = (
+        scipy.stats.bernoulli(1 / (1 + np.exp(-odds))).logpmf(x)
+        if scale == 1
+        else -np.logaddexp(0, np.where(x == 1, -odds, odds))
     )
-    np.testing.assert_allclose(
-        likelihood.log_prob({}, x, scale * OUTPUT), expected.sum(axis=(1, 2, 3)), rtol=1e-5
-    )
+    np.testing.assert_allclose(likelihood.log_prob({}, x, scale * OUTPUT), expected.sum(axis=(1, 2, 3)), rtol=1e-5)

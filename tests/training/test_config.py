@@ -4,7 +4,6 @@ import pytest
 
 from mvae.errors import UsageError
 from mvae.manifolds import FlatTorus, Sphere
-from mvae.models import TimeConfig
 from mvae.training.config import OptimizerConfig, RunConfig, build_manifold, typed
 
 RUN = {
@@ -17,7 +16,6 @@ RUN = {
     "log_every": 1,
     "checkpoint_every": 1,
 }
-TIME = {"initial": 0.1, "floor_start": 1.0, "floor_end": 1e-3, "hold_steps": 1, "anneal_steps": 2}
 
 
 def test_steps_from_epochs_count_whole_batches():
@@ -58,24 +56,20 @@ def test_batch_larger_than_the_data():
     ("change", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"encoder_warmup_steps": -1}, "encoder_warmup_steps"),
         ({"final_learning_rate": 1.0}, "final_learning_rate"),
         ({"decay_fraction": 1.5}, "decay_fraction"),
     ],
 )
 def test_optimizer_errors_name_the_key(change, message):
-    block = {"learning_rate": 1e-3, "final_learning_rate": 0.0, "decay_fraction": 0.5}
+    block = {"learning_rate": 1e-3, "encoder_warmup_steps": 0, "final_learning_rate": 0.0, "decay_fraction": 0.5}
     with pytest.raises(UsageError, match=f"config.optimizer: {message}"):
         typed(OptimizerConfig, block | change, "config.optimizer")
 
 
-@pytest.mark.parametrize("change", [{"initial": 0.0}, {"floor_start": -1.0}, {"floor_end": 2.0}, {"hold_steps": -1}])
-def test_time_errors_name_the_key(change):
-    with pytest.raises(UsageError, match=f"time.{next(iter(change))}"):
-        typed(TimeConfig, TIME | change, "config.model.time")
-
-
 def test_whole_numbers_pass_for_floats():
-    assert typed(TimeConfig, TIME | {"floor_start": 1}, "config.model.time").floor_start == 1.0
+    block = {"learning_rate": 1, "encoder_warmup_steps": 0, "final_learning_rate": 0.0, "decay_fraction": 0.5}
+    assert typed(OptimizerConfig, block, "config.optimizer").learning_rate == 1.0
 
 
 def test_manifolds_by_name():

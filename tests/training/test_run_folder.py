@@ -72,4 +72,7 @@ def test_metrics_after_the_checkpoint_are_written_again(tmp_path):
     writer = MetricWriter(folder, "b", 7)
     writer.write(10, {"loss": [1.0]}, 0.5)
     writer.close()
-    assert read_records(folder.metrics) == [*lines[:2], {"stage": "b", "step": 10, "loss": [1.0], "seconds": 0.5}]
+    assert read_records(folder.metrics) == [
+        *lines[:2],
+        {"stage": "b", "step": 10, "loss": [1.0], "seconds": 0.5},
+    ]

@@ -43,4 +43,3 @@ class Toy:
             return start + jax.random.normal(key, (4, 4))
 
         self.stage = gradient_stage("toy", num_steps, init, loss_terms, optax.adam(1e-2))
-

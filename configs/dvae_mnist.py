@@ -1,0 +1,56 @@
+"""ΔVAE on a sphere, trained on MNIST (dvae.md, section 4.1).
+
+    python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
+    python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    if arg not in ("", "quick"):
+        raise ValueError(f"configs/dvae_mnist.py knows the argument 'quick' or none, got {arg!r}")
+    quick = arg == "quick"
+    config = ConfigDict()
+    config.method = "dvae"
+    config.seed = 0
+    config.num_seeds = 1
+    config.batch_size = 640
+    config.init_batch_size = 1024
+    config.num_epochs = 5 if quick else 50
+    config.num_steps = config_dict.placeholder(int)
+    config.log_every = 93
+    config.checkpoint_every = 930
+
+    config.data = ConfigDict()
+    config.data.name = "mnist"
+    config.data.dir = ""  # folder of the four IDX files; "" downloads and prepares them with tfds
+    config.data.num_train = 0  # 0 for all
+    config.data.num_test = 2000 if quick else 0
+
+    config.manifold = ConfigDict()
+    config.manifold.name = "sphere"
+    config.manifold.dim = 2
+    config.manifold.radius = config_dict.placeholder(float)
+
+    config.model = ConfigDict()
+    config.model.encoder_widths = (512, 512, 512)
+    config.model.decoder_widths = (512, 512)
+    config.model.likelihood = "gaussian"
+    config.model.num_walk_steps = 10
+    config.model.kl = "exact"
+    config.model.fit_init = True
+    config.model.initial_time = 0.05
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.encoder_warmup_steps = 100
+    config.optimizer.final_learning_rate = 2e-5
+    config.optimizer.decay_fraction = 0.5
+
+    config.evaluation = ConfigDict()
+    config.evaluation.importance_samples = 100
+    config.evaluation.bound_samples = 10
+    config.evaluation.batch_size = 100
+    config.evaluation.degree_grid = 64
+    return config

@@ -1,0 +1,71 @@
+"""Data-dependent initialisation of an encoder's last layer: the data start out spread over the manifold."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from mvae.manifolds import Manifold
+
+RESTARTS = 32
+ITERATIONS = 60
+MOMENT_DRAWS = 4096
+
+
+def fit_head(
+    key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"]
+) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
+    """Returns kernel and bias of a linear layer whose output lies around the manifold as the prior does.
+
+    With mean μ and covariance U Λ Uᵀ of the hidden layer over a batch, the layer is
+    y = (h - μ) U_n Λ_n^(-1/2) σ R: the n leading principal components, brought to the mean variance σ² of the
+    prior's coordinates, and turned by the R in O(n) for which E|y - P(y)|² is smallest. R is found by
+    alternating between the projection P and the orthogonal Procrustes problem
+    max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), from several random starts.
+
+    Why: a random layer sends all data near one point of the manifold or folds them over it, and a map that
+    starts folded hardly ever unfolds. If some linear image of the hidden layer looks like the manifold, this
+    starts with it; if none does, the data still start centred and spread. It knows nothing of the data but
+    a batch of them.
+
+    Args:
+        key: Source of the random starts.
+        manifold: The latent space, ambient dimension n.
+        hidden: Last hidden layer over a batch, (b, k).
+
+    Returns:
+        kernel (k, n) and bias (n,).
+    """
+    n = manifold.ambient_dim
+    moment_key, start_key = jax.random.split(key)
+    draws = manifold.uniform(moment_key, (MOMENT_DRAWS,))
+    scale = jnp.sqrt(jnp.mean(draws**2))
+    directions = _principal_directions(hidden, n)
+    mean = jnp.mean(hidden, axis=0)
+    x = scale * (hidden - mean) @ directions
+
+    def turn(start_key):
+        start = jax.random.orthogonal(start_key, n)
+
+        def improve(rotation, _):
+            left, _, right = jnp.linalg.svd(x.T @ manifold.project(x @ rotation))
+            return left @ right, None
+
+        rotation, _ = jax.lax.scan(improve, start, None, length=ITERATIONS)
+        y = x @ rotation
+        return rotation, jnp.mean(jnp.sum((y - manifold.project(y)) ** 2, axis=-1))
+
+    rotations, distances = jax.vmap(turn)(jax.random.split(start_key, RESTARTS))
+    kernel = scale * directions @ rotations[jnp.argmin(distances)]
+    return kernel, -mean @ kernel
+
+
+def _principal_directions(hidden: Float[Array, "b k"], n: int) -> Float[Array, "k n"]:
+    """Leading principal directions over their standard deviations; zeros where there are fewer than n.
+
+    Directions with less than 1e-6 of the largest variance are not blown up beyond that bound.
+    """
+    centred = hidden - jnp.mean(hidden, axis=0)
+    variances, directions = jnp.linalg.eigh(centred.T @ centred / hidden.shape[0])
+    variances, directions = variances[::-1][:n], directions[:, ::-1][:, :n]
+    bounded = jnp.maximum(variances, 1e-6 * variances[0] + jnp.finfo(hidden.dtype).tiny)
+    return jnp.pad(directions / jnp.sqrt(bounded), ((0, 0), (0, n - directions.shape[1])))
