@@ -22,11 +22,19 @@ def get_config(arg: str = "") -> ConfigDict:
     config.log_every = 93
     config.checkpoint_every = 930
 
+    # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
     config.data = ConfigDict()
     config.data.name = "mnist"
-    config.data.dir = ""  # folder of the four IDX files; "" downloads and prepares them with tfds
-    config.data.num_train = 0  # 0 for all
-    config.data.num_test = 2000 if quick else 0
+    config.data.dir = config_dict.placeholder(str)  # mnist: folder of the four IDX files; None downloads them
+    config.data.num_train = config_dict.placeholder(int)
+    config.data.num_test = config_dict.placeholder(int)
+    config.data.seed = config_dict.placeholder(int)  # pictures: draws the translations (and the random picture)
+    config.data.size = config_dict.placeholder(int)  # pictures: pixels along a side
+    config.data.max_frequency = config_dict.placeholder(int)  # fourier_picture: N
+    config.data.gamma = config_dict.placeholder(float)  # fourier_picture: discount of higher frequencies
+
+    if quick:
+        config.data.num_test = 2000
 
     config.manifold = ConfigDict()
     config.manifold.name = "sphere"

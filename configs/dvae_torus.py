@@ -22,9 +22,16 @@ def get_config(arg: str = "") -> ConfigDict:
     config.log_every = 20
     config.checkpoint_every = 500
 
+    # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
     config.data = ConfigDict()
     config.data.name = "simple_picture"
-    config.data.size = 64
+    config.data.dir = config_dict.placeholder(str)  # mnist: folder of the four IDX files; None downloads them
+    config.data.num_train = config_dict.placeholder(int)
+    config.data.num_test = config_dict.placeholder(int)
+    config.data.seed = config_dict.placeholder(int)  # pictures: draws the translations (and the random picture)
+    config.data.size = config_dict.placeholder(int)  # pictures: pixels along a side
+    config.data.max_frequency = config_dict.placeholder(int)  # fourier_picture: N
+    config.data.gamma = config_dict.placeholder(float)  # fourier_picture: discount of higher frequencies
 
     config.manifold = ConfigDict()
     config.manifold.name = "flat_torus"

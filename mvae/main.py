@@ -9,6 +9,7 @@ Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped 
 checkpoint written.
 """
 
+import importlib.util
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,53 +42,54 @@ def _overrides(argv: list[str]) -> list[str]:
     return [argument for argument in argv if argument.lstrip("-").startswith("config.")]
 
 
-def _unknown_key(argv: list[str]) -> UsageError:
-    """Returns the error for the first override whose key the config does not have."""
-    flags.FLAGS([argument for argument in argv if argument not in _overrides(argv)])
-    keys = list(_keys(_CONFIG.value))
-    for argument in _overrides(argv):
-        name = argument.lstrip("-").split("=")[0]
-        if name not in keys:
-            return unknown("config key", name, keys)
-    return UsageError(f"cannot set {' '.join(_overrides(argv))}")
-
-
 def _parse(argv: list[str]) -> list[str]:
     """Parses the command line; bad input exits with code 2 and one message."""
-    if {"--help", "-h", "-help"} & set(argv):
-        print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help('mvae.main' if __name__ != '__main__' else sys.argv[0])}")
+    if {"--help", "-help", "-h"} & set(argv):
+        print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
         sys.exit(0)
     try:
+        _check_config(argv)
         rest = flags.FLAGS(argv)[1:]
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
-        _load_config()
         if _WORKDIR.value is None:
             raise UsageError("give --workdir=FOLDER, the folder of the run")
-    except (AttributeError, KeyError):
-        _exit(_unknown_key(argv))
     except (flags.Error, UsageError) as error:
         _exit(error)
     return argv[:1]
 
 
-def _load_config() -> dict[str, Any]:
-    """Returns the resolved config as plain dicts.
+def _check_config(argv: list[str]) -> None:
+    """Loads the config file before the flags do, for errors that help.
 
     Raises:
-        UsageError: If no config was given, there is no such file, or it refuses its argument.
+        UsageError: If no config was given, there is no such file, it refuses its argument, or it has no entry
+            of an override's name.
     """
-    folder = Path("configs")
-    available = sorted(str(path) for path in folder.glob("*.py"))
+    available = sorted(str(path) for path in Path("configs").glob("*.py"))
+    values = [
+        argument.partition("=")[2] if "=" in argument else following
+        for argument, following in zip(argv, [*argv[1:], ""], strict=True)
+        if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-")
+    ]
+    if not values:
+        raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'configs/NAME.py'}")
+    path, _, argument = values[-1].partition(":")
+    if not Path(path).is_file():
+        raise unknown("config file", path, available)
+    spec = importlib.util.spec_from_file_location("config", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--config={path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     try:
-        config = _CONFIG.value
-        if config is None:
-            raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'configs/NAME.py'}")
-        return config.to_dict()
-    except FileNotFoundError as error:
-        raise unknown("config file", str(error.filename), available) from error
+        keys = list(_keys(module.get_config(*([argument] if argument else []))))
     except ValueError as error:
         raise UsageError(f"--config: {error}") from error
+    for override in _overrides(argv):
+        name = override.lstrip("-").split("=")[0]
+        if name not in keys:
+            raise unknown("config key", name, keys)
 
 
 def _exit(error: Exception) -> None:
@@ -98,7 +100,7 @@ def _exit(error: Exception) -> None:
 def _table(results: Mapping[str, Any]) -> str:
     """The means of a run, one line each, with the standard deviation where there are several seeds."""
     lines = [f"{results['num_seeds']} seed(s), {results['num_steps']} steps, {results['num_test']} test examples"]
-    for name, mean in results["mean"].items():
+    for name, mean in sorted(results["mean"].items()):
         std = results["std"][name]
         lines.append(f"  {name:20s} {mean:12.5g}" + (f" ± {std:.2g}" if std is not None else ""))
     return "\n".join(lines)
@@ -117,7 +119,7 @@ def main(argv: list[str]) -> int:
     logger.setLevel(logging.INFO)
     workdir = Path(str(_WORKDIR.value))
     try:
-        results = run(_load_config(), workdir, _overrides(sys.argv))
+        results = run(_CONFIG.value.to_dict(), workdir, _overrides(sys.argv))
     except UsageError as error:
         _exit(error)
         raise

@@ -35,6 +35,10 @@ import numpy as np
 _RULES = {4: (0.55, 8, 1.0), 8: (0.37, 17, 2.5)}
 
 
+def _constant(xp: ModuleType, x: Any) -> Any:
+    return x if xp is np else jax.lax.stop_gradient(x)
+
+
 def _log_sinc_half(xp: ModuleType, x: Any) -> Any:
     """Log of sin(x/2) / (x/2), on the branch that is continuous in the upper half plane."""
     turn = 1j * x
@@ -48,9 +52,9 @@ def _geometry(xp: ModuleType, t: Any, angle: Any, p: Any) -> tuple[Any, Any, Any
 
 
 def _saddle(xp: ModuleType, t: Any, angle: Any, order: float) -> Any:
-    """Returns the square of the saddle point s_0 to a few percent, by fixed-point iteration."""
+    """Returns the square of the saddle point s_0 to some ten percent, by fixed-point iteration."""
     square = xp.full_like(angle, order - 0.5)
-    for _ in range(4):
+    for _ in range(3):
         # A node just off the real axis: on it y may vanish.
         p = xp.sqrt(square) * (1 - 0.05j)
         y, minus, plus = _geometry(xp, t, angle, p)
@@ -63,17 +67,13 @@ def log_contour(xp: ModuleType, t: Any, angle: Any, dim: int) -> Any:
     """Log density by the contour integral, for t <= `series_start(dim)[0]`."""
     order = (dim + 1) / 2
     spacing, count, offset = _RULES[angle.dtype.itemsize]
-    center = xp.sqrt(_saddle(xp, t, angle, order) + offset)
-    if xp is not np:
-        center = jax.lax.stop_gradient(center)
+    center = xp.sqrt(_saddle(xp, _constant(xp, t), _constant(xp, angle), order) + offset)
     nodes = ((np.arange(count) + 0.5) * spacing).astype(angle.dtype)
     p = center[..., None] - 1j * nodes
     y, minus, plus = _geometry(xp, t[..., None], angle[..., None], p)
     exponent = p**2 + (1 - 2 * order) * xp.log(p)
     exponent = exponent - order * (_log_sinc_half(xp, minus) + _log_sinc_half(xp, plus))
-    peak = xp.max(xp.real(exponent), axis=-1)
-    if xp is not np:
-        peak = jax.lax.stop_gradient(peak)
+    peak = xp.max(_constant(xp, xp.real(exponent)), axis=-1)
     terms = xp.real(xp.exp(exponent - peak[..., None]) * xp.sin(y) / y)
     integral = xp.log(xp.sum(terms, axis=-1)) + peak
     constant = math.log(2 * spacing / math.pi) + math.lgamma(order) - dim / 2 * math.log(2 * math.pi)
@@ -122,5 +122,8 @@ def log_sphere_kernel(xp: ModuleType, t: Any, angle: Any, dim: int) -> Any:
     """Log density at angle 0 <= a <= pi after time t, with `t` and `angle` arrays of one shape and dtype."""
     switch = series_start(dim)[0]
     small = t < switch
+    # float32's pi lies past the true one, where the two branch points of the integrand have changed places.
+    largest = np.nextafter(angle.dtype.type(math.pi), angle.dtype.type(0))
+    angle = xp.where(angle > largest, largest, angle)
     contour = log_contour(xp, xp.where(small, t, switch), angle, dim)
     return xp.where(small, contour, log_series(xp, xp.where(small, switch, t), angle, dim))

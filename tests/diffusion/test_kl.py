@@ -73,7 +73,7 @@ def test_torus_is_a_sum_of_circles(t):
     assert abs(value - expected) < 1e-8
 
 
-@pytest.mark.parametrize("manifold", [Sphere(1), Sphere(2), Sphere(10), Sphere(50), FlatTorus(2)], ids=repr)
+@pytest.mark.parametrize("manifold", [Sphere(2), Sphere(50), FlatTorus(2)], ids=repr)
 def test_finite_decreasing_and_positive_from_end_to_end(manifold, dtype):
     t = jnp.asarray(np.geomspace(1e-8, 60 / manifold.dim, 400), dtype)
     value, slope = jax.jit(jax.vmap(jax.value_and_grad(lambda t: kl_to_uniform(manifold, t, pole(manifold, dtype)))))(t)

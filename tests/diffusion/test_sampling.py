@@ -62,5 +62,5 @@ def test_wrong_arguments_and_other_manifolds_are_named():
         sample(key, Euclidean(2), jnp.zeros(2), -1.0)
     with pytest.raises(ValueError, match="z must have a last axis of size 4"):
         sample(key, FlatTorus(2), jnp.zeros(2), 1.0)
-    with pytest.raises(NotImplementedError, match="no exact sampler for Sphere.*use random_walk"):
+    with pytest.raises(NotImplementedError, match=r"no exact sampler for Sphere.*use random_walk"):
         sample(key, Sphere(2), jnp.array([0.0, 0.0, 1.0]), 1.0)

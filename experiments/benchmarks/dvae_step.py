@@ -1,0 +1,118 @@
+"""Speed of the ΔVAE's training step as a share of this machine's matmul rate, both measured in one run.
+
+    python experiments/benchmarks/dvae_step.py [--rounds=10] [--steps=93] [--num_seeds=1]
+
+Matmul: 640 × 784 × 512, 2 FLOP per multiply-add. Step: configs/dvae_mnist.py at its batch size on random digits of the same
+shape, counted as 6 FLOP per weight and example (forward 2, backward 4); the walk, the KL, the optimiser and the
+drawing of the batch count as nothing. Rounds alternate between the two, so that both see the same machine.
+"""
+
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from mvae.data import Dataset
+from mvae.data.mnist import render
+from mvae.models import DVAEConfig, dvae
+from mvae.training.config import OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.training.experiment import BLOCKS, adam
+from mvae.training.program import build_program, seed_keys
+from mvae.training.stage import gradient_stage
+
+ROWS, INNER, COLUMNS = 640, 784, 512
+PRODUCTS = 200
+NUM_DIGITS = 60_000
+
+_ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one matmul and one training measurement.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 93, "Training steps per round; 93 are an epoch of MNIST.", lower_bound=1)
+_NUM_SEEDS = flags.DEFINE_integer("num_seeds", 1, "Members of the seed axis.", lower_bound=1)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of a call, results waited for."""
+    began = time.perf_counter()
+    jax.block_until_ready(function())
+    return time.perf_counter() - began
+
+
+def matmul() -> Callable[[], object]:
+    """A function that does PRODUCTS products, each depending on the one before so that none can be dropped."""
+    left_key, right_key = jax.random.split(jax.random.key(0))
+    left = jax.random.normal(left_key, (ROWS, INNER))
+    right = jax.random.normal(right_key, (INNER, COLUMNS))
+
+    @jax.jit
+    def products(left, right):
+        def body(_, carry):
+            return left @ (right + 1e-20 * carry[0, 0])
+
+        return jax.lax.fori_loop(0, PRODUCTS, body, jnp.zeros((ROWS, COLUMNS)))
+
+    return lambda: products(left, right)
+
+
+def training(num_seeds: int, steps: int) -> tuple[Callable[[], object], int, int]:
+    """A function that does `steps` training steps, the number of weights, and the batch size."""
+    path = Path(__file__).parents[2] / "configs" / "dvae_mnist.py"
+    spec = importlib.util.spec_from_file_location("config", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config().to_dict()
+    run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
+    digits = np.random.default_rng(0).integers(0, 256, (NUM_DIGITS, 28, 28, 1), np.uint8)
+    rows = {"image": jnp.asarray(digits), "label": jnp.zeros(NUM_DIGITS, jnp.int32)}
+    dataset = Dataset("random digits", rows, rows, render, (28, 28, 1))
+    manifold = build_manifold(config["manifold"])
+    model = dvae(typed(DVAEConfig, config["model"], "config.model", manifold=manifold, image_shape=(28, 28, 1)))
+    optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(NUM_DIGITS))
+    stage = gradient_stage("train", 1, lambda key, batch, _: model.init(key, batch), model.loss_terms, optimizer)
+    program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, num_seeds, 0))
+    carry = [program.init(None), program.orders(0)]
+    weights = sum(
+        leaf.size // num_seeds
+        for path, leaf in jax.tree_util.tree_leaves_with_path(carry[0].state.params)
+        if "kernel" in str(path[-1])
+    )
+
+    def train():
+        carry[:] = program.run(*carry, 0, steps)
+        return carry
+
+    return train, weights, run.batch_size
+
+
+def main(argv: list[str]) -> None:
+    """Prints the table."""
+    del argv
+    products = matmul()
+    train, weights, batch_size = training(_NUM_SEEDS.value, _STEPS.value)
+    seconds(products)
+    seconds(train)
+    matmul_rates, step_rates, ratios, step_times = [], [], [], []
+    for _ in range(_ROUNDS.value):
+        matmul_rate = PRODUCTS * 2 * ROWS * INNER * COLUMNS / seconds(products)
+        taken = seconds(train) / _STEPS.value
+        step_rate = 6 * weights * batch_size * _NUM_SEEDS.value / taken
+        matmul_rates.append(matmul_rate / 1e9)
+        step_rates.append(step_rate / 1e9)
+        ratios.append(step_rate / matmul_rate)
+        step_times.append(taken)
+    print(f"device {jax.devices()[0].device_kind}, {_NUM_SEEDS.value} seed(s), batch {batch_size}, {weights} weights")
+    print(f"matmul {ROWS} × {INNER} × {COLUMNS}: median {statistics.median(matmul_rates):.0f} GFLOP/s")
+    print(f"training step: median {statistics.median(step_rates):.0f} GFLOP/s, {1e3 * statistics.median(step_times):.1f} ms")
+    print(f"epoch of {NUM_DIGITS} digits: median {NUM_DIGITS // batch_size * statistics.median(step_times):.2f} s per run")
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"step / matmul: median {statistics.median(ratios):.2f} ({spread} in {len(ratios)} rounds)")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,154 @@
+"""The ΔVAE against its own identities and against integrals done another way."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mvae.diffusion import kl_to_uniform
+from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.models import DVAEConfig, dvae
+
+SHAPE = (2, 2, 1)
+CONFIG = DVAEConfig(
+    manifold=FlatTorus(2),
+    image_shape=SHAPE,
+    encoder_widths=(16, 16),
+    decoder_widths=(16,),
+    likelihood="gaussian",
+    num_walk_steps=10,
+    kl="exact",
+    fit_init=True,
+    initial_time=0.1,
+)
+BATCH = {"image": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
+
+
+def build(**changes):
+    model = dvae(dataclasses.replace(CONFIG, **changes))
+    params = model.init(jax.random.key(1), BATCH)
+    noise = iter(jax.random.split(jax.random.key(2), 100))  # the decoder starts at zero: give it something to say
+    decoder = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(next(noise), leaf.shape), params["decoder"])
+    return model, params | {"decoder": decoder}
+
+
+@pytest.mark.parametrize("manifold", [FlatTorus(2), Sphere(2), Sphere(3, 2.0), Euclidean(3)])
+def test_elbo_is_made_of_mse_and_kl(manifold):
+    model, params = build(manifold=manifold)
+    terms = model.loss_terms(params, jax.random.key(3), BATCH)
+    pixels = 4
+    np.testing.assert_allclose(
+        terms.elbo, -pixels / 2 * np.log(2 * np.pi) - pixels / 2 * terms.mse - terms.kl, rtol=1e-5
+    )
+    np.testing.assert_allclose(terms.loss, -terms.elbo, rtol=1e-6)
+    posterior = model.encode(params, BATCH["image"])
+    np.testing.assert_allclose(terms.kl, kl_to_uniform(manifold, posterior.time, posterior.location), rtol=1e-6)
+    assert bool(jnp.all(manifold.contains(posterior.location, 1e-5)))
+    np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every picture
+
+
+@pytest.mark.parametrize("log_time", [-25.0, -12.0, -6.0, -3.75, -1.0, 0.5])
+def test_time_has_no_dead_gradients(log_time):
+    """From far too short and from far too long a time the gradient leads back."""
+    model, params = build(initial_time=float(np.exp(log_time)))
+
+    def loss(params):
+        return jnp.mean(model.loss_terms(params, jax.random.key(3), BATCH).loss)
+
+    slope = jax.grad(loss)(params)["encoder"]["params"]["log_time"]["bias"]
+    assert np.isfinite(slope).all()
+    assert abs(float(slope[0])) > 1e-3
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_learned_variance", "bernoulli"])
+def test_every_likelihood_trains_all_parameters(likelihood):
+    model, params = build(likelihood=likelihood)
+    batch = {"image": jax.nn.sigmoid(BATCH["image"])}
+    gradient = jax.grad(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(3), batch).loss))(params)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        assert np.isfinite(leaf).all()
+        assert np.abs(leaf).max() > 0, path
+    assert ("log_std" in params["likelihood"]) == (likelihood == "gaussian_learned_variance")
+
+
+def test_usual_vae_has_the_gaussian_posterior():
+    model, params = build(manifold=Euclidean(3))
+    posterior = model.encode(params, BATCH["image"])
+    draws = model.sample_posterior(jax.random.key(5), posterior, (20_000,))
+    error = np.sqrt(0.1 / 20_000)
+    assert np.abs(draws.mean(axis=0) - posterior.location).max() < 5 * error
+    assert abs(float(draws.var(axis=0).mean()) - 0.1) < 5 * 0.1 * np.sqrt(2 / 20_000 / 96)
+
+
+def linear_decoder(model, params, matrix):
+    """Makes the decoder exactly z -> A z: relu(z) - relu(-z) = z."""
+    n = matrix.shape[1]
+    eye = np.eye(n)
+    layers = {
+        "Dense_0": {"kernel": jnp.asarray(np.hstack([eye, -eye])), "bias": jnp.zeros(2 * n)},
+        "Dense_1": {"kernel": jnp.asarray(np.vstack([matrix.T, -matrix.T])), "bias": jnp.zeros(len(matrix))},
+    }
+    return params | {"decoder": {"params": jax.tree.map(lambda leaf: leaf.astype(jnp.float32), layers)}}
+
+
+def test_log_likelihood_of_a_linear_gaussian_model():
+    """With x = A z + noise and z standard normal, x is N(0, A Aᵀ + I)."""
+    model, params = build(manifold=Euclidean(2), decoder_widths=(4,), initial_time=1.5)
+    matrix = np.random.default_rng(0).normal(size=(4, 2))
+    params = linear_decoder(model, params, matrix)
+    estimates = jax.lax.map(
+        lambda key: model.log_likelihood(params, key, BATCH, 10_000), jax.random.split(jax.random.key(7), 16)
+    )
+    x = np.asarray(BATCH["image"], np.float64).reshape(-1, 4)
+    covariance = matrix @ matrix.T + np.eye(4)
+    quadratic = np.einsum("bi,ij,bj->b", x, np.linalg.inv(covariance), x)
+    exact = -0.5 * (quadratic + np.linalg.slogdet(covariance)[1] + 4 * np.log(2 * np.pi))
+    spread = np.asarray(estimates).std(axis=0, ddof=1)
+    assert (np.abs(np.mean(estimates, axis=0) - exact) < 5 * spread / 4 + spread**2 + 1e-4).all()
+    assert spread.mean() < 0.1
+
+
+@pytest.mark.parametrize(("manifold", "time"), [(FlatTorus(1), 1.0), (Sphere(2), 1.0), (Sphere(2, 2.0), 4.0)])
+def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
+    """p(x) = ∫ p(x | z) dz / Vol by many uniform draws, in place of draws of the posterior."""
+    model, params = build(manifold=manifold, initial_time=time, num_walk_steps=300)
+    few = {"image": BATCH["image"][:8]}
+    estimates = jax.lax.map(
+        lambda key: model.log_likelihood(params, key, few, 5000), jax.random.split(jax.random.key(7), 16)
+    )
+    z = manifold.uniform(jax.random.key(8), (200_000,))
+    means = np.asarray(model.decode(params, z), np.float64).reshape(-1, 4)
+    x = np.asarray(BATCH["image"], np.float64).reshape(-1, 1, 4)[:8]
+    densities = np.exp(-0.5 * ((x - means) ** 2).sum(axis=-1) - 2 * np.log(2 * np.pi))
+    exact = np.log(densities.mean(axis=1))
+    error = densities.std(axis=1) / densities.mean(axis=1) / np.sqrt(len(z))
+    spread = np.asarray(estimates).std(axis=0, ddof=1)
+    difference = np.asarray(estimates).mean(axis=0) - exact
+    # 0.01: the walk's law differs from the heat kernel by O(t / steps)
+    assert (np.abs(difference) < 5 * np.hypot(error, spread / 4) + spread**2 + 0.01).all()
+    assert spread.mean() < 0.1
+
+
+def test_samples_are_pictures_of_prior_points():
+    model, params = build(manifold=Sphere(2))
+    pictures = model.sample(params, jax.random.key(9), 7)
+    np.testing.assert_array_equal(pictures, model.decode(params, Sphere(2).uniform(jax.random.key(9), (7,))))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder_widths": ()}, "encoder_widths"),
+        ({"decoder_widths": (8, 0)}, "decoder_widths"),
+        ({"likelihood": "laplace"}, "likelihood must be one of gaussian"),
+        ({"kl": "none"}, "kl must be one of exact, asymptotic"),
+        ({"num_walk_steps": 0}, "num_walk_steps"),
+        ({"initial_time": 0.0}, "initial_time"),
+        ({"initial_time": float("nan")}, "initial_time"),
+    ],
+)
+def test_bad_config_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(CONFIG, **change)

@@ -1,0 +1,141 @@
+"""The program as its user meets it: help, errors of one line and exit code 2, interruption and resume."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TINY = [
+    "--config=configs/dvae_torus.py:quick",
+    "--config.data.size=8",
+    "--config.data.num_train=256",
+    "--config.data.num_test=64",
+    "--config.batch_size=32",
+    "--config.model.encoder_widths=(16,)",
+    "--config.model.decoder_widths=(16,)",
+    "--config.evaluation.importance_samples=5",
+    "--config.evaluation.degree_grid=16",
+    "--config.log_every=10",
+    "--config.checkpoint_every=20",
+]
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "mvae.main", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )
+
+
+def program(*arguments):
+    process = start(*arguments)
+    output, errors = process.communicate(timeout=300)
+    return process.returncode, output, errors
+
+
+def test_help_says_how_to_use_it():
+    code, output, _ = program("--help")
+    assert code == 0
+    assert "--config=configs/dvae_torus.py:quick" in output
+    assert "--workdir" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --config=FILE.py, such as configs/dvae_mnist.py"),
+        (["--config=configs/dvae_tours.py"], "known are configs/dvae_torus.py"),
+        (["--config=configs/dvae_torus.py:fast"], "'quick' or none, got 'fast'"),
+        (["--config=configs/dvae_torus.py"], "give --workdir=FOLDER"),
+        (["--config=configs/dvae_torus.py", "--config.manifold.nam=x"], "known are config.manifold.name"),
+        (["--config=configs/dvae_torus.py", "--config.num_steps=many"], "invalid literal"),
+        (["--config=configs/dvae_torus.py", "--wrkdir=x"], "Unknown command line flag 'wrkdir'"),
+        (["--config=configs/dvae_torus.py", "torus"], "unexpected argument 'torus'"),
+    ],
+)
+def test_bad_command_lines(arguments, message):
+    code, _, errors = program(*arguments)
+    assert code == 2
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("--config.manifold.name=spere", "unknown manifold 'spere': known are sphere"),
+        ("--config.data.name=mnst", "unknown data set 'mnst': known are mnist"),
+        ("--config.data.dir=/nowhere", "/nowhere"),
+        ("--config.num_steps=0", "num_steps must be at least 1, got 0"),
+        ("--config.batch_size=100000", "batch_size = 100000 is larger than the 256 training examples"),
+        ("--config.model.likelihood=bernoulli", "needs pixels in [0, 1]"),
+    ],
+)
+def test_bad_values_leave_no_folder(tmp_path, override, message):
+    extra = ["--config.data.name=mnist"] if "dir" in override else []
+    tiny = [a for a in TINY if not extra or "data." not in a]
+    config = ["--config=configs/dvae_mnist.py"] if extra else tiny
+    code, _, errors = program(*config, override, f"--workdir={tmp_path / 'run'}")
+    assert code == 2
+    assert message in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_interrupted_resumed_refused_and_finished(tmp_path):
+    """One run: SIGTERM amid training, another config refused, resumed to the end, not run again."""
+    workdir = tmp_path / "run"
+    arguments = [*TINY, "--config.num_steps=20000", f"--workdir={workdir}"]
+    process = start(*arguments)
+    deadline = time.monotonic() + 200
+    while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM at step" in errors
+    assert "Traceback" not in errors
+    step = int(errors.split("at step ")[1].split()[0])
+    assert (workdir / "checkpoints" / "train" / str(step)).is_dir()
+
+    code, _, errors = program(*TINY, "--config.num_steps=30", f"--workdir={workdir}")
+    assert code == 2
+    assert "num_steps: 20000 there, 30 asked for" in errors
+    assert (workdir / "checkpoints" / "train" / str(step)).is_dir()
+
+
+def test_whole_run_leaves_results_and_figures(tmp_path):
+    workdir = tmp_path / "run"
+    arguments = [*TINY, "--config.num_steps=30", "--config.num_seeds=2", f"--workdir={workdir}"]
+    code, output, errors = program(*arguments)
+    assert code == 0, errors
+    results = json.loads((workdir / "results.json").read_text())
+    assert [member["seed"] for member in results["members"]] == [0, 1]
+    assert {"elbo", "kl", "mse", "log_likelihood", "degree", "winding"} <= results["members"][0].keys()
+    assert {"elbo", "kl", "mse", "log_likelihood"} <= results["mean"].keys() & results["std"].keys()
+    assert {path.name for path in (workdir / "figures").iterdir()} == {
+        "latent_space_seed_0.png",
+        "latent_space_seed_1.png",
+        "decoded_grid.png",
+        "reconstructions.png",
+        "training_curves.png",
+    }
+    assert list((workdir / "tensorboard").rglob("events*"))
+    assert "elbo" in output
+    stamp = (workdir / "results.json").stat().st_mtime_ns
+    code, again, _ = program(*arguments)
+    assert code == 0
+    assert again == output
+    assert (workdir / "results.json").stat().st_mtime_ns == stamp
