@@ -1,7 +1,7 @@
 """ΔVAE on a sphere, trained on MNIST (dvae.md, section 4.1).
 
-    python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
-    python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick
+python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
+python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -8,6 +8,7 @@ from mvae.diffusion.checks import check_start
 from mvae.manifolds import Euclidean, Manifold
 
 _KINDS = ("projection", "geodesic")
+UNROLL = 10  # steps per turn of the compiled loop: the arrays of a step are small, and a turn costs as much as they do
 
 
 def random_walk(
@@ -66,5 +67,5 @@ def random_walk(
             position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
         return position, position if return_path else None
 
-    end, path = jax.lax.scan(step, z, noise)
+    end, path = jax.lax.scan(step, z, noise, unroll=min(num_steps, UNROLL))
     return end if path is None else jnp.concatenate([z[None], path])

@@ -16,7 +16,7 @@ from mvae.models.head_init import fit_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
 from mvae.nets import MLPDecoder, MLPEncoder
-from mvae.nets.mlp import POINT_HEAD
+from mvae.nets.mlp import HEAD
 
 KL_METHODS = ("exact", "asymptotic")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
@@ -92,8 +92,8 @@ def dvae(config: DVAEConfig) -> Model:
         if config.fit_init:
             hidden = encoder_apply(encoder_params, batch["image"], method=encoder.hidden)
             kernel, bias = fit_head(head_key, manifold, hidden)
-            layers = {**encoder_params["params"], POINT_HEAD: {"kernel": kernel, "bias": bias}}
-            encoder_params = {"params": layers}
+            head = {"kernel": jnp.pad(kernel, ((0, 0), (0, 1))), "bias": jnp.pad(bias, (0, 1))}
+            encoder_params = {"params": {**encoder_params["params"], HEAD: head}}
         decoder_params = decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim)))
         return {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.params}
 

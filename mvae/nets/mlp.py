@@ -1,22 +1,34 @@
 """Multi-layer perceptrons, the networks of the ΔVAE paper (dvae.md, section 4)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
-POINT_HEAD = "point"
+HEAD = "head"
+
+
+def _point_then_zeros(key: Key[Array, ""], shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:
+    """Initial kernel of the head: that of a Dense layer for the point, zero for the time."""
+    width, outputs = shape
+    point = nn.initializers.lecun_normal()(key, (width, outputs - 1), dtype)
+    return jnp.pad(point, ((0, 0), (0, 1)))
 
 
 class MLPEncoder(nn.Module):
     """Maps pictures to a point of ambient space and a log time; all layers but the last are shared.
 
+    The head has n columns for the point and one for the time, whose kernel starts at zero: log t starts at the
+    same value for every picture. Its output is divided by the root of the width k: Adam moves all k of its
+    weights at once, and a log time that moves by units a step runs off to where the posterior is uniform and
+    no gradient leads back.
+
     Attributes:
         widths: Width of each hidden layer (ReLU).
         ambient_dim: Dimension n of the space the manifold lies in.
-        initial_log_time: Log time at initialisation, the same for every picture: the kernel of its head
-            starts at zero.
+        initial_log_time: Log time at initialisation.
     """
 
     widths: Sequence[int]
@@ -26,8 +38,7 @@ class MLPEncoder(nn.Module):
     def setup(self):
         """Names the layers."""
         self.layers = [nn.Dense(width) for width in self.widths]
-        self.point = nn.Dense(self.ambient_dim, name=POINT_HEAD)
-        self.log_time = nn.Dense(1, kernel_init=nn.initializers.zeros, name="log_time")
+        self.head = nn.Dense(self.ambient_dim + 1, kernel_init=_point_then_zeros, name=HEAD)
 
     def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
         """Returns the last hidden layer, (b, k)."""
@@ -39,8 +50,9 @@ class MLPEncoder(nn.Module):
     def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, " b"]]:
         """Returns the point before projection, (b, n), and the log time, (b,)."""
         hidden = self.hidden(image)
-        offset = self.log_time(hidden / jnp.sqrt(hidden.shape[-1]))[:, 0]
-        return self.point(hidden), self.initial_log_time + offset
+        output = self.head(hidden)
+        log_time = self.initial_log_time + output[:, -1] / jnp.sqrt(hidden.shape[-1])
+        return output[:, :-1], log_time
 
 
 class MLPDecoder(nn.Module):

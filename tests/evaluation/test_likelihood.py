@@ -7,8 +7,8 @@ import pytest
 
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.likelihood import map_batches
-from mvae.models import LossTerms, Model
 from mvae.manifolds import Euclidean
+from mvae.models import LossTerms, Model
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 7, 20])
