@@ -1,7 +1,11 @@
-"""ΔVAE on a sphere, trained on MNIST (dvae.md, section 4.1).
+"""ΔVAE on a sphere, trained on MNIST (dvae.md, section 4.1 and Table 1).
 
-python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
-python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick
+    python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
+    python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick
+
+Run time on two CPU cores: 90 seconds for 50 epochs and the evaluation; quick (5 epochs) 20 seconds.
+Expected on S² after 50 epochs: test ELBO -739.6, KL 4.6, MSE 0.0373, log-likelihood -739.2; published after 500
+epochs: -739.25, 5.16, 0.0348, -738.76. Why time and initialisation are what they are: configs/dvae_torus.py.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -18,7 +22,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.batch_size = 640
     config.init_batch_size = 1024
     config.num_epochs = 5 if quick else 50
-    config.num_steps = config_dict.placeholder(int)
+    config.num_steps = config_dict.placeholder(int)  # in place of num_epochs, if given
     config.log_every = 93
     config.checkpoint_every = 930
 
@@ -44,9 +48,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model = ConfigDict()
     config.model.encoder_widths = (512, 512, 512)
     config.model.decoder_widths = (512, 512)
-    config.model.likelihood = "gaussian"
-    config.model.num_walk_steps = 10
-    config.model.kl = "exact"
+    config.model.likelihood = "gaussian"  # unit variance; or gaussian_learned_variance, bernoulli
+    config.model.num_walk_steps = 10  # of the projection walk that draws from the posterior
+    config.model.kl = "exact"  # or "asymptotic", the expansion for small t
     config.model.fit_init = True
     config.model.initial_time = 0.05
 

@@ -1,7 +1,18 @@
-"""ΔVAE on a flat torus, trained on translations of a periodic picture (dvae.md, section 4.2).
+"""ΔVAE on a flat torus, trained on translations of a periodic picture (dvae.md, section 4.2 and Table 2).
 
-python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
-python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
+    python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
+    python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
+
+Run time on two CPU cores: 5 minutes for ten seeds; quick (one seed, 612 steps) 30 seconds.
+Expected: degree ±1 and ELBO -3772.1 for every seed; published -3813.00, optimum of the ELBO about -3772.05.
+
+Why the time is what it is. The optimum is t = 1/512 for every picture (reconstruction costs 512 t nats, the KL
+gains log t), and log t is the encoder's output, unbounded on both sides: a bound such as the published tanh has no
+gradient where the optimum lies beyond it. Nothing is scheduled. A large early t that is annealed does unfold some
+maps (11 of 16 in a prototype), but what decides is where the encoder starts: `fit_init` sets its last layer to the
+linear image of the hidden layer that lies closest to the torus, which has degree ±1 from the first step, and
+`encoder_warmup_steps` lets the decoder, whose output starts at zero, learn that map before the encoder moves.
+Without `fit_init` 9 of 16 runs end unfolded, with it 64 of 64, the time free from step 0 in both.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -18,7 +29,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.batch_size = 128
     config.init_batch_size = 1024
     config.num_epochs = 6 if quick else 20
-    config.num_steps = config_dict.placeholder(int)
+    config.num_steps = config_dict.placeholder(int)  # in place of num_epochs, if given
     config.log_every = 20
     config.checkpoint_every = 500
 
@@ -41,11 +52,11 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model = ConfigDict()
     config.model.encoder_widths = (512, 512, 512)
     config.model.decoder_widths = (512, 512)
-    config.model.likelihood = "gaussian"
-    config.model.num_walk_steps = 10
-    config.model.kl = "exact"
-    config.model.fit_init = True
-    config.model.initial_time = 0.05
+    config.model.likelihood = "gaussian"  # unit variance; or gaussian_learned_variance, bernoulli
+    config.model.num_walk_steps = 10  # of the projection walk that draws from the posterior
+    config.model.kl = "exact"  # or "asymptotic", the expansion for small t
+    config.model.fit_init = True  # start with the head fitted to the manifold, see above
+    config.model.initial_time = 0.05  # t at step 0, free from there on
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3

@@ -102,7 +102,7 @@ def _table(results: Mapping[str, Any]) -> str:
     lines = [f"{results['num_seeds']} seed(s), {results['num_steps']} steps, {results['num_test']} test examples"]
     for name, mean in sorted(results["mean"].items()):
         std = results["std"][name]
-        lines.append(f"  {name:20s} {mean:12.5g}" + (f" ± {std:.2g}" if std is not None else ""))
+        lines.append(f"  {name:20s} {mean:12.6g}" + (f" ± {std:.2g}" if std is not None else ""))
     return "\n".join(lines)
 
 

@@ -49,7 +49,7 @@ def training_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
 
     Every key but "stage" and "step" whose value is a number or a list of numbers is a metric. A vertical
     axis covers what comes after the transients (see `robust_limits`); it is logarithmic for a positive
-    quantity that spans more than a decade, unless the quantity is in nats, of which differences count and
+    quantity that shows more than a decade, unless the quantity is in nats, of which differences count and
     not ratios. Dashed lines part the stages. A stage that counts its steps from the start again is put
     behind the one before it; a step that was logged twice, as by a run that was resumed, counts as it was
     logged last.
@@ -189,8 +189,9 @@ def _panel(ax: Axes, name: str, curve: _Curve) -> None:
     ax.plot(steps, lines.mean(axis=1), color=style.ACCENT, linewidth=1.4, marker=marker, markersize=3)
     text = _LABELS.get(name, name.replace("_", " "))
     ax.set_ylabel(text)
-    if "nats" not in text and values.min() > 0 and np.log10(values.max() / values.min()) > _DECADES:
-        low, high = robust_limits(np.log10(values), settled[:, None])
+    ratios = "nats" not in text and values.min() > 0
+    low, high = robust_limits(np.log10(values), settled[:, None]) if ratios else (0.0, 0.0)
+    if high - low > _DECADES:
         ax.set_yscale("log")
         ax.set_ylim(10.0**low, 10.0**high)
     else:

@@ -8,6 +8,7 @@ from mvae.manifolds import Manifold
 
 RESTARTS = 32
 ITERATIONS = 60
+TIE = 0.01
 MOMENT_DRAWS = 4096
 SUBSPACE_ITERATIONS = 40
 SPARE_DIRECTIONS = 8
@@ -45,19 +46,24 @@ def fit_head(
     mean = jnp.mean(hidden, axis=0)
     x = scale * (hidden - mean) @ directions
 
+    def nearest_turn(target):
+        left, _, right = jnp.linalg.svd(x.T @ target)
+        return left @ right
+
     def turn(start_key):
-        start = jax.random.orthogonal(start_key, n)
-
         def improve(rotation, _):
-            left, _, right = jnp.linalg.svd(x.T @ manifold.project(x @ rotation))
-            return left @ right, None
+            return nearest_turn(manifold.project(x @ rotation)), None
 
+        # Towards noise, not a matrix drawn as such: so the result does not hang on signs and order of the directions.
+        start = nearest_turn(jax.random.normal(start_key, x.shape))
         rotation, _ = jax.lax.scan(improve, start, None, length=ITERATIONS)
         y = x @ rotation
         return rotation, jnp.mean(jnp.sum((y - manifold.project(y)) ** 2, axis=-1))
 
     rotations, distances = jax.vmap(turn)(jax.random.split(start_key, RESTARTS))
-    kernel = scale * directions @ rotations[jnp.argmin(distances)]
+    # Symmetries of the manifold make many starts end equally near: take the first, not the one rounding favours.
+    best = jnp.argmax(distances <= (1 + TIE) * jnp.min(distances))
+    kernel = scale * directions @ rotations[best]
     return kernel, -mean @ kernel
 
 

@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
 from mvae import data
 from mvae.data import Dataset
+from mvae.diffusion import kl_to_uniform, log_heat_kernel
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
 from mvae.models import DVAEConfig, Model, dvae
@@ -80,11 +82,11 @@ def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformatio
     last = config.final_learning_rate / config.learning_rate
     half = config.encoder_warmup_steps / 2
 
-    def rate(step: Array) -> Array:
+    def rate(step: Any) -> Array:
         progress = jnp.clip((step - (num_steps - decay_steps)) / max(decay_steps, 1), 0.0, 1.0)
         return config.learning_rate * (last + (1 - last) * 0.5 * (1 + jnp.cos(jnp.pi * progress)))
 
-    def encoder_rate(step: Array) -> Array:
+    def encoder_rate(step: Any) -> Array:
         return rate(step) * (jnp.clip((step - half) / half, 0.0, 1.0) if half else 1.0)
 
     def parts(params: dict[str, Any]) -> dict[str, str]:
@@ -104,6 +106,7 @@ def _build_dvae(
     config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
     if config.likelihood == "bernoulli":
         _check_unit_range(dataset)
+    _check_densities(config)
     model = dvae(config)
     stage = gradient_stage(
         "train",
@@ -113,6 +116,16 @@ def _build_dvae(
         optimizer,
     )
     return model, (stage,), lambda state: state.params
+
+
+def _check_densities(config: DVAEConfig) -> None:
+    """Raises if the manifold lacks what the objective or the log-likelihood needs."""
+    z = jax.ShapeDtypeStruct((config.manifold.ambient_dim,), jnp.float32)
+    try:
+        jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
+        jax.eval_shape(lambda z: log_heat_kernel(config.manifold, 1.0, z, z), z)
+    except NotImplementedError as error:
+        raise UsageError(f"config.manifold, config.model.kl: {error}") from error
 
 
 def _check_unit_range(dataset: Dataset) -> None:

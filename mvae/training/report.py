@@ -133,4 +133,4 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
     grid = decode(first, points.reshape(-1, model.manifold.ambient_dim))
     grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.image_shape)
     figures.save(figures.decoded_grid(grid, manifold=model.manifold), folder.figures / "decoded_grid.png")
-    figures.save(figures.training_curves(read_records(folder.metrics)), folder.figures / "training_curves.png")
+    figures.save(figures.training_curves(_curves(folder)), folder.figures / "training_curves.png")
