@@ -47,7 +47,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.manifold = ConfigDict()
     config.manifold.name = "flat_torus"
     config.manifold.dim = 2
-    config.manifold.radius = config_dict.placeholder(float)
+    config.manifold.radius = config_dict.placeholder(float)  # sphere
+    config.manifold.major_radius = config_dict.placeholder(float)  # embedded_torus: c
+    config.manifold.minor_radius = config_dict.placeholder(float)  # embedded_torus: a < c
 
     config.model = ConfigDict()
     config.model.encoder_widths = (512, 512, 512)

@@ -1,8 +1,12 @@
 """Geometry of the latent spaces, as pure functions of points on the last axis."""
 
+from mvae.manifolds.embedded_torus import EmbeddedTorus
 from mvae.manifolds.euclidean import Euclidean
 from mvae.manifolds.flat_torus import FlatTorus
 from mvae.manifolds.manifold import Manifold
+from mvae.manifolds.product import Product
+from mvae.manifolds.projective_space import ProjectiveSpace
+from mvae.manifolds.so3 import SO3
 from mvae.manifolds.sphere import Sphere
 
-__all__ = ["Euclidean", "FlatTorus", "Manifold", "Sphere"]
+__all__ = ["SO3", "EmbeddedTorus", "Euclidean", "FlatTorus", "Manifold", "Product", "ProjectiveSpace", "Sphere"]

@@ -11,7 +11,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk
-from mvae.manifolds import Manifold
+from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.models.head_init import fit_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
@@ -81,7 +81,7 @@ def dvae(config: DVAEConfig) -> Model:
     """
     manifold = config.manifold
     encoder = MLPEncoder(config.encoder_widths, manifold.ambient_dim, math.log(config.initial_time))
-    decoder = MLPDecoder(config.decoder_widths, config.image_shape)
+    decoder = MLPDecoder(config.decoder_widths, config.image_shape, even=isinstance(manifold, ProjectiveSpace))
     encoder_apply: Apply = encoder.apply
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()

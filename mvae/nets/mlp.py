@@ -61,16 +61,20 @@ class MLPDecoder(nn.Module):
     Attributes:
         widths: Width of each hidden layer (ReLU).
         image_shape: (height, width, channels) of the picture.
+        even: Whether the decoder is even, f(-z) = f(z), by construction: its first layer is then
+            relu(W z + b) + relu(-W z + b). For points of the sphere that stand for lines.
     """
 
     widths: Sequence[int]
     image_shape: tuple[int, int, int]
+    even: bool = False
 
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
         """Returns the decoded pictures, (b, h, w, c)."""
-        hidden = z
-        for width in self.widths:
+        first = nn.Dense(self.widths[0])
+        hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
+        for width in self.widths[1:]:
             hidden = nn.relu(nn.Dense(width)(hidden))
         height, width, channels = self.image_shape
         pixels = nn.Dense(height * width * channels, kernel_init=nn.initializers.zeros)(hidden)

@@ -16,6 +16,9 @@ MANIFOLDS: dict[str, type[Manifold]] = {
     "euclidean": manifolds.Euclidean,
     "sphere": manifolds.Sphere,
     "flat_torus": manifolds.FlatTorus,
+    "embedded_torus": manifolds.EmbeddedTorus,
+    "projective_space": manifolds.ProjectiveSpace,
+    "so3": manifolds.SO3,
 }
 
 
@@ -177,12 +180,15 @@ def build_manifold(block: Mapping[str, Any]) -> Manifold:
     cls = MANIFOLDS[name]
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     options = {key: value for key, value in block.items() if key != "name" and value is not None}
+    asked_dim = options.pop("dim", None) if "dim" not in known else None
     for key in options:
         if key not in known:
-            raise UsageError(
-                f"config.manifold.{key} = {options[key]!r} does not apply: {name} has {', '.join(known)} only"
-            )
+            has = ", ".join(known) or "no options"
+            raise UsageError(f"config.manifold.{key} = {options[key]!r} does not apply: {name} has {has} only")
     try:
-        return cls(**options)
+        manifold = cls(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"config.manifold ({name}): {error}") from error
+    if asked_dim not in (None, manifold.dim):
+        raise UsageError(f"config.manifold.dim = {asked_dim}: {name} has dimension {manifold.dim}")
+    return manifold

@@ -84,6 +84,8 @@ def test_manifolds_by_name():
         ({"name": "flat_torus", "dim": 2, "radius": 2.0}, "config.manifold.radius = 2.0 does not apply"),
         ({"name": "sphere", "dim": 0}, r"config.manifold \(sphere\): .*dim"),
         ({"name": "sphere", "dim": 2, "radius": -1.0}, r"config.manifold \(sphere\): .*radius"),
+        ({"name": "embedded_torus", "dim": 2, "major_radius": 1.0, "minor_radius": 2.0}, "minor_radius"),
+        ({"name": "embedded_torus", "dim": 3}, "config.manifold.dim = 3: embedded_torus has dimension 2"),
         ({"name": "sphere"}, r"config.manifold \(sphere\)"),
     ],
 )
