@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
+from mvae import diffusion
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk
 from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.models.head_init import fit_head
@@ -19,6 +20,7 @@ from mvae.nets import MLPDecoder, MLPEncoder
 from mvae.nets.mlp import HEAD
 
 KL_METHODS = ("exact", "asymptotic")
+SAMPLERS = ("walk", "exact")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
@@ -32,7 +34,9 @@ class DVAEConfig:
         encoder_widths: Hidden layers of the encoder.
         decoder_widths: Hidden layers of the decoder.
         likelihood: One of `mvae.models.likelihood.LIKELIHOODS`.
-        num_walk_steps: Steps N of the projection walk that draws from the posterior.
+        sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
+            with the law of Brownian motion itself, where the manifold has it.
+        num_walk_steps: Steps N of the walk.
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
         fit_init: Whether the encoder's last layer starts fitted to a batch, see `head_init.fit_head`.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
@@ -47,6 +51,7 @@ class DVAEConfig:
     encoder_widths: tuple[int, ...]
     decoder_widths: tuple[int, ...]
     likelihood: str
+    sampler: str
     num_walk_steps: int
     kl: str
     fit_init: bool
@@ -63,6 +68,8 @@ class DVAEConfig:
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         if self.num_walk_steps < 1:
             raise ValueError(f"num_walk_steps must be at least 1, got {self.num_walk_steps}")
 
@@ -107,6 +114,8 @@ def dvae(config: DVAEConfig) -> Model:
     def sample_posterior(key: Key[Array, ""], q: Posterior, shape: tuple[int, ...] = ()) -> Array:
         location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
         time = jnp.broadcast_to(q.time, location.shape[:-1])
+        if config.sampler == "exact":
+            return diffusion.sample(key, manifold, location, time)
         return random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from mvae import data
 from mvae.data import Dataset
-from mvae.diffusion import kl_to_uniform, log_heat_kernel
+from mvae.diffusion import kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
 from mvae.models import DVAEConfig, Model, dvae
@@ -124,8 +124,10 @@ def _check_densities(config: DVAEConfig) -> None:
     try:
         jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
         jax.eval_shape(lambda z: log_heat_kernel(config.manifold, 1.0, z, z), z)
+        if config.sampler == "exact":
+            jax.eval_shape(lambda z: sample(jax.random.key(0), config.manifold, z, 1.0), z)
     except NotImplementedError as error:
-        raise UsageError(f"config.manifold, config.model.kl: {error}") from error
+        raise UsageError(f"config.manifold, config.model: {error}") from error
 
 
 def _check_unit_range(dataset: Dataset) -> None:

@@ -18,6 +18,7 @@ CONFIG = DVAEConfig(
     encoder_widths=(16, 16),
     decoder_widths=(16,),
     likelihood="gaussian",
+    sampler="walk",
     num_walk_steps=10,
     kl="exact",
     fit_init=True,
@@ -131,6 +132,15 @@ def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
     assert spread.mean() < 0.1
 
 
+def test_exact_sampler_draws_from_the_heat_kernel():
+    """On the circle E cos(angle moved) = exp(-t/2); one step of the walk at this t is far off it."""
+    model, params = build(manifold=FlatTorus(1), sampler="exact", initial_time=1.5)
+    posterior = model.encode(params, BATCH["image"])
+    draws = model.sample_posterior(jax.random.key(5), posterior, (20_000,))
+    cosine = np.sum(draws * posterior.location, axis=-1)
+    assert abs(cosine.mean() - np.exp(-0.75)) < 5 / np.sqrt(cosine.size)
+
+
 def test_samples_are_pictures_of_prior_points():
     model, params = build(manifold=Sphere(2))
     pictures = model.sample(params, jax.random.key(9), 7)
@@ -144,6 +154,7 @@ def test_samples_are_pictures_of_prior_points():
         ({"decoder_widths": (8, 0)}, "decoder_widths"),
         ({"likelihood": "laplace"}, "likelihood must be one of gaussian"),
         ({"kl": "none"}, "kl must be one of exact, asymptotic"),
+        ({"sampler": "vmf"}, "sampler must be one of walk, exact"),
         ({"num_walk_steps": 0}, "num_walk_steps"),
         ({"initial_time": 0.0}, "initial_time"),
         ({"initial_time": float("nan")}, "initial_time"),
