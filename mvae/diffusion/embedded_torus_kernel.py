@@ -24,7 +24,7 @@ from mvae.manifolds import EmbeddedTorus, FlatTorus
 from mvae.manifolds.torus_geodesics import flow_in_numpy, jacobian, shoot
 
 FIRST = 0.1  # least time of the spectral series, in units of a^2
-_RESOLVED = 1e-10  # the series is used where it sums to more than this part of its largest value
+_RESOLVED = 1e-12  # the series is used where it sums to more than this part of its largest value
 _FARTHEST = 2.5  # turns past which g is continued by its value there
 _LATEST = 0.3  # and the time, in units of a^2
 _CHUNK = 512
@@ -44,7 +44,7 @@ def log_embedded_torus_kernel(
     >>> z = EmbeddedTorus().from_angles(jnp.array([0.0, 0.0]))
     >>> w = EmbeddedTorus().from_angles(jnp.array([1.0, 0.5]))
     >>> round(float(log_embedded_torus_kernel(EmbeddedTorus(), 0.5, z, w)), 3)
-    0.0
+    -4.416
 
     Args:
       manifold: the torus.
@@ -53,7 +53,13 @@ def log_embedded_torus_kernel(
       w: end points, (..., 3).
 
     Returns:
-      Log densities, (...), differentiable once in t, z and w. Computed in float64 whatever the input. ERRORS
+      Log densities, (...), differentiable once in t, z and w. All is computed in float64, whatever the input.
+      Measured for the default radii, t from 0.03 to 10, the relative error of the density is below 1e-6 where
+      log q > -18 (2e-10 above -10, from a tenth of a^2 on), 1e-4 above -22 and 3e-3 above -26.5, in float32 at
+      least 1e-5. Between there and -30 the series is lost to cancellation and the expansion takes its place:
+      the error of the logarithm reaches 0.9, mostly next to the cut locus. Earlier than a
+      tenth of a^2 the expansion has error 2e-7 where it was fitted, r^2 < 30 t, and 1e-5 to log q = -22.
+      The first use for given radii builds tables for a few seconds.
 
     Raises:
       ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
@@ -108,10 +114,10 @@ def _in_float64(manifold: EmbeddedTorus, t: Array, z: Array, w: Array) -> Array:
 class _Series(NamedTuple):
     """Modes of the spectral series in chunks, (chunks, ..., modes of the chunk)."""
 
-    values: np.ndarray
-    orders: np.ndarray
-    cosines: np.ndarray
-    sines: np.ndarray
+    values: Any
+    orders: Any
+    cosines: Any
+    sines: Any
 
 
 @functools.cache
@@ -186,7 +192,7 @@ def _coefficients(ratio: float) -> np.ndarray:
         rate = np.stack([length * np.cos(direction) / ratio, length * np.sin(direction) / radius], axis=-1)
         turn = flow_in_numpy(ratio, first, rate)
         small = 1e-30  # of the complex step, exact to rounding
-        columns = [flow_in_numpy(ratio, first, rate + 1j * small * unit).imag / small for unit in np.eye(2)]
+        columns = [np.imag(flow_in_numpy(ratio, first, rate + 1j * small * unit)) / small for unit in np.eye(2)]
         last = first + turn[:, 0]
         spread = columns[0][:, 0] * columns[1][:, 1] - columns[0][:, 1] * columns[1][:, 0]
         spread = spread * (1 + ratio * np.cos(last)) / radius

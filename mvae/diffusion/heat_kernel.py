@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,22 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_ends, unsupported
 from mvae.diffusion.circle_kernel import log_circle_kernel
+from mvae.diffusion.embedded_torus_kernel import log_embedded_torus_kernel
+from mvae.diffusion.implicit_kernel import log_implicit_kernel
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
-from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds import (
+    SO3,
+    EmbeddedTorus,
+    Euclidean,
+    FlatTorus,
+    Implicit,
+    Manifold,
+    Product,
+    ProjectiveSpace,
+    Sphere,
+)
+
+SO3_RADIUS = 2 * math.sqrt(2)  # SO(3) is the projective space RP^3 of this radius
 
 
 def log_heat_kernel(
@@ -28,7 +43,8 @@ def log_heat_kernel(
     -4.4673
 
     Args:
-      manifold: `Euclidean`, `FlatTorus` or `Sphere`, of any dimension.
+      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3` or a `Product`
+        of them.
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
       z: starting points, (..., n).
       w: end points, (..., n).
@@ -53,11 +69,30 @@ def log_heat_kernel(
         case Sphere(dim=dim, radius=radius):
             angle = manifold.distance(z, w) / radius
             return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(radius)
+        case ProjectiveSpace(dim=dim):
+            return log_line_kernel(dim, *jnp.broadcast_arrays(t, manifold.distance(z, w)))
+        case SO3():
+            angle = manifold.distance(z, w) / SO3_RADIUS
+            return log_line_kernel(3, *jnp.broadcast_arrays(t / SO3_RADIUS**2, angle)) - 3 * math.log(SO3_RADIUS)
+        case Product(factors=factors):
+            ends = zip(factors, manifold.split(z), manifold.split(w), strict=True)
+            return functools.reduce(operator.add, (log_heat_kernel(factor, t, *pair) for factor, *pair in ends))
+        case EmbeddedTorus():
+            return log_embedded_torus_kernel(manifold, t, z, w)
+        case Implicit():
+            return log_implicit_kernel(manifold, t, z, w)
         case _:
-            raise unsupported("heat kernel", manifold, "Euclidean, FlatTorus and Sphere have one")
+            raise unsupported("heat kernel", manifold, "use one of the manifolds named in its documentation")
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def log_radial_kernel(dim: int, t: Float[Array, "*batch"], angle: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """Log heat kernel of the unit sphere S^d as a function of the angle between the two points."""
     return log_circle_kernel(jnp, t, angle) if dim == 1 else log_sphere_kernel(jnp, t, angle, dim)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def log_line_kernel(dim: int, t: Float[Array, "*batch"], angle: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """Log heat kernel of RP^d as a function of the angle between the lines: both preimages on S^d count."""
+    near, far = log_radial_kernel(dim, jnp.stack([t, t]), jnp.stack([angle, math.pi - angle]))
+    return jnp.logaddexp(near, far)

@@ -2,6 +2,8 @@
 
 import functools
 import math
+import operator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +12,12 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start, unsupported
 from mvae.diffusion.circle_kernel import log_circle_kernel
+from mvae.diffusion.embedded_torus_kl import embedded_torus_kl
+from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
-from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
 
 _METHODS = ("exact", "asymptotic")
-_DEGREE = 64
-_LAST = 12.0  # value of d t past which g is constant to 1e-5, and x g to 1e-10
 _QUADRATURE = 200
 
 
@@ -34,13 +36,14 @@ def kl_to_uniform(
 
     which leaves out terms of order t^2 and is meant for d t well below 1: later it grows with t on a sphere
     and turns negative on a flat torus. On Euclidean space the prior is N(0, I) and both methods give
-    (d t + |z|^2 - d - d log t) / 2.
+    (d t + |z|^2 - d - d log t) / 2. On a product the divergences of the factors add up.
 
     >>> round(float(kl_to_uniform(Sphere(2), 0.1, jnp.array([0.0, 0.0, 1.0]))), 4)
     2.0459
 
     Args:
-      manifold: any with method "asymptotic"; `Euclidean`, `FlatTorus` or `Sphere` with "exact".
+      manifold: any with method "asymptotic"; `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a
+        `Product` of them with "exact".
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
       z: starting points, (..., n).
       method: "exact" or "asymptotic".
@@ -58,6 +61,9 @@ def kl_to_uniform(
         raise ValueError(f"method must be one of {_METHODS}, got {method!r}")
     t, z = check_start(manifold, t, z)
     t = jnp.broadcast_to(t, z.shape[:-1])
+    if isinstance(manifold, Product):
+        parts = zip(manifold.factors, manifold.split(z), strict=True)
+        return functools.reduce(operator.add, (kl_to_uniform(factor, t, part, method=method) for factor, part in parts))
     dim = manifold.dim
     if isinstance(manifold, Euclidean):
         return (dim * t + jnp.sum(z**2, axis=-1) - dim - dim * jnp.log(t)) / 2
@@ -66,56 +72,85 @@ def kl_to_uniform(
         return flat + manifold.scalar_curvature(z) * t / 4
     match manifold:
         case FlatTorus():
-            return dim * _sphere_kl(1, t)
+            return dim * _radial_kl(Sphere(1), t)
         case Sphere(radius=radius):
-            return _sphere_kl(dim, t / radius**2)
+            return _radial_kl(Sphere(dim), t / radius**2)
+        case ProjectiveSpace():
+            return _radial_kl(manifold, t)
+        case SO3():
+            return _radial_kl(ProjectiveSpace(3), t / SO3_RADIUS**2)
+        case EmbeddedTorus():
+            return embedded_torus_kl(manifold, t, z)
         case _:
             raise unsupported("exact divergence", manifold, 'use method="asymptotic"')
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _sphere_kl(dim: int, t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """Divergence on the unit sphere: -(d/2) log(1 - x) + x g, with x = exp(-d t).
+class _Fit(NamedTuple):
+    """Shape of the fit to the divergence on a unit sphere or projective space."""
 
-    Both ends are exact: g tends to the constant of the small-time expansion as t -> 0 and to 1/2 as t ->
-    infinity, where the first harmonics alone are left and KL -> (d+1) x / 2. In between it is smooth, hence a
-    Chebyshev series in d t / (1 + d t).
+    rate: float  # lambda, at which the divergence decays: twice the rate of the first harmonics
+    last: float  # value of lambda t past which g is constant to 1e-5, and x g to 1e-10
+    degree: int  # number of Chebyshev coefficients, at which the error is 1e-9
+
+
+def _fit(space: Sphere | ProjectiveSpace) -> _Fit:
+    # The first harmonics are those of degree 1 on the sphere and of degree 2 on the projective space.
+    return _Fit(space.dim, 12.0, 64) if isinstance(space, Sphere) else _Fit(2 * (space.dim + 1), 24.0, 96)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _radial_kl(space: Sphere | ProjectiveSpace, t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """Divergence on the unit sphere or projective space: -(d/2) log(1 - x) + x g, with x = exp(-lambda t).
+
+    Both ends are exact: g tends to the constant of the small-time expansion as t -> 0 and to a constant as t ->
+    infinity, where the first harmonics alone are left and KL -> x/2 times their number. In between it is
+    smooth, hence a Chebyshev series in lambda t / (1 + lambda t).
     """
-    x = jnp.exp(-dim * t)
-    coefficients = _coefficients(dim)
-    scaled = jnp.minimum(dim * t, _LAST)
-    position = 2 * (1 + 1 / _LAST) * scaled / (1 + scaled) - 1
+    rate, final, _ = _fit(space)
+    time = rate * t
+    x = jnp.exp(-time)
+    coefficients = _coefficients(space)
+    scaled = jnp.minimum(time, final)
+    position = 2 * (1 + 1 / final) * scaled / (1 + scaled) - 1
     before, last = jnp.zeros_like(t), jnp.zeros_like(t)
     for coefficient in coefficients[:0:-1]:
         before, last = last, 2 * position * last - before + coefficient
     # log(1 - x), by the form that keeps its digits as x tends to 1 and to 0.
-    early = dim * t < 1
-    log_rest = jnp.where(early, jnp.log(-jnp.expm1(-jnp.where(early, dim * t, 1))), jnp.log1p(-jnp.where(early, 0, x)))
-    return -dim / 2 * log_rest + x * (coefficients[0] + position * last - before)
+    early = time < 1
+    log_rest = jnp.where(early, jnp.log(-jnp.expm1(-jnp.where(early, time, 1))), jnp.log1p(-jnp.where(early, 0, x)))
+    return -space.dim / 2 * log_rest + x * (coefficients[0] + position * last - before)
 
 
 @functools.cache
-def _coefficients(dim: int) -> tuple[float, ...]:
-    """Chebyshev coefficients of g in the position of `_sphere_kl`, from quadrature in float64."""
-    position = np.cos(math.pi * (np.arange(_DEGREE) + 0.5) / _DEGREE)
-    fraction = (1 + position) / 2 * _LAST / (1 + _LAST)
-    t = fraction / (1 - fraction) / dim
-    g = (_quadrature_kl(dim, t) + dim / 2 * np.log(-np.expm1(-dim * t))) * np.exp(dim * t)
-    modes = np.cos(math.pi * np.outer(np.arange(_DEGREE), np.arange(_DEGREE) + 0.5) / _DEGREE)
-    coefficients = 2 / _DEGREE * modes @ g
+def _coefficients(space: Sphere | ProjectiveSpace) -> tuple[float, ...]:
+    """Chebyshev coefficients of g in the position of `_radial_kl`, from quadrature in float64."""
+    rate, final, degree = _fit(space)
+    position = np.cos(math.pi * (np.arange(degree) + 0.5) / degree)
+    fraction = (1 + position) / 2 * final / (1 + final)
+    time = fraction / (1 - fraction)
+    g = (_quadrature_kl(space, time / rate) + space.dim / 2 * np.log(-np.expm1(-time))) * np.exp(time)
+    modes = np.cos(math.pi * np.outer(np.arange(degree), np.arange(degree) + 0.5) / degree)
+    coefficients = 2 / degree * modes @ g
     coefficients[0] /= 2
     return tuple(coefficients.tolist())
 
 
-def _quadrature_kl(dim: int, t: np.ndarray) -> np.ndarray:
-    """Divergence on the unit sphere by Gauss-Legendre quadrature over the angle."""
+def _quadrature_kl(space: Sphere | ProjectiveSpace, t: np.ndarray) -> np.ndarray:
+    """Divergence on the unit sphere or projective space by Gauss-Legendre quadrature over the angle."""
+    dim, cut = space.dim, math.pi if isinstance(space, Sphere) else math.pi / 2
     nodes, weights = np.polynomial.legendre.leggauss(_QUADRATURE)
     # Nearly all mass is near sqrt(d t), with a spread of sqrt(t).
-    reach = np.minimum(math.pi, np.sqrt(t) * (math.sqrt(dim) + 9))[:, None]
+    reach = np.minimum(cut, np.sqrt(t) * (math.sqrt(dim) + 9))[:, None]
     angle = reach * (1 + nodes) / 2
     times = np.broadcast_to(t[:, None], angle.shape)
-    log_q = log_circle_kernel(np, times, angle) if dim == 1 else log_sphere_kernel(np, times, angle, dim)
-    log_ratio = log_q + Sphere(dim).log_volume
+    log_q = _log_kernel(dim, times, angle)
+    if isinstance(space, ProjectiveSpace):
+        log_q = np.logaddexp(log_q, _log_kernel(dim, times, math.pi - angle))
+    log_ratio = log_q + space.log_volume
     log_shell = Sphere(dim - 1).log_volume if dim > 1 else math.log(2)
     density = np.exp(log_q + log_shell + (dim - 1) * np.log(np.sin(angle)))
     return reach[:, 0] / 2 * np.sum(weights * density * log_ratio, axis=-1)
+
+
+def _log_kernel(dim: int, t: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    return log_circle_kernel(np, t, angle) if dim == 1 else log_sphere_kernel(np, t, angle, dim)

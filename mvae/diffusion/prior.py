@@ -1,18 +1,21 @@
 """The law that Brownian motion is compared with."""
 
+import functools
 import math
+import operator
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mvae.manifolds import Euclidean, Manifold
+from mvae.manifolds import Euclidean, Manifold, Product
 from mvae.manifolds.checks import check_points
 
 
 def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Log density of the prior with respect to Riemannian volume.
 
-    It is the uniform law, -log Vol, on a closed manifold and N(0, I) on Euclidean space.
+    It is the uniform law, -log Vol, on a closed manifold, N(0, I) on Euclidean space, and the product of the
+    factors' priors on a product.
 
     >>> from mvae.manifolds import Sphere
     >>> round(float(log_prior(Sphere(2), jnp.array([0.0, 0.0, 1.0]))), 4)
@@ -31,4 +34,7 @@ def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "
     z = check_points("z", z, manifold.ambient_dim)
     if isinstance(manifold, Euclidean):
         return -(jnp.sum(z**2, axis=-1) + manifold.dim * math.log(2 * math.pi)) / 2
+    if isinstance(manifold, Product):
+        parts = zip(manifold.factors, manifold.split(z), strict=True)
+        return functools.reduce(operator.add, (log_prior(factor, part) for factor, part in parts))
     return jnp.full(z.shape[:-1], -manifold.log_volume, z.dtype)

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start, unsupported
-from mvae.manifolds import Euclidean, FlatTorus, Manifold
+from mvae.diffusion.heat_kernel import SO3_RADIUS
+from mvae.diffusion.radial_quantile import angle_per_length
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere, safe_math
 
 
 def sample(
@@ -16,19 +18,24 @@ def sample(
 ) -> Float[Array, "*batch n"]:
     """Draws exact samples of Brownian motion started at z, after time t.
 
-    Euclidean space: z + sqrt(t) eps. Flat torus: each circle turned by sqrt(t) eps.
+    Euclidean space: z + sqrt(t) eps. Flat torus: each circle turned by sqrt(t) eps. Sphere, projective space and
+    rotations: exp(z, c eps), with eps the tangent part of an ambient Gaussian vector, so that the direction is
+    continuous in z, and c the number that takes the chi law of |eps| to the law of the distance; c -> sqrt(t) as
+    t -> 0. Product: each factor by itself.
 
-    >>> sample(jax.random.key(0), Euclidean(2), jnp.zeros((5, 2)), 0.1).shape
-    (5, 2)
+    >>> z = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (5, 1))
+    >>> sample(jax.random.key(0), Sphere(2), z, 0.1).shape
+    (5, 3)
 
     Args:
       key: typed key of `jax.random`.
-      manifold: `Euclidean` or `FlatTorus`.
+      manifold: `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a `Product` of them.
       z: starting points, (..., n).
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
 
     Returns:
-      Samples, (..., n), reparametrised: differentiable in z and t.
+      Samples, (..., n), reparametrised: differentiable in z and t. The distance has a relative error below 1e-6
+      (5e-6 in the outer 10^-6 of its law, not tabulated in the outer 10^-10).
 
     Raises:
       ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
@@ -36,11 +43,33 @@ def sample(
       NotImplementedError: for other manifolds.
     """
     t, z = check_start(manifold, t, z)
-    noise = jnp.sqrt(t)[..., None] * jax.random.normal(key, (*z.shape[:-1], manifold.dim), z.dtype)
     match manifold:
         case Euclidean():
-            return z + noise
-        case FlatTorus():
-            return manifold.rotate(z, noise)
+            return z + jnp.sqrt(t)[..., None] * jax.random.normal(key, z.shape, z.dtype)
+        case FlatTorus(dim=dim):
+            angles = jnp.sqrt(t)[..., None] * jax.random.normal(key, (*z.shape[:-1], dim), z.dtype)
+            return manifold.rotate(z, angles)
+        case Sphere(radius=radius):
+            return _radial_sample(key, manifold, z, t, radius)
+        case ProjectiveSpace():
+            return _radial_sample(key, manifold, z, t, 1.0)
+        case SO3():
+            return _radial_sample(key, manifold, z, t, SO3_RADIUS)
+        case Product(factors=factors):
+            parts = zip(jax.random.split(key, len(factors)), factors, manifold.split(z), strict=True)
+            return manifold.join(tuple(sample(*part, t) for part in parts))
         case _:
             raise unsupported("exact sampler", manifold, "use random_walk, which tends to it with num_steps")
+
+
+def _radial_sample(
+    key: jax.Array,
+    manifold: Sphere | ProjectiveSpace | SO3,
+    z: Float[Array, "*batch n"],
+    t: Float[Array, "*#batch"],
+    radius: float,
+) -> Float[Array, "*batch n"]:
+    """Samples on a space that a sphere of the given radius covers, on which geodesics go on past the cut locus."""
+    step = manifold.to_tangent(z, jax.random.normal(key, z.shape, z.dtype))
+    scale = radius * angle_per_length(manifold.dim, t / radius**2, safe_math.norm(step))
+    return manifold.exp(z, scale[..., None] * step)

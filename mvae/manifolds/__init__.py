@@ -3,10 +3,21 @@
 from mvae.manifolds.embedded_torus import EmbeddedTorus
 from mvae.manifolds.euclidean import Euclidean
 from mvae.manifolds.flat_torus import FlatTorus
+from mvae.manifolds.implicit import Implicit
 from mvae.manifolds.manifold import Manifold
 from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
 from mvae.manifolds.so3 import SO3
 from mvae.manifolds.sphere import Sphere
 
-__all__ = ["SO3", "EmbeddedTorus", "Euclidean", "FlatTorus", "Manifold", "Product", "ProjectiveSpace", "Sphere"]
+__all__ = [
+    "SO3",
+    "EmbeddedTorus",
+    "Euclidean",
+    "FlatTorus",
+    "Implicit",
+    "Manifold",
+    "Product",
+    "ProjectiveSpace",
+    "Sphere",
+]

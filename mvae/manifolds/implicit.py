@@ -72,7 +72,7 @@ class Implicit(Manifold):
     def volume_with_error(self) -> tuple[float, float]:
         """Riemannian volume and the standard error of that estimate.
 
-        Randomised quasi-Monte Carlo over the tube around the manifold, without bias: 16 scramblings of 4096 Sobol
+        Randomised quasi-Monte Carlo over the tube around the manifold, without bias: 16 scramblings of 16384 Sobol
         points in a box. The error grows with the ratio of the size of the manifold to its reach, to the power
         n - d.
         """

@@ -94,8 +94,8 @@ class Equations:
         It is one minus the second fundamental form along x - p: the Hessian, along the manifold, of half the
         squared distance to x.
         """
-        weights = frame.multipliers(x - p)
-        curved = jax.hessian(lambda y: jnp.sum(jax.lax.stop_gradient(weights / frame.lengths) * self(y)))(p)
+        weights = frame.multipliers(x - p) / frame.lengths
+        curved = jax.hessian(lambda y: jnp.sum(weights * self(y)))(p)
         return jnp.eye(x.size, dtype=x.dtype) + dot(frame.tangent, dot(curved, frame.tangent))
 
 

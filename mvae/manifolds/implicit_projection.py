@@ -23,6 +23,7 @@ from mvae.manifolds.implicit_equations import Equations, dot, invert_positive
 
 _LANDINGS = 8  # Gauss-Newton steps from x itself, enough where it is near: each one squares the distance
 _STEPS = 40
+_UNROLL = 4
 
 
 def land(
@@ -48,12 +49,27 @@ def arrived(length: Float[Array, ""], scale: Float[Array, ""]) -> Bool[Array, ""
     return length <= float(jnp.finfo(length.dtype).eps) ** 0.5 * scale
 
 
+def _nearest(net: Float[Array, "k n"], x: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, ""]]:
+    """The point of the net nearest to x, and its squared distance.
+
+    One point after the other: a batch of x then fills the vector units and no table of all distances is stored.
+    """
+
+    def compare(best: tuple[Array, Array], candidate: Array) -> tuple[tuple[Array, Array], None]:
+        point, least = best
+        square = jnp.sum((x - candidate) ** 2)
+        return (jnp.where(square < least, candidate, point), jnp.minimum(square, least)), None
+
+    first = (net[0], jnp.sum((x - net[0]) ** 2))
+    return jax.lax.scan(compare, first, net[1:], unroll=_UNROLL)[0]
+
+
 def _start(
     equations: Equations, net: Float[Array, "k n"], x: Float[Array, " n"], scale: Float[Array, ""]
 ) -> Float[Array, " n"]:
     landed, length = land(equations, x, scale, _LANDINGS)
-    nearest = net[jnp.argmin(jnp.sum((x - net) ** 2, axis=-1))]
-    closer = arrived(length, scale) & (jnp.sum((x - landed) ** 2) < jnp.sum((x - nearest) ** 2))
+    nearest, least = _nearest(net, x)
+    closer = arrived(length, scale) & (jnp.sum((x - landed) ** 2) < least)
     return jnp.where(closer, landed, nearest)
 
 
@@ -94,14 +110,17 @@ def closest_point(equations: Equations, net: Float[Array, "k n"], x: Float[Array
         moved = safe_math.norm(along)
         trial, off = land(equations, p + along + onto, scale, 2)
         here, there = safe_math.norm(x - p), safe_math.norm(x - trial)
-        # At rounding distance from the solution neither test means anything.
-        good = (off <= 0.1 * moved + tolerance) & (there <= here + tolerance)
+        # A point that is off F = 0 may be too close to x by that much; below the tolerance all is rounding.
+        slack = safe_math.norm(onto) + tolerance
+        rounding = 8 * float(jnp.finfo(x.dtype).eps) * here
+        good = (off <= 0.1 * moved + slack) & (there <= here + slack + rounding)
         fraction = jnp.where(good, jnp.minimum(2 * fraction, 1), fraction / 4)
         return jnp.where(good, trial, p), fraction, moved, count + 1
 
     start = _start(equations, net, x, scale)
     initial = (start, jnp.ones((), x.dtype), jnp.array(jnp.inf, x.dtype), jnp.array(0))
     p, _, _, _ = jax.lax.while_loop(unfinished, improve, initial)
+    p, _ = land(equations, p, scale, 2)
     return jnp.where(jnp.all(jnp.isfinite(x)), p, jnp.nan)
 
 

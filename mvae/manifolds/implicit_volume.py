@@ -29,7 +29,8 @@ from mvae.manifolds.implicit_projection import closest_point
 from mvae.manifolds.implicit_survey import survey
 
 _COPIES = 16
-_LOG2_POINTS = 12
+_LOG2_POINTS = 14
+_CHUNK = 512  # points at a time: their working set stays in the cache
 _ROUNDS = 10_000
 
 
@@ -50,7 +51,7 @@ def _mean_weight(equations: Equations, net: Array, x: Array, radius: float) -> A
         kernel = jnp.maximum(1 - (distance / radius) ** 2, 0) ** 2
         return jnp.where(kernel > 0, kernel * jnp.exp(-log_determinant), 0)
 
-    return jnp.mean(jax.vmap(weight)(x))
+    return jnp.mean(jax.lax.map(weight, x, batch_size=_CHUNK))
 
 
 @functools.cache

@@ -119,7 +119,7 @@ def jacobian(ratio: float, minor: Float[Array, "*batch"], rate: Float[Array, "*b
     def along(direction: Array) -> Array:
         return jax.jvp(lambda rate: flow(ratio, minor, rate), (rate,), (jnp.broadcast_to(direction, rate.shape),))[1]
 
-    return jax.vmap(along)(jnp.eye(2, dtype=rate.dtype))
+    return jax.vmap(along)(jnp.asarray(np.eye(2), rate.dtype))
 
 
 def _newton(ratio: float, minor: Array, turn: Array, rate: Array) -> Array:
@@ -155,7 +155,7 @@ def _nearest(ratio: float, minor: Array, turn: Array) -> tuple[Array, Array]:
     weights = _WEIGHTS.astype(dtype)
     stiffness = (ratio**2 * (math.pi * order) ** 2).astype(dtype)
     straight = minor[..., None] + around[..., None] * nodes.astype(dtype)
-    modes = jnp.zeros((*around.shape, _MODES), dtype).at[..., 0].set(bulge)
+    modes = bulge[..., None] * jnp.asarray(order == 1, dtype)
 
     def clairaut(modes: Array) -> tuple[Array, Array, Array]:
         x = straight + modes @ waves
@@ -174,10 +174,15 @@ def _nearest(ratio: float, minor: Array, turn: Array) -> tuple[Array, Array]:
 
     modes = jax.lax.fori_loop(0, _DESCENT, descend, modes)
     energy = ratio**2 * around**2 + jnp.sum(stiffness * modes**2, axis=-1) / 2 + turn[..., 1] ** 2 / clairaut(modes)[2]
-    best = jnp.argmin(energy, axis=0)[None]
 
     def pick(x: Array) -> Array:
-        return jnp.take_along_axis(x, best.reshape(*best.shape, *(1,) * (x.ndim - best.ndim)), axis=0)[0]
+        """The entry of least energy; by comparisons, which need no indices."""
+        least, chosen = energy[0], x[0]
+        for k in range(1, 4):
+            better = energy[k] < least
+            least = jnp.where(better, energy[k], least)
+            chosen = jnp.where(better.reshape(*better.shape, *(1,) * (chosen.ndim - better.ndim)), x[k], chosen)
+        return chosen
 
     # The speed at the start from the equation of motion: two orders more than from the sum of the modes.
     x, radius, total = (pick(x) for x in clairaut(modes))

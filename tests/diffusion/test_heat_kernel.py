@@ -7,23 +7,37 @@ import pytest
 
 from mvae.diffusion import log_heat_kernel
 from mvae.diffusion.sphere_kernel import series_start
-from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
 
-from .oracles import log_circle_kernel_by_theta, log_kernel_by_series, log_kernel_s2, log_kernel_s3
+from .oracles import (
+    log_circle_kernel_by_theta,
+    log_kernel_by_series,
+    log_kernel_of_rotations,
+    log_kernel_s2,
+    log_kernel_s3,
+)
 
 TARGET = {"float32": 1e-4, "float64": 1e-10}
 DIMS = [2, 3, 10, 50]
-EVERY = [Euclidean(2), FlatTorus(2), Sphere(2, radius=3.0), Sphere(20)]
+EVERY = [
+    Euclidean(2),
+    FlatTorus(2),
+    Sphere(2, radius=3.0),
+    Sphere(20),
+    SO3(),
+    pytest.param(ProjectiveSpace(2), marks=pytest.mark.slow),
+    pytest.param(Product((ProjectiveSpace(2), Euclidean(1))), marks=pytest.mark.slow),
+]
 
 
-def reach(dim, t):
-    """Angle up to which the log density stays above -30, cut at the antipode."""
-    return min(math.pi, math.sqrt(2 * t * max(30 - dim / 2 * math.log(2 * math.pi * t), 0.1)))
+def reach(dim, t, cut=math.pi):
+    """Angle up to which the log density stays above -30, at most that of the cut locus."""
+    return min(cut, math.sqrt(2 * t * max(30 - dim / 2 * math.log(2 * math.pi * t), 0.1)))
 
 
-def grid(dim, times):
+def grid(dim, times, cut=math.pi):
     """Times and angles: diagonal, near, middle, the edge of what is required."""
-    return np.array([(t, f * reach(dim, t)) for t in times for f in (0.0, 1e-4, 0.3, 0.7, 0.99, 1.0)]).T
+    return np.array([(t, f * reach(dim, t, cut)) for t in times for f in (0.0, 1e-4, 0.3, 0.7, 0.99, 1.0)]).T
 
 
 def points(manifold, angle, dtype):
@@ -75,6 +89,84 @@ def test_circle_against_theta(manifold, dtype):
     t, angle = grid(1, [1e-5, 1e-2, 1.0, 2.999, 3.001, 10.0])
     error = errors(manifold, t, angle, dtype, log_circle_kernel_by_theta)
     assert error.max() < TARGET[dtype.name]
+
+
+@pytest.mark.parametrize(
+    ("dim", "times"),
+    [
+        (1, [1e-5, 0.3, 1.0, 10.0]),
+        (2, [0.02, 0.3, 3.0]),
+        (10, [0.05, 0.3]),
+        pytest.param(2, [5e-3, 0.1, 1.0, 10.0], marks=pytest.mark.slow),
+        pytest.param(3, [5e-3, 0.02, 0.1, 0.3, 1.0, 3.0, 10.0], marks=pytest.mark.slow),
+        pytest.param(50, [5e-3, 0.02, 0.1, 0.3, 1.0, 3.0, 10.0], marks=pytest.mark.slow),
+    ],
+)
+def test_projective_space_against_the_even_harmonics(dim, times, dtype):
+    """Up to and at the cut locus; RP^1 is a circle half as long."""
+
+    def oracle(t, angle):
+        if dim == 1:
+            return log_circle_kernel_by_theta(4 * t, 2 * angle) + math.log(2)
+        return log_kernel_by_series(dim, t, angle, lines=True)
+
+    t, angle = grid(dim, times, math.pi / 2)
+    assert errors(ProjectiveSpace(dim), t, angle, dtype, oracle).max() < TARGET[dtype.name]
+
+
+def rotations(angle, dtype):
+    """The identity and rotations by the given angles, and those angles as rounding to `dtype` made them."""
+    q = np.stack([np.cos(angle / 2), np.sin(angle / 2) * 0.6, np.zeros_like(angle), np.sin(angle / 2) * 0.8], axis=-1)
+    w = SO3().from_quaternion(jnp.asarray(q, dtype))
+    turn = np.array(w, np.float64).reshape(-1, 3, 3)
+    axial = np.linalg.norm((turn - np.swapaxes(turn, 1, 2)).reshape(-1, 9), axis=-1) / math.sqrt(8)
+    return jnp.eye(3, dtype=dtype).ravel(), w, np.arctan2(axial, (np.trace(turn, axis1=1, axis2=2) - 1) / 2)
+
+
+@pytest.mark.parametrize("times", [[1e-3, 0.02, 0.3, 10.0], pytest.param([1e-5, 0.1, 2.0], marks=pytest.mark.slow)])
+def test_rotations_against_the_characters(times, dtype):
+    """From tiny times on, at the diagonal, and up to and at half turns."""
+    angle = np.array([0.0, 1e-4, 0.3, 0.7, 0.99, 1.0])
+    for t in np.array(times, dtype):
+        z, w, rounded = rotations(angle * reach(3, float(t), math.sqrt(2) * math.pi) / math.sqrt(2), dtype)
+        value = np.array(log_heat_kernel(SO3(), t, z, w), np.float64)
+        expected = [log_kernel_of_rotations(float(t), a) for a in rounded]
+        assert np.max(np.abs(np.expm1(value - expected))) < TARGET[dtype.name]
+
+
+def test_mass_on_projective_space_and_on_rotations_is_one():
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    with jax.enable_x64(True):
+        for t in (1e-5, 1e-2, 0.2, 3.0):
+            width = min(math.pi / 2, 11 * math.sqrt(t))
+            angle = width * (1 + nodes) / 2
+            z, w, _ = points(ProjectiveSpace(2), angle, np.float64)
+            density = np.exp(log_heat_kernel(ProjectiveSpace(2), t, z, w)) * 2 * math.pi * np.sin(angle)
+            assert abs(width / 2 * np.sum(weights * density) - 1) < 1e-10
+            # The angle of a uniform rotation has density (1 - cos a) / pi.
+            width = min(math.pi, 11 * math.sqrt(t))
+            angle = width * (1 + nodes) / 2
+            z, w, _ = rotations(angle, np.float64)
+            density = np.exp(log_heat_kernel(SO3(), t, z, w)) * SO3().volume * (1 - np.cos(angle)) / math.pi
+            assert abs(width / 2 * np.sum(weights * density) - 1) < 1e-10
+
+
+def test_product_is_the_sum_over_the_factors():
+    factors = (ProjectiveSpace(2), Product((FlatTorus(1), Euclidean(2))))
+    z, w = (Product(factors).uniform(jax.random.key(k), (9,)) for k in (0, 1))
+    t = jnp.linspace(0.1, 2.0, 9)
+    parts = (
+        log_heat_kernel(ProjectiveSpace(2), t, z[:, :3], w[:, :3]),
+        log_heat_kernel(FlatTorus(1), t, z[:, 3:5], w[:, 3:5]),
+        log_heat_kernel(Euclidean(2), t, z[:, 5:], w[:, 5:]),
+    )
+    np.testing.assert_allclose(log_heat_kernel(Product(factors), t, z, w), sum(parts), rtol=1e-5)
+
+
+def test_representatives_of_a_line_have_one_density(dtype):
+    z, w = (ProjectiveSpace(2).uniform(jax.random.key(k), (9,)).astype(dtype) for k in (0, 1))
+    value = log_heat_kernel(ProjectiveSpace(2), 0.3, z, w)
+    np.testing.assert_array_equal(log_heat_kernel(ProjectiveSpace(2), 0.3, -z, w), value)
 
 
 def test_torus_is_a_product_of_circles(dtype):
@@ -133,12 +225,27 @@ def test_heat_equation(dim):
         )
 
 
+def cut_point(manifold, z):
+    """A point of the cut locus of z: the antipode, a line at a right angle, a half turn."""
+    match manifold:
+        case ProjectiveSpace():
+            return manifold.project(manifold.to_tangent(z, jnp.roll(z, 1, axis=-1)))
+        case SO3():
+            return z * jnp.array([1, -1, -1] * 3, z.dtype)
+        case Product():
+            return manifold.join(
+                tuple(cut_point(*pair) for pair in zip(manifold.factors, manifold.split(z), strict=True))
+            )
+        case _:
+            return -z
+
+
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_derivatives_are_finite_and_agree(manifold, dtype):
     z = manifold.uniform(jax.random.key(0), (1,)).astype(dtype)
     near = manifold.project(z + 1e-4)
     far = manifold.uniform(jax.random.key(1), (1,)).astype(dtype)
-    ends = jnp.concatenate([z, near, far, -z])
+    ends = jnp.concatenate([z, near, far, cut_point(manifold, z)])
     t = jnp.array([1e-8, 1e-5, 1e-2, 1.0, 3.0, 10.0, 1e4], dtype)[:, None]
     t, z, w = jnp.broadcast_to(t, (7, 4)).ravel(), jnp.tile(z, (28, 1)), jnp.tile(ends, (7, 1))
 
@@ -168,7 +275,10 @@ def test_derivatives_are_finite_and_agree(manifold, dtype):
             np.testing.assert_allclose(slope[ordinary], difference[ordinary], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("manifold", [FlatTorus(2), Sphere(2), Sphere(20), Sphere(3, radius=2.0)], ids=repr)
+LIMITS = [FlatTorus(2), Sphere(2), Sphere(20), Sphere(3, radius=2.0), SO3()]
+
+
+@pytest.mark.parametrize("manifold", LIMITS, ids=repr)
 def test_limits_in_time(manifold, dtype):
     z = manifold.uniform(jax.random.key(0), (2,)).astype(dtype)
     late = log_heat_kernel(manifold, 1e6, z[0], z[1])

@@ -8,9 +8,9 @@ import pytest
 from scipy import integrate
 
 from mvae.diffusion import kl_to_uniform
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
 
-from .oracles import log_circle_kernel_by_theta, log_kernel_by_series
+from .oracles import log_circle_kernel_by_theta, log_kernel_by_series, log_kernel_of_rotations
 
 TARGET = {"float32": 1e-4, "float64": 1e-5}
 TIMES = [0.02, 0.05, 0.1, 0.3]
@@ -65,6 +65,51 @@ def test_sphere_against_quadrature_on_a_finer_grid(dim):
         )
 
 
+def by_quadrature_on_lines(dim, t):
+    """KL on RP^d by adaptive quadrature of the even harmonics."""
+
+    def integrand(angle):
+        log_q = log_kernel_by_series(dim, t, angle, lines=True)
+        shell = Sphere(dim - 1).volume * math.sin(angle) ** (dim - 1)
+        return shell * math.exp(log_q) * (log_q + ProjectiveSpace(dim).log_volume)
+
+    width = min(math.pi / 2, math.sqrt(t) * (math.sqrt(dim) + 7))
+    return integrate.quad(integrand, 0, width, epsabs=1e-10, epsrel=1e-10)[0]
+
+
+@pytest.mark.parametrize(
+    ("dim", "t"),
+    [(2, 0.3), (10, 0.1)]
+    + [pytest.param(d, s / d, marks=pytest.mark.slow) for d in (2, 3, 20, 50) for s in (0.1, 0.3, 1.0, 3.0, 10.0)],
+)
+def test_projective_space_against_quadrature_of_the_series(dim, t):
+    expected = by_quadrature_on_lines(dim, t)
+    with jax.enable_x64(True):
+        value = float(kl_to_uniform(ProjectiveSpace(dim), t, pole(ProjectiveSpace(dim), jnp.float64)))
+    assert abs(value - expected) < 5e-9
+    assert abs(float(kl_to_uniform(ProjectiveSpace(dim), t, pole(ProjectiveSpace(dim)))) - expected) < 5e-5
+
+
+@pytest.mark.parametrize("t", [0.1, 1.0, 4.0])
+def test_rotations_against_quadrature_of_the_characters(t, dtype):
+    def integrand(angle):  # the angle of a uniform rotation has density (1 - cos a) / pi
+        log_ratio = log_kernel_of_rotations(t, angle) + SO3().log_volume
+        return math.exp(log_ratio) * log_ratio * (1 - math.cos(angle)) / math.pi
+
+    expected = integrate.quad(integrand, 0, min(math.pi, 7 * math.sqrt(t)), epsabs=1e-10, epsrel=1e-10)[0]
+    value = kl_to_uniform(SO3(), t, pole(SO3(), dtype))
+    assert abs(float(value) - expected) < (5e-5 if dtype == jnp.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("method", ["exact", "asymptotic"])
+def test_product_is_the_sum_over_the_factors(method):
+    space = Product((Sphere(2), Product((ProjectiveSpace(2), Euclidean(2)))))
+    z, t = space.uniform(jax.random.key(0), (3,)), jnp.array([0.01, 0.1, 0.5])
+    parts = zip((Sphere(2), ProjectiveSpace(2), Euclidean(2)), (z[:, :3], z[:, 3:6], z[:, 6:]), strict=True)
+    expected = sum(kl_to_uniform(factor, t, part, method=method) for factor, part in parts)
+    np.testing.assert_allclose(kl_to_uniform(space, t, z, method=method), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("t", [0.05, 1.0, 4.0])
 def test_torus_is_a_sum_of_circles(t):
     expected = 3 * by_quadrature(1, t, log_circle_kernel_by_theta)
@@ -84,7 +129,9 @@ def test_finite_decreasing_and_positive_from_end_to_end(manifold, dtype):
     assert 0 <= later < 1e-30
 
 
-@pytest.mark.parametrize("manifold", [Sphere(2), Sphere(10), Sphere(3, radius=2.0), FlatTorus(2)], ids=repr)
+@pytest.mark.parametrize(
+    "manifold", [Sphere(2), Sphere(10), Sphere(3, radius=2.0), FlatTorus(2), ProjectiveSpace(3), SO3()], ids=repr
+)
 def test_asymptotic_is_exact_to_first_order(manifold):
     with jax.enable_x64(True):
         z = pole(manifold, jnp.float64)

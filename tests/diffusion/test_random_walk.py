@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from mvae.diffusion import random_walk
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
 
-EVERY = [Euclidean(2), Sphere(3, radius=2.0), FlatTorus(2)]
+EVERY = [
+    Euclidean(2),
+    Sphere(3, radius=2.0),
+    FlatTorus(2),
+    pytest.param(ProjectiveSpace(2), marks=pytest.mark.slow),
+    pytest.param(SO3(), marks=pytest.mark.slow),
+    pytest.param(Product((Sphere(2), Euclidean(1))), marks=pytest.mark.slow),
+]
 KINDS = ["projection", "geodesic"]
 
 
@@ -23,6 +30,27 @@ def test_mean_cosine_on_the_sphere(dim, kind):
     bias = dim * t**2 / steps
     assert abs(cosine.mean() - math.exp(-dim * t / 2)) < 5 * cosine.std() / math.sqrt(count) + bias
     assert jnp.all(Sphere(dim).contains(end, 1e-5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_rotation(kind):
+    """E <z, z_t> / 3 = exp(-t / 2): the smallest eigenvalue of half the Laplacian is 1/2 in the Frobenius metric."""
+    count, t, steps = 20_000, 0.5, 30
+    z = jnp.tile(SO3().uniform(jax.random.key(1)), (count, 1))
+    end = jax.jit(lambda z: random_walk(jax.random.key(0), SO3(), z, t, num_steps=steps, kind=kind))(z)
+    cosine = np.array(jnp.sum(z * end, axis=-1), np.float64) / 3
+    assert abs(cosine.mean() - math.exp(-t / 2)) < 5 * cosine.std() / math.sqrt(count) + t**2 / steps
+    assert jnp.all(SO3().contains(end, 1e-5))
+
+
+def test_factors_of_a_product_walk_independently():
+    count, space = 40_000, Product((Sphere(2), Euclidean(1)))
+    z = jnp.tile(jnp.array([0.0, 0.0, 1.0, 3.0]), (count, 1))
+    end = np.array(random_walk(jax.random.key(0), space, z, 0.25, num_steps=20), np.float64)
+    np.testing.assert_allclose(end[:, 3].mean(), 3.0, atol=5 * 0.5 / math.sqrt(count))
+    np.testing.assert_allclose(end[:, 3].var(), 0.25, atol=5 * 0.25 * math.sqrt(2 / count))
+    np.testing.assert_allclose(end[:, 2].mean(), math.exp(-0.25), atol=0.01)
+    assert np.abs(np.corrcoef(end.T)[3, :3]).max() < 5 / math.sqrt(count)
 
 
 @pytest.mark.parametrize("kind", KINDS)
