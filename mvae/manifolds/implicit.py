@@ -105,9 +105,9 @@ class Implicit(Manifold):
     def log(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns the initial velocity of the geodesic that the chord from z to w, straightened, deforms into.
 
-        It is found by shooting and is the shortest geodesic while the closest points of the chord are a path from z to w
-        without conjugate points, so within the injectivity radius where the chord stays within the reach. Beyond,
-        it may be another geodesic, or miss w: `exp(z, log(z, w))` tells.
+        It is found by shooting. It is the shortest geodesic while w is within the injectivity radius and the chord
+        stays within the reach, so that its closest points are a path from z to w. Beyond, it may be another
+        geodesic, or miss w: `exp(z, log(z, w))` tells.
         """
         z, w = self._pair(("z", "w"), z, w)
         self._check_on(z, "z")

@@ -113,7 +113,7 @@ def invert_positive(
       whether none was left out.
     """
     size = matrix.shape[-1]
-    log_determinant, full = jnp.zeros((), matrix.dtype), jnp.array(True)  # noqa: FBT003
+    log_determinant, full = jnp.zeros((), matrix.dtype), jnp.array(True)
     for k in range(size):
         unit = np.eye(size, dtype=bool)[k]
         cross = unit[:, None] | unit

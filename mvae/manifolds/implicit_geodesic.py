@@ -85,7 +85,8 @@ def _path(
     left = np.array([np.resize(np.arange(0, size, gap), size // 2) for gap in gaps])
     right = left + np.array(gaps)[:, None]
     points = jnp.zeros((size + 1, z.size), z.dtype).at[0].set(z).at[size].set(w)
-    points, _ = jax.lax.scan(halve, points, tuple(map(jnp.asarray, (left, (left + right) // 2, right))))
+    turns = (jnp.asarray(left), jnp.asarray((left + right) // 2), jnp.asarray(right))
+    points, _ = jax.lax.scan(halve, points, turns)
     return points[1:]
 
 

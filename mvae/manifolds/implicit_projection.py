@@ -31,7 +31,7 @@ def land(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """Goes towards F = 0 by Gauss-Newton steps of length at most `scale`; returns the length the last one had."""
 
-    def correct(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def correct(_: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         p, _ = state
         frame = equations.frame(p)
         step = frame.rise(frame.residual)

@@ -54,6 +54,9 @@ def test_flat_torus_leaves_out_only_the_images():
         np.testing.assert_allclose(kernel(CIRCLES, 0.1, z, w), log_heat_kernel(torus, 0.1, z, w), atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)], indirect=True
+)  # compiling it takes seconds
 def test_derivatives_forward_reverse_and_by_differences(dtype):
     """Along the manifold, at a distance, on the diagonal and at the antipode."""
     z, w = at_distances([0.5, 0.0, math.pi], dtype)
@@ -73,7 +76,9 @@ def test_derivatives_forward_reverse_and_by_differences(dtype):
             jax.vmap(function, (None, None, 0))(s + h * moves[0], z + h * moves[1], w + h * moves[2])
             for h in (1e-5, -1e-5)
         )
-        slope = sum(jnp.sum(block * move, axis=tuple(range(1, block.ndim))) for block, move in zip(forward, moves))
+        slope = sum(
+            jnp.sum(block * move, axis=tuple(range(1, block.ndim))) for block, move in zip(forward, moves, strict=True)
+        )
         np.testing.assert_allclose(slope[:2], ((above - below) / 2e-5)[:2], rtol=1e-7, atol=1e-7)
 
 

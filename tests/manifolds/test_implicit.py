@@ -37,6 +37,14 @@ CIRCLES, GENUS_TWO = Implicit(circles, 2, 4), Implicit(genus_two, 2, 3)
 KNOWN = {SPHERE: 4 * math.pi, TORUS: 4 * math.pi**2 * MAJOR * MINOR, CIRCLES: 4 * math.pi**2}
 
 
+def first(dtype, other):
+    """Runs the test in one precision by default, where compiling it takes seconds, in the other if asked to."""
+    return pytest.mark.parametrize("dtype", [dtype, pytest.param(other, marks=pytest.mark.slow)], indirect=True)
+
+
+FLOAT32_FIRST, FLOAT64_FIRST = first("float32", "float64"), first("float64", "float32")
+
+
 def name_of(manifold):
     return manifold.constraint.__name__
 
@@ -59,7 +67,17 @@ def on_torus(theta, phi, radius=MINOR):
     return np.stack([ring * np.cos(phi), ring * np.sin(phi), radius * np.sin(theta)], axis=-1)
 
 
-@pytest.mark.parametrize(("manifold", "known"), [(SPHERE, Sphere(2)), (CIRCLES, FlatTorus(2))], ids=["S2", "T2"])
+@pytest.mark.parametrize(
+    ("manifold", "known", "dtype"),
+    [
+        (SPHERE, Sphere(2), "float32"),
+        (CIRCLES, FlatTorus(2), "float64"),
+        pytest.param(SPHERE, Sphere(2), "float64", marks=pytest.mark.slow),
+        pytest.param(CIRCLES, FlatTorus(2), "float32", marks=pytest.mark.slow),
+    ],
+    ids=["S2", "T2", "S2 in float64", "T2 in float32"],
+    indirect=["dtype"],
+)
 def test_members_are_those_of_the_closed_form(manifold, known, dtype):
     """Far apart, near, on the diagonal; starting points up to three radii away."""
     keys = jax.random.split(jax.random.key(0), 4)
@@ -146,6 +164,7 @@ def test_accuracy_of_exp_is_as_stated(length, error):
         np.testing.assert_allclose(end, [math.cos(length), math.sin(length), 0], atol=error)
 
 
+@FLOAT64_FIRST
 def test_derivatives_forward_reverse_and_by_differences(dtype):
     with jax.enable_x64(True):
         x = np.asarray(ELLIPSOID.uniform(jax.random.key(0), (6,))) * np.linspace(0.8, 1.5, 6)[:, None]
@@ -174,6 +193,7 @@ def test_second_derivative_of_the_projection():
         np.testing.assert_allclose(jax.hessian(SPHERE.project)(x), jax.hessian(Sphere(2).project)(x), atol=1e-12)
 
 
+@FLOAT32_FIRST
 def test_degenerate_points_are_finite(dtype):
     """The centre (the gradient vanishes, every point is closest), next to it, far out, the diagonal, the antipode."""
     x = jnp.array([[0, 0, 0], [1e-20, 0, 0], [1e-6, 1e-6, 0], [3e30, 0, 4e30], [1, 0, 0]], dtype)
@@ -182,9 +202,9 @@ def test_degenerate_points_are_finite(dtype):
     np.testing.assert_allclose(z[3], [0.6, 0, 0.8], atol=1e-5)
     assert jnp.all(jnp.isnan(SPHERE.project(x.at[0].set(jnp.nan))[0]))
     pole = x[-1:]
-    first = jnp.concatenate([x, pole, pole, pole])
-    second = jnp.concatenate([x[::-1], -pole, pole, x[:1]])
-    forward = jax.jit(jax.vmap(jax.jacfwd(lambda x, y: members(SPHERE, x, y), (0, 1))))(first, second)
+    left = jnp.concatenate([x, pole, pole, pole])
+    right = jnp.concatenate([x[::-1], -pole, pole, x[:1]])
+    forward = jax.jit(jax.vmap(jax.jacfwd(lambda x, y: members(SPHERE, x, y), (0, 1))))(left, right)
     assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(forward))
     np.testing.assert_array_equal(forward["project"][0][0], 0)
 
@@ -295,7 +315,7 @@ def test_wrong_points_are_named():
         SPHERE.project(jnp.zeros(2))
     with pytest.raises(ValueError, match="v must have a floating dtype"):
         SPHERE.exp(z, jnp.zeros(3, int))
-    with pytest.raises(ValueError, match="w must lie on the manifold, got a point at distance 0.5"):
+    with pytest.raises(ValueError, match=r"w must lie on the manifold, got a point at distance 0\.5"):
         SPHERE.log(z, 1.5 * z)
 
 
