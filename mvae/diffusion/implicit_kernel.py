@@ -52,10 +52,24 @@ def log_implicit_kernel(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _log_spread(equations: Equations, z: Array, v: Array) -> Array:
+    return jnp.vectorize(functools.partial(_log_spread_at, equations), signature="(n),(n)->()")(z, v)
+
+
+def _spread_twice(equations: Equations, z: Array, v: Array) -> tuple[Array, Array]:
+    slope = jax.jacfwd(functools.partial(geodesic, equations, z))(v)
+    value = shooting_inverse(slope, equations.frame(z).tangent)[1]
+    return value, value
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _log_spread_at(equations: Equations, z: Float[Array, " n"], v: Float[Array, " n"]) -> Float[Array, ""]:
     """Log of det(d exp_z) at v, between tangent spaces."""
+    return _spread_twice(equations, z, v)[0]
 
-    def at(z: Array, v: Array) -> Array:
-        slope = jax.jacfwd(functools.partial(geodesic, equations, z))(v)
-        return shooting_inverse(slope, equations.frame(z).tangent)[1]
 
-    return jnp.vectorize(at, signature="(n),(n)->()")(z, v)
+@_log_spread_at.defjvp
+def _log_spread_at_jvp(equations: Equations, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """Derivatives of so few variables are cheaper forward, in work and in compilation, whatever asks for them."""
+    (by_z, by_v), value = jax.jacfwd(functools.partial(_spread_twice, equations), (0, 1), has_aux=True)(*primals)
+    dz, dv = tangents
+    return value, jnp.sum(by_z * dz) + jnp.sum(by_v * dv)

@@ -2,8 +2,8 @@
 
   p'' = -J^T (J J^T)^-1 (p'^T H p')
 
-is integrated by the explicit Runge-Kutta method of order 8 of Dormand and Prince, in a fixed number of steps, and
-put back onto the manifold after each.
+is integrated by the explicit Runge-Kutta method of order 8 of Dormand and Prince, in a number of steps that is fixed
+for a manifold, and put back onto it after each, at the speed that it had.
 """
 
 import functools
@@ -17,17 +17,25 @@ from scipy.integrate import DOP853
 from mvae.manifolds import safe_math
 from mvae.manifolds.implicit_equations import Equations, dot, invert_positive
 from mvae.manifolds.implicit_projection import closest_point
+from mvae.manifolds.implicit_survey import survey
 
-_STEPS = 16
+_LEAST_STEPS, _MOST_STEPS = 16, 48
 _STAGES = len(DOP853.B)
 _A, _B = np.asarray(DOP853.A)[:_STAGES, :_STAGES], np.asarray(DOP853.B)
 _HALVINGS = 3
 _NEWTON_STEPS = 12
 
 
+def _num_steps(equations: Equations) -> int:
+    """Four to a reach along the half-width of the manifold, within bounds."""
+    facts = survey(equations)
+    return int(np.clip(np.ceil(4 * facts.scale / facts.reach), _LEAST_STEPS, _MOST_STEPS))
+
+
 def geodesic(equations: Equations, z: Float[Array, " n"], v: Float[Array, " n"]) -> Float[Array, " n"]:
     """Point reached from z in unit time with the tangent part of v as initial velocity."""
-    table, weights = jnp.asarray(_A, z.dtype) / _STEPS, jnp.asarray(_B, z.dtype) / _STEPS
+    num_steps, scale = _num_steps(equations), survey(equations).scale
+    table, weights = jnp.asarray(_A, z.dtype) / num_steps, jnp.asarray(_B, z.dtype) / num_steps
 
     def slope(state: Array) -> Array:
         p, velocity = state
@@ -40,20 +48,26 @@ def geodesic(equations: Equations, z: Float[Array, " n"], v: Float[Array, " n"])
             at = state + jnp.tensordot(coefficients, slopes, 1, precision="highest")
             return slopes.at[index].set(slope(at)), None
 
-        state = _settle(equations, state)
+        state = _settle(equations, state, scale)
         slopes = jnp.zeros((_STAGES, *state.shape), state.dtype)
         slopes, _ = jax.lax.scan(stage, slopes, (table, jnp.arange(_STAGES)))
-        return state + jnp.tensordot(weights, slopes, 1, precision="highest"), None
+        p, velocity = state + jnp.tensordot(weights, slopes, 1, precision="highest")
+        # Steps too long for the curvature then go astray, but not to infinity.
+        before, after = safe_math.norm(jnp.stack([state[1], velocity]))
+        moving = after > 0
+        return jnp.stack([p, velocity * jnp.where(moving, before / jnp.where(moving, after, 1), 1)]), None
 
-    state, _ = jax.lax.scan(step, jnp.stack([z, v]), None, length=_STEPS)
-    return _settle(equations, state)[0]
+    state, _ = jax.lax.scan(step, jnp.stack([z, v]), None, length=num_steps)
+    return _settle(equations, state, scale)[0]
 
 
-def _settle(equations: Equations, state: Float[Array, "2 n"]) -> Float[Array, "2 n"]:
-    """One Gauss-Newton step of the point, and the tangent part of the velocity."""
+def _settle(equations: Equations, state: Float[Array, "2 n"], scale: float) -> Float[Array, "2 n"]:
+    """One Gauss-Newton step of the point, no longer than `scale`, and the tangent part of the velocity."""
     p, velocity = state
     frame = equations.frame(p)
-    return jnp.stack([p - frame.rise(frame.residual), dot(frame.tangent, velocity)])
+    correction = frame.rise(frame.residual)
+    correction = correction * (scale / jnp.maximum(safe_math.norm(correction), scale))
+    return jnp.stack([p - correction, dot(frame.tangent, velocity)])
 
 
 def shooting_inverse(slope: Float[Array, "n n"], tangent: Float[Array, "n n"]) -> tuple[Array, Array]:

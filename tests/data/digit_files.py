@@ -30,7 +30,7 @@ class DigitFiles:
         return self.folder / f"{name}.gz"
 
     def write(self, name, content):
-        self.path(name).write_bytes(gzip.compress(content))
+        self.path(name).write_bytes(gzip.compress(content, mtime=0))
 
     def content(self, name):
         return gzip.decompress(self.path(name).read_bytes())

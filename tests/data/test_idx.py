@@ -19,7 +19,7 @@ def test_reads_every_type_of_entry(tmp_path, kind, compressed):
     array = np.array([[-3, 0, 100], [7, -1, 5]]).astype(kind)
     content = bytes([0, 0, CODES[kind], 2]) + struct.pack(">2I", 2, 3) + array.astype(f">{kind}").tobytes()
     path = tmp_path / "file"  # without .gz: what counts is the content
-    path.write_bytes(gzip.compress(content) if compressed else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if compressed else content)
     found = read_idx(path, num_dims=2)
     np.testing.assert_array_equal(found, array)
     assert found.dtype == np.dtype(kind)
@@ -33,13 +33,13 @@ def test_the_result_is_writable(tmp_path):
 
 
 def damaged_gzip(content):
-    data = bytearray(gzip.compress(content))
+    data = bytearray(gzip.compress(content, mtime=0))
     data[-5] ^= 0xFF  # in the checksum
     return bytes(data)
 
 
 def damaged_stream(content):
-    data = bytearray(gzip.compress(content))
+    data = bytearray(gzip.compress(content, mtime=0))
     data[10] = 0x07  # a block of a type that does not exist
     return bytes(data)
 
@@ -47,11 +47,11 @@ def damaged_stream(content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(GOOD)[:-12], "truncated: its gzip stream ends after"),
-        (gzip.compress(GOOD)[:6], "truncated: its gzip stream ends after 6 bytes"),
+        (gzip.compress(GOOD, mtime=0)[:-12], "truncated: its gzip stream ends after"),
+        (gzip.compress(GOOD, mtime=0)[:6], "truncated: its gzip stream ends after 6 bytes"),
         (damaged_gzip(GOOD), "damaged gzip file"),
         (damaged_stream(GOOD), "damaged gzip file"),
-        (gzip.compress(GOOD) + b"more", "damaged gzip file"),
+        (gzip.compress(GOOD, mtime=0) + b"more", "damaged gzip file"),
         (b"", "not an IDX file.*found no bytes"),
         (b"\0\0", "not an IDX file.*found 00 00"),
         (b"\1" + GOOD[1:], "not an IDX file: expected the bytes 00 00.*found 01 00 08 03"),
