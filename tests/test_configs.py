@@ -51,7 +51,7 @@ def digits(tmp_path_factory):
     return DigitFiles(tmp_path_factory.mktemp("mnist") / "digits").folder
 
 
-@pytest.mark.parametrize("argument", ["", "quick"])
+@pytest.mark.parametrize("argument", ["", pytest.param("quick", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_path, monkeypatch):
     config = tiny(path, argument, digits)
@@ -72,7 +72,7 @@ def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_pat
     jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
-@pytest.mark.parametrize("manifold", ["euclidean", "sphere", "flat_torus"])
+@pytest.mark.parametrize("manifold", ["euclidean", pytest.param("flat_torus", marks=pytest.mark.slow)])
 def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_path):
     config = tiny(CONFIGS[0], "quick", digits)
     config["manifold"]["name"] = manifold

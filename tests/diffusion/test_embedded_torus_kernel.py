@@ -165,6 +165,7 @@ def test_density_against_a_random_walk():
     del q
 
 
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"], indirect=True)
 def test_derivatives(dtype):
     """Finite everywhere; forward as reverse; by differences where the points are apart."""
     z = place(np.array([0.4, 2.0]), np.array([0.2, -1.0]), dtype)

@@ -12,7 +12,7 @@ from mvae.manifolds.safe_math import taylor_threshold
 
 SOME = [Euclidean(2), Sphere(1), Sphere(2, radius=2.5), FlatTorus(2), ProjectiveSpace(2), SO3()]
 MANIFOLDS = [*SOME, Sphere(20)]
-SLOW = [pytest.param(Product((Sphere(2), Euclidean(1))), marks=pytest.mark.slow)]
+COSTLY = [ProjectiveSpace(2), SO3(), Product((Sphere(2), Euclidean(1)))]  # to compile; they have files of their own
 CURVED = [manifold for manifold in MANIFOLDS if not isinstance(manifold, Euclidean)]
 
 
@@ -42,7 +42,11 @@ def lengths(manifold, dtype):
     return [0.0, 1e-30, eps, 1e-4, *sides, 0.5, 1.5, 0.8 * cut, cut - 1e-3, cut - 20 * eps]
 
 
-@pytest.fixture(params=[*MANIFOLDS, *SLOW], ids=repr)
+def marked(manifold):
+    return pytest.param(manifold, marks=pytest.mark.slow) if manifold in COSTLY else manifold
+
+
+@pytest.fixture(params=[marked(manifold) for manifold in dict.fromkeys([*MANIFOLDS, *COSTLY])], ids=repr)
 def manifold(request):
     return request.param
 
@@ -194,7 +198,7 @@ def degenerate_places(manifold, dtype):
     return (jnp.concatenate(side) for side in zip(*places, strict=True))
 
 
-@pytest.mark.parametrize("manifold", [*SOME, *SLOW], ids=repr)
+@pytest.mark.parametrize("manifold", [marked(m) for m in dict.fromkeys([*SOME, *COSTLY])], ids=repr)
 def test_derivatives_forward_reverse_and_by_differences(manifold, dtype):
     z, v, length = pairs(manifold, dtype)
     w = manifold.exp(z, length[:, None] * v)
