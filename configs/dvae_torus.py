@@ -50,6 +50,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config.manifold.radius = config_dict.placeholder(float)  # sphere
     config.manifold.major_radius = config_dict.placeholder(float)  # embedded_torus: c
     config.manifold.minor_radius = config_dict.placeholder(float)  # embedded_torus: a < c
+    config.manifold.factors = config_dict.placeholder(tuple)  # product: such as ("sphere:2", "flat_torus:1", "so3")
+    config.manifold.surface = config_dict.placeholder(str)  # implicit: genus_two
 
     config.model = ConfigDict()
     config.model.encoder_widths = (512, 512, 512)

@@ -74,6 +74,7 @@ def test_bad_command_lines(arguments, message):
     ("override", "message"),
     [
         ("--config.manifold.name=spere", "unknown manifold 'spere': known are sphere"),
+        ("--config.manifold.factors=('sphere:2','so3')", "does not apply: flat_torus has dim only"),
         ("--config.data.name=mnst", "unknown data set 'mnst': known are mnist"),
         ("--config.data.dir=/nowhere", "/nowhere"),
         ("--config.num_steps=0", "num_steps must be at least 1, got 0"),

@@ -54,6 +54,10 @@ class Implicit(Manifold):
         object.__setattr__(self, "dim", checked.dim)
         object.__setattr__(self, "ambient_dim", checked.ambient_dim)
 
+    def __repr__(self) -> str:
+        name = getattr(self.constraint, "__name__", repr(self.constraint))
+        return f"Implicit({name}, dim={self.dim}, ambient_dim={self.ambient_dim})"
+
     @property
     def equations(self) -> Equations:
         """F with its dimensions and derivatives."""

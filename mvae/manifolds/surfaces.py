@@ -1,6 +1,11 @@
 """Surfaces without closed-form geometry, as constraints for `Implicit`."""
 
+import types
+from collections.abc import Mapping
+
 from jaxtyping import Array, Float
+
+from mvae.manifolds.implicit import Implicit
 
 _LEVEL = 0.12
 
@@ -27,3 +32,7 @@ def genus_two(x: Float[Array, "3"]) -> Float[Array, ""]:
     square = (x[0] / 2) ** 2
     level = square**2 - square + (x[1] / 2) ** 2
     return level**2 + x[2] ** 2 / 4 - _LEVEL**2
+
+
+SURFACES: Mapping[str, Implicit] = types.MappingProxyType({"genus_two": Implicit(genus_two, dim=2, ambient_dim=3)})
+"""The surfaces of this module by name."""

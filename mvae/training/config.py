@@ -1,25 +1,18 @@
 """The seam: the ConfigDict of a run becomes typed, checked dataclasses here and nowhere else."""
 
 import dataclasses
+import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from mvae import manifolds
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
+from mvae.manifolds.surfaces import SURFACES
 
 T = TypeVar("T")
-
-MANIFOLDS: dict[str, type[Manifold]] = {
-    "euclidean": manifolds.Euclidean,
-    "sphere": manifolds.Sphere,
-    "flat_torus": manifolds.FlatTorus,
-    "embedded_torus": manifolds.EmbeddedTorus,
-    "projective_space": manifolds.ProjectiveSpace,
-    "so3": manifolds.SO3,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,27 +161,97 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     return value
 
 
+def _product(*, factors: tuple[str, ...]) -> Manifold:
+    """Builds a product of factors in the notation of `build_manifold`."""
+    if not isinstance(factors, list | tuple) or not factors or not all(isinstance(text, str) for text in factors):
+        raise ValueError(f"factors must be one string or more, such as ('sphere:2', 'so3'), got {factors!r}")
+    return manifolds.Product(tuple(_factor(text) for text in factors))
+
+
+def _implicit(*, surface: str) -> Manifold:
+    """Builds one of the surfaces that are given by an equation."""
+    if surface not in SURFACES:
+        raise unknown("surface", surface, SURFACES)
+    return SURFACES[surface]
+
+
+MANIFOLDS: dict[str, Callable[..., Manifold]] = {
+    "euclidean": manifolds.Euclidean,
+    "sphere": manifolds.Sphere,
+    "flat_torus": manifolds.FlatTorus,
+    "embedded_torus": manifolds.EmbeddedTorus,
+    "projective_space": manifolds.ProjectiveSpace,
+    "so3": manifolds.SO3,
+    "product": _product,
+    "implicit": _implicit,
+}
+
+
 def build_manifold(block: Mapping[str, Any]) -> Manifold:
     """Builds the manifold of a block {name, options}; an option of None is the manifold's default.
 
+    The option `factors` of a product is a sequence of strings, each the name of a manifold, then its dimension
+    and its other options, with colons between: "sphere:2", "sphere:2:radius=0.5", "so3",
+    "embedded_torus:major_radius=2", "implicit:surface=genus_two". The option `surface` of "implicit" is a name in
+    `mvae.manifolds.surfaces.SURFACES`.
+
+    >>> build_manifold({"name": "product", "factors": ("sphere:2", "flat_torus:1")})
+    Product(factors=(Sphere(dim=2, radius=1.0), FlatTorus(dim=1)))
+
     Raises:
-        UsageError: For an unknown name, an option this manifold does not have, or a value it refuses.
+        UsageError: For an unknown name, an option this manifold does not have or lacks, or a value it refuses.
     """
+    return _build(block, "config.manifold", ".")
+
+
+def _build(block: Mapping[str, Any], where: str, separator: str) -> Manifold:
+    """Builds a manifold; `where` and `separator` come before the name of an option in messages."""
     name = block["name"]
     if name not in MANIFOLDS:
         raise unknown("manifold", name, MANIFOLDS)
-    cls = MANIFOLDS[name]
-    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    make = MANIFOLDS[name]
+    known = inspect.signature(make).parameters
     options = {key: value for key, value in block.items() if key != "name" and value is not None}
     asked_dim = options.pop("dim", None) if "dim" not in known else None
     for key in options:
         if key not in known:
             has = ", ".join(known) or "no options"
-            raise UsageError(f"config.manifold.{key} = {options[key]!r} does not apply: {name} has {has} only")
+            raise UsageError(f"{where}{separator}{key} = {options[key]!r} does not apply: {name} has {has} only")
+    needed = [key for key, parameter in known.items() if parameter.default is inspect.Parameter.empty]
+    if missing := [key for key in needed if key not in options]:
+        raise UsageError(f"{where} ({name}) lacks {', '.join(missing)}")
     try:
-        manifold = cls(**options)
+        manifold = make(**options)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"config.manifold ({name}): {error}") from error
+        raise UsageError(f"{where} ({name}): {error}") from error
     if asked_dim not in (None, manifold.dim):
-        raise UsageError(f"config.manifold.dim = {asked_dim}: {name} has dimension {manifold.dim}")
+        raise UsageError(f"{where}{separator}dim = {asked_dim}: {name} has dimension {manifold.dim}")
     return manifold
+
+
+def _factor(text: str) -> Manifold:
+    """Builds one factor of a product from "name:dim:option=value:...", all but the name left out at will."""
+    where = f"config.manifold.factors, {text!r}"
+    name, *options = text.split(":")
+    if name == "product":
+        raise UsageError(f"{where}: write the factors of a product in a product as factors of the whole")
+    block: dict[str, Any] = {"name": name}
+    for position, option in enumerate(options):
+        key, equals, value = option.partition("=")
+        if not equals and position == 0:
+            key, value = "dim", option
+        if not key or not value or key in block:
+            raise UsageError(f"{where}: write name, name:dim or name:dim:option=value, such as sphere:2:radius=0.5")
+        block[key] = _option(key, value, where)
+    return _build(block, where, ": ")
+
+
+def _option(key: str, value: str, where: str) -> Any:
+    """Reads the value of an option of a factor: a whole number for dim, a name for surface, else a number."""
+    if key == "surface":
+        return value
+    try:
+        return int(value) if key == "dim" else float(value)
+    except ValueError:
+        kind = "a whole number" if key == "dim" else "a number"
+        raise UsageError(f"{where}: {key} must be {kind}, got {value!r}") from None
