@@ -98,10 +98,16 @@ def _exit(error: Exception) -> None:
 
 
 def _table(results: Mapping[str, Any]) -> str:
-    """The means of a run, one line each, with the standard deviation where there are several seeds."""
+    """The means of a run, one line each, with the standard deviation where there are several seeds.
+
+    A number that the model does not have is listed with the reason.
+    """
     lines = [f"{results['num_seeds']} seed(s), {results['num_steps']} steps, {results['num_test']} test examples"]
     for name, mean in sorted(results["mean"].items()):
         std = results["std"][name]
+        if mean is None:
+            lines.append(f"  {name:20s} not available: {results['unavailable'][name]}")
+            continue
         lines.append(f"  {name:20s} {mean:12.6g}" + (f" ± {std:.2g}" if std is not None else ""))
     return "\n".join(lines)
 

@@ -43,8 +43,8 @@ def log_heat_kernel(
     -4.4673
 
     Args:
-      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3` or a `Product`
-        of them.
+      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3`,
+        `EmbeddedTorus`, `Implicit` or a `Product` of them. On `Implicit` it is an expansion, see `is_expansion`.
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
       z: starting points, (..., n).
       w: end points, (..., n).
@@ -83,6 +83,26 @@ def log_heat_kernel(
             return log_implicit_kernel(manifold, t, z, w)
         case _:
             raise unsupported("heat kernel", manifold, "use one of the manifolds named in its documentation")
+
+
+def is_expansion(manifold: Manifold) -> bool:
+    """Whether `log_heat_kernel` is a small-time expansion there, not the density.
+
+    An expansion does not integrate to one, so importance weights made of it are biased.
+
+    >>> from mvae.manifolds.surfaces import SURFACES
+    >>> is_expansion(Sphere(2)), is_expansion(Product((Sphere(2), SURFACES["genus_two"])))
+    (False, True)
+
+    Args:
+      manifold: any.
+
+    Returns:
+      True for `Implicit` and for a `Product` with such a factor.
+    """
+    if isinstance(manifold, Product):
+        return any(is_expansion(factor) for factor in manifold.factors)
+    return isinstance(manifold, Implicit)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from mvae.figures import style
+from mvae.figures import style, surface
 from mvae.figures.check import finite
 from mvae.figures.colouring import colouring_of
 from mvae.figures.globe import ELEVATION, draw_globe, orthographic
@@ -14,6 +14,10 @@ from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
 
 PI_TICKS = {-np.pi: r"$-\pi$", -np.pi / 2: r"$-\pi/2$", 0.0: "0", np.pi / 2: r"$\pi/2$", np.pi: r"$\pi$"}
 _HEIGHT = 2.75
+_CAPTION = 0.22
+_SURFACE_PIXELS = 660
+_OPACITY = 0.8
+_COMPASS = 0.08
 _OFF_MANIFOLD = 1e-2  # relative; wide enough for half precision, narrow enough to notice unnormalised points
 
 
@@ -23,7 +27,7 @@ class _Cloud(NamedTuple):
     z: np.ndarray
     colours: np.ndarray
 
-    def scatter(self, ax: Any, where: np.ndarray, keep: np.ndarray | None = None) -> None:
+    def scatter(self, ax: Any, where: np.ndarray, keep: np.ndarray | None = None, zorder: float = 2) -> None:
         """Draws the points at `where` (n, 2 or 3) that `keep` marks; sizes follow their number."""
         n = len(self.z)
         keep = np.ones(n, dtype=bool) if keep is None else keep
@@ -36,7 +40,7 @@ class _Cloud(NamedTuple):
             alpha=alpha,
             linewidths=0,
             rasterized=n > 2000,
-            zorder=2,
+            zorder=zorder,
         )
 
 
@@ -53,6 +57,8 @@ def latent_space(
     - `Sphere(1)`, `FlatTorus(1)`: the circle, points spread outward at random so that they do not hide each
       other.
     - `Euclidean(1)`, `(2)`, `(3)`: a strip (spread at random across), a plane, a box.
+    - `EmbeddedTorus`, and `Implicit` surfaces in space: the surface, shaded, from two opposite sides; points
+      that lie behind it shine through, and each point faces one of the two viewers.
     - Any other manifold: its ambient space where that has two or three dimensions, else the first two
       principal components of the ambient coordinates, with their share of the variance on the axes.
 
@@ -76,9 +82,8 @@ def latent_space(
     colouring = colouring_of(len(z), label, translation)
     order = np.random.default_rng(0).permutation(len(z))
     cloud = _Cloud(z[order], colouring.colours[order])
-    wide = isinstance(manifold, Sphere) and manifold.dim == 2
-    width = 2 * _HEIGHT - 0.5 if wide else _HEIGHT + 0.05
-    height = _HEIGHT + (0.2 if title else 0.0)
+    width, height = _size(manifold)
+    height += 0.2 if title else 0.0
     figure = style.new_figure(width + colouring.width, height, title)
     if translation is None:
         axes = _panels(figure, manifold, cloud)
@@ -91,6 +96,28 @@ def latent_space(
     return figure
 
 
+def _size(manifold: Manifold) -> tuple[float, float]:
+    """Width and height of the panels, in inches."""
+    if isinstance(manifold, Sphere) and manifold.dim == 2:
+        return 2 * _HEIGHT - 0.5, _HEIGHT
+    if surface.is_surface(manifold):
+        ratio = _height_by_width(manifold)
+        if _stacked(ratio):
+            return style.COLUMN, 2 * (style.COLUMN * ratio + _CAPTION)
+        return style.PAGE - 1.0, (style.PAGE - 1.0) / 2 * ratio + _CAPTION
+    return _HEIGHT + 0.05, _HEIGHT
+
+
+def _height_by_width(manifold: Manifold) -> float:
+    left, right, bottom, top = surface.frame(manifold, surface.views(manifold)[0])
+    return (top - bottom) / (right - left)
+
+
+def _stacked(height_by_width: float) -> bool:
+    """Whether two pictures of that shape are one above the other."""
+    return height_by_width < 0.75
+
+
 def _panels(parent: Figure | SubFigure, manifold: Manifold, cloud: _Cloud) -> list[Axes]:
     dim = manifold.dim
     if isinstance(manifold, FlatTorus):
@@ -101,6 +128,8 @@ def _panels(parent: Figure | SubFigure, manifold: Manifold, cloud: _Cloud) -> li
         return _two_views(parent, cloud, unit) if dim == 2 else [_circle(parent, cloud, _angles(unit)[:, 0])]
     if isinstance(manifold, Euclidean) and dim == 1:
         return [_strip(parent, cloud)]
+    if surface.is_surface(manifold):
+        return _surface_views(parent, manifold, cloud)
     if manifold.ambient_dim == 2:
         return [_plane(parent, cloud, cloud.z, ["$z_1$", "$z_2$"])]
     if manifold.ambient_dim == 3:
@@ -175,6 +204,49 @@ def _two_views(parent: Figure | SubFigure, cloud: _Cloud, unit: np.ndarray) -> l
         ax.set_xlabel(name)
         panels.append(ax)
     return panels
+
+
+def _surface_views(parent: Figure | SubFigure, manifold: Manifold, cloud: _Cloud) -> list[Axes]:
+    surface.check_on(manifold, "z", cloud.z)
+    stacked = _stacked(_height_by_width(manifold))
+    panels = []
+    for k, view in enumerate(surface.views(manifold)):
+        ax = parent.add_subplot(*((2, 1) if stacked else (1, 2)), k + 1)
+        style.bare(ax)
+        rgba, extent = surface.picture(manifold, view, _SURFACE_PIXELS)
+        glass = rgba * np.array([1.0, 1.0, 1.0, _OPACITY])
+        seen = surface.seen(manifold, cloud.z, view)
+        xy = cloud.z @ view.axes[:2].T
+        cloud.scatter(ax, xy, ~seen, zorder=1)
+        ax.imshow(glass, extent=extent, interpolation="antialiased", zorder=2)
+        cloud.scatter(ax, xy, seen, zorder=3)
+        ax.set_xlim(*extent[:2])
+        ax.set_ylim(*extent[2:])
+        ax.set_aspect("equal")
+        ax.set_xlabel(f"{view.name} (pale: far side)")
+        _compass(ax, view, rgba, extent)
+        panels.append(ax)
+    return panels
+
+
+def _compass(ax: Axes, view: surface.View, rgba: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+    """Draws the directions of the three coordinates into the lower corner with less of the surface."""
+    left, right, bottom, top = extent
+    length = _COMPASS * max(right - left, top - bottom)
+    tips = length * view.axes[:2].T
+    names = 1.5 * tips
+    low, high = np.minimum(names.min(0), 0.0) - length / 3, np.maximum(names.max(0), 0.0) + length / 3
+    rows, cols = (round(n * share) for n, share in zip(rgba.shape, (high - low)[::-1] / (top - bottom, right - left)))
+    corner = rgba[-rows:, :, 3]
+    on_the_right = corner[:, -cols:].sum() < corner[:, :cols].sum()
+    origin = np.array([right - high[0] if on_the_right else left - low[0], bottom - low[1]])
+    style_of_arrow: dict[str, Any] = {
+        "arrowstyle": "-|>,head_length=0.25,head_width=0.12", "color": style.INK,
+        "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0,
+    }  # fmt: skip
+    for k, (tip, name) in enumerate(zip(tips, names, strict=True)):
+        ax.annotate("", origin + tip, origin, arrowprops=style_of_arrow, zorder=4)
+        ax.text(*(origin + name), f"$z_{k + 1}$", ha="center", va="center", fontsize=7)
 
 
 def _circle(parent: Figure | SubFigure, cloud: _Cloud, angle: np.ndarray) -> Axes:

@@ -11,7 +11,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
 from mvae import diffusion
-from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk
+from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk
 from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.models.head_init import fit_head
 from mvae.models.likelihood import LIKELIHOODS
@@ -79,6 +79,8 @@ def dvae(config: DVAEConfig) -> Model:
 
     loss(x) = -E_{z ~ q(x)}[log p(x | z)] + KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
     time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space).
+    `log_likelihood` raises NotImplementedError where the density of the posterior is not known, on `Implicit`
+    manifolds and products with one.
 
     Args:
         config: The typed configuration.
@@ -130,6 +132,11 @@ def dvae(config: DVAEConfig) -> Model:
         return LossTerms(loss, -loss, reconstruction, kl, mse, q.time)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
+        if is_expansion(manifold):
+            raise NotImplementedError(
+                f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is "
+                "known there as an expansion for small times only"
+            )
         image = batch["image"]
         q = encode(params, image)
         z = sample_posterior(key, q, (num_samples,))

@@ -48,7 +48,8 @@ class Model(NamedTuple):
         sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
         loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
             the objective that the schedules end with.
-        log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,).
+        log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,). Raises
+            NotImplementedError with the reason if it is not known on this manifold.
         sample: (params, key, num) -> pictures drawn from the model, (num, h, w, c).
     """
 

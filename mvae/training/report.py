@@ -52,6 +52,8 @@ def _degree(experiment: Experiment, params: Params) -> dict[str, Any]:
 def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
     """Returns the test-set numbers of one member: nats per picture, squared error per pixel.
 
+    A number that the model does not have is None, and "unavailable" maps its name to the reason.
+
     Args:
         experiment: The experiment.
         params: Parameters of one member.
@@ -68,29 +70,42 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
         num_samples=settings.bound_samples,
         batch_size=min(BOUND_BATCH, dataset.num_test),
     )
-    log_likelihood = importance_log_likelihood(
-        model,
-        params,
-        likelihood_key,
-        dataset.test,
-        dataset.render,
-        num_samples=settings.importance_samples,
-        batch_size=min(settings.batch_size, dataset.num_test),
-    )
-    means = {name: float(np.asarray(getattr(terms, name), np.float64).mean()) for name in ("elbo", "kl", "mse", "time")}
-    means["log_likelihood"] = float(np.asarray(log_likelihood, np.float64).mean())
+    means: dict[str, Any] = {
+        name: float(np.asarray(getattr(terms, name), np.float64).mean()) for name in ("elbo", "kl", "mse", "time")
+    }
+    try:
+        log_likelihood = importance_log_likelihood(
+            model,
+            params,
+            likelihood_key,
+            dataset.test,
+            dataset.render,
+            num_samples=settings.importance_samples,
+            batch_size=min(settings.batch_size, dataset.num_test),
+        )
+        means["log_likelihood"] = float(np.asarray(log_likelihood, np.float64).mean())
+    except NotImplementedError as error:
+        means |= {"log_likelihood": None, "unavailable": {"log_likelihood": str(error)}}
     return means | _degree(experiment, params)
 
 
 def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns {"members", "num_seeds", "mean", "std"}; std is the sample standard deviation, None for one seed."""
+    """Returns {"members", "num_seeds", "mean", "std", "unavailable"}.
+
+    std is the sample standard deviation, None for one seed. Both are None for the numbers that the members do not
+    have, which "unavailable" maps to the reason.
+    """
     names = [name for name, value in members[0].items() if isinstance(value, float)]
+    unavailable = members[0].get("unavailable", {})
     columns = {name: np.array([member[name] for member in members]) for name in names}
+    lacking = dict.fromkeys(unavailable)
     return {
         "members": members,
         "num_seeds": len(members),
-        "mean": {name: float(column.mean()) for name, column in columns.items()},
-        "std": {name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()},
+        "mean": {name: float(column.mean()) for name, column in columns.items()} | lacking,
+        "std": {name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()}
+        | lacking,
+        "unavailable": unavailable,
     }
 
 

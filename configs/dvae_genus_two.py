@@ -1,0 +1,68 @@
+"""ΔVAE on the closed surface of genus 2, trained on MNIST.
+
+    python -m mvae.main --config=configs/dvae_genus_two.py --config.data.dir=DIR --workdir=runs/genus_two
+    python -m mvae.main --config=configs/dvae_genus_two.py:quick --workdir=runs/genus_two_quick
+
+quick trains on translations of the simple picture, which needs no files.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    if arg not in ("", "quick"):
+        raise ValueError(f"configs/dvae_genus_two.py knows the argument 'quick' or none, got {arg!r}")
+    quick = arg == "quick"
+    config = ConfigDict()
+    config.method = "dvae"
+    config.seed = 0
+    config.num_seeds = 1
+    config.batch_size = 128 if quick else 640
+    config.init_batch_size = 1024
+    config.num_epochs = 3 if quick else 40
+    config.num_steps = config_dict.placeholder(int)  # in place of num_epochs, if given
+    config.log_every = 20 if quick else 93
+    config.checkpoint_every = 930
+
+    # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
+    config.data = ConfigDict()
+    config.data.name = "simple_picture" if quick else "mnist"
+    config.data.dir = config_dict.placeholder(str)  # mnist: folder of the four IDX files; None downloads them
+    config.data.num_train = config_dict.placeholder(int)
+    config.data.num_test = config_dict.placeholder(int)
+    config.data.seed = config_dict.placeholder(int)  # pictures: draws the translations (and the random picture)
+    config.data.size = config_dict.placeholder(int)  # pictures: pixels along a side
+    config.data.max_frequency = config_dict.placeholder(int)  # fourier_picture: N
+    config.data.gamma = config_dict.placeholder(float)  # fourier_picture: discount of higher frequencies
+
+    config.manifold = ConfigDict()
+    config.manifold.name = "implicit"
+    config.manifold.dim = 2
+    config.manifold.radius = config_dict.placeholder(float)  # sphere
+    config.manifold.major_radius = config_dict.placeholder(float)  # embedded_torus: c
+    config.manifold.minor_radius = config_dict.placeholder(float)  # embedded_torus: a < c
+    config.manifold.factors = config_dict.placeholder(tuple)  # product: such as ("sphere:2", "flat_torus:1", "so3")
+    config.manifold.surface = "genus_two"  # implicit: a name in mvae.manifolds.surfaces
+
+    config.model = ConfigDict()
+    config.model.encoder_widths = (512, 512, 512)
+    config.model.decoder_widths = (512, 512)
+    config.model.likelihood = "gaussian"  # unit variance; or gaussian_learned_variance, bernoulli
+    config.model.sampler = "walk"  # the only one here: no exact sampler
+    config.model.num_walk_steps = 10  # of the walk
+    config.model.kl = "asymptotic"  # the expansion for small t, the only one here
+    config.model.fit_init = True
+    config.model.initial_time = 0.05
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.encoder_warmup_steps = 100
+    config.optimizer.final_learning_rate = 2e-5
+    config.optimizer.decay_fraction = 0.5
+
+    config.evaluation = ConfigDict()
+    config.evaluation.importance_samples = 100
+    config.evaluation.bound_samples = 10
+    config.evaluation.batch_size = 100
+    config.evaluation.degree_grid = 64
+    return config
