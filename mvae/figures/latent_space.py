@@ -236,7 +236,7 @@ def _compass(ax: Axes, view: surface.View, rgba: np.ndarray, extent: tuple[float
     tips = length * view.axes[:2].T
     names = 1.5 * tips
     low, high = np.minimum(names.min(0), 0.0) - length / 3, np.maximum(names.max(0), 0.0) + length / 3
-    rows, cols = (round(n * share) for n, share in zip(rgba.shape, (high - low)[::-1] / (top - bottom, right - left)))
+    cols, rows = np.round((high - low) / (right - left, top - bottom) * rgba.shape[1::-1]).astype(int)
     corner = rgba[-rows:, :, 3]
     on_the_right = corner[:, -cols:].sum() < corner[:, :cols].sum()
     origin = np.array([right - high[0] if on_the_right else left - low[0], bottom - low[1]])
