@@ -5,10 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start
-from mvae.manifolds import Euclidean, Manifold
+from mvae.manifolds import Euclidean, Implicit, Manifold, Product
 
 _KINDS = ("projection", "geodesic")
 UNROLL = 10  # steps per turn of the compiled loop: the arrays of a step are small, and a turn costs as much as they do
+_COSTLY = 1  # where a step is a search of its own: there unrolling buys no time and costs compilation
 
 
 def random_walk(
@@ -67,5 +68,11 @@ def random_walk(
             position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
         return position, position if return_path else None
 
-    end, path = jax.lax.scan(step, z, noise, unroll=min(num_steps, UNROLL))
+    end, path = jax.lax.scan(step, z, noise, unroll=min(num_steps, _COSTLY if _searches(manifold) else UNROLL))
     return end if path is None else jnp.concatenate([z[None], path])
+
+
+def _searches(manifold: Manifold) -> bool:
+    if isinstance(manifold, Product):
+        return any(_searches(factor) for factor in manifold.factors)
+    return isinstance(manifold, Implicit)
