@@ -1,6 +1,7 @@
 """Every config: builds, trains, is interrupted, and resumes to the very same parameters."""
 
 import importlib.util
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from mvae.main import _table
 from mvae.training import Interrupted, loop, run
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
@@ -16,6 +18,8 @@ from mvae.training.run_folder import RunFolder
 from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
+TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
+SLOW_TO_COMPILE = ("dvae_genus_two",)
 
 
 def load(path: Path, argument: str):
@@ -51,8 +55,15 @@ def digits(tmp_path_factory):
     return DigitFiles(tmp_path_factory.mktemp("mnist") / "digits").folder
 
 
-@pytest.mark.parametrize("argument", ["", pytest.param("quick", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def cases():
+    for path in CONFIGS:
+        for argument in ("", "quick"):
+            slow = argument == "quick" or path.stem in SLOW_TO_COMPILE
+            name = f"{path.stem}-{argument}"
+            yield pytest.param(path, argument, id=name, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(("path", "argument"), cases())
 def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_path, monkeypatch):
     config = tiny(path, argument, digits)
     whole = train(build_experiment(config), RunFolder(tmp_path / "whole"))
@@ -74,8 +85,32 @@ def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_pat
 
 @pytest.mark.parametrize("manifold", ["euclidean", pytest.param("flat_torus", marks=pytest.mark.slow)])
 def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_path):
-    config = tiny(CONFIGS[0], "quick", digits)
+    config = tiny(TORUS, "quick", digits)
     config["manifold"]["name"] = manifold
     results = run(config, tmp_path / manifold)
     assert np.isfinite(results["mean"]["log_likelihood"])
     assert (tmp_path / manifold / "figures" / "decoded_grid.png").stat().st_size > 1000
+
+
+def test_product_by_name_with_results_and_figures(digits, tmp_path):
+    config = tiny(TORUS, "quick", digits)
+    config["manifold"] |= {"name": "product", "factors": ("sphere:1", "euclidean:1"), "dim": 2}
+    config["num_seeds"] = 1
+    results = run(config, tmp_path / "run")
+    assert np.isfinite(results["mean"]["log_likelihood"])
+    assert results["unavailable"] == {}
+    assert (tmp_path / "run" / "figures" / "latent_space_seed_0.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_results_on_an_implicit_surface_say_what_is_not_known(digits, tmp_path):
+    path = next(path for path in CONFIGS if path.stem == "dvae_genus_two")
+    config = tiny(path, "quick", digits)
+    results = run(config, tmp_path / "run")
+    saved = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert saved["mean"]["log_likelihood"] is None
+    assert saved["std"]["log_likelihood"] is None
+    assert "expansion for small times" in saved["unavailable"]["log_likelihood"]
+    assert np.isfinite(results["mean"]["elbo"])
+    assert "log_likelihood       not available: no log-likelihood on Implicit" in _table(results)
+    assert (tmp_path / "run" / "figures" / "latent_space_seed_0.png").stat().st_size > 1000

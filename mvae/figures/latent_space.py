@@ -245,8 +245,9 @@ def _compass(ax: Axes, view: surface.View, rgba: np.ndarray, extent: tuple[float
         "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0,
     }  # fmt: skip
     for k, (tip, name) in enumerate(zip(tips, names, strict=True)):
-        ax.annotate("", origin + tip, origin, arrowprops=style_of_arrow, zorder=4)
-        ax.text(*(origin + name), f"$z_{k + 1}$", ha="center", va="center", fontsize=7)
+        ax.annotate("", tuple(origin + tip), tuple(origin), arrowprops=style_of_arrow, zorder=4)
+        x, y = origin + name
+        ax.text(x, y, f"$z_{k + 1}$", ha="center", va="center", fontsize=7)
 
 
 def _circle(parent: Figure | SubFigure, cloud: _Cloud, angle: np.ndarray) -> Axes:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mvae.diffusion import kl_to_uniform
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, Implicit, Product, Sphere
 from mvae.models import DVAEConfig, dvae
 
 SHAPE = (2, 2, 1)
@@ -163,3 +163,24 @@ def test_samples_are_pictures_of_prior_points():
 def test_bad_config_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **change)
+
+
+def ellipsoid(x):
+    return x[0] ** 2 + x[1] ** 2 / 2 + 2 * x[2] ** 2 - 1
+
+
+def test_implicit_surface_has_a_gradient_and_no_log_likelihood():
+    surface = Implicit(ellipsoid, dim=2, ambient_dim=3)
+    model, params = build(manifold=surface, kl="asymptotic", fit_init=False, num_walk_steps=2)
+
+    def loss(params):
+        return jnp.mean(model.loss_terms(params, jax.random.key(3), BATCH).loss)
+
+    gradient = jax.grad(loss)(params)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
+    assert float(jnp.max(jnp.abs(jax.tree.leaves(gradient["encoder"])[0]))) > 0
+    assert bool(jnp.all(surface.contains(model.encode(params, BATCH["image"]).location, 1e-5)))
+    for manifold in (surface, Product((Sphere(1), surface))):
+        lacking = dvae(dataclasses.replace(CONFIG, manifold=manifold, kl="asymptotic"))
+        with pytest.raises(NotImplementedError, match=r"no log-likelihood on .*Implicit\(ellipsoid, dim=2"):
+            lacking.log_likelihood(params, jax.random.key(4), BATCH, 3)
