@@ -8,8 +8,8 @@ epochs and the evaluation; quick 40 seconds, most of it compilation.
 Expected after 40 epochs: test ELBO -741, KL 4.6, MSE 0.040, mean t 0.013.
 
 The KL is the expansion for small times, so t must stay small: at t = 0.03 it is 0.02 nats off, and where the curvature
-is negative it falls without bound as t grows. t starts at 0.05 and falls. The log-likelihood is not available: there is no density to
-weigh its samples with, and the results say so.
+is negative it falls without bound as t grows. t starts at 0.05 and falls. The log-likelihood
+is not available: there is no density to weigh its samples with, and the results say so.
 """
 
 from ml_collections import ConfigDict, config_dict
