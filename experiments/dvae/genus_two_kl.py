@@ -9,7 +9,7 @@ distance to the fifth nearest neighbour, and KL = log Vol - entropy. One minute 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.special import digamma
 
 from mvae.diffusion import kl_to_uniform, random_walk
@@ -20,7 +20,7 @@ STARTS, WALKS, NEIGHBOUR = 8, 20_000, 5
 
 def entropy(points: np.ndarray) -> float:
     """Returns the estimate of the differential entropy of points on a surface, (n, 3), in nats."""
-    radius = cKDTree(points).query(points, NEIGHBOUR + 1)[0][:, NEIGHBOUR]
+    radius = KDTree(points).query(points, NEIGHBOUR + 1)[0][:, NEIGHBOUR]
     return float(digamma(len(points)) - digamma(NEIGHBOUR) + np.log(np.pi) + 2 * np.mean(np.log(radius)))
 
 
