@@ -1,7 +1,6 @@
 """The torus of revolution in three dimensions."""
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -28,6 +27,12 @@ def _check_radii(major_radius: float, minor_radius: float) -> tuple[float, float
 
 def _join(planar: Float[Array, "*batch 2"], height: Float[Array, "*batch"]) -> Float[Array, "*batch 3"]:
     return jnp.concatenate([planar, height[..., None]], axis=-1)
+
+
+@jax.jit
+def _off_tube(x: Float[Array, "*batch 3"], major_radius: float, minor_radius: float) -> Float[Array, "*batch"]:
+    tube = jnp.stack([safe_math.norm(x[..., :2]) - major_radius, x[..., 2]], axis=-1)
+    return jnp.abs(safe_math.norm(tube) - minor_radius)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +223,5 @@ class EmbeddedTorus(Manifold):
     def _size(self) -> float:
         return max(self.minor_radius, self.major_radius / 100)  # rounding of a thin tube is that of its core
 
-    @functools.partial(jax.jit, static_argnums=0)
     def _off(self, x: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
-        tube = jnp.stack([safe_math.norm(x[..., :2]) - self.major_radius, x[..., 2]], axis=-1)
-        return jnp.abs(safe_math.norm(tube) - self.minor_radius)
+        return _off_tube(x, self.major_radius, self.minor_radius)

@@ -1,7 +1,6 @@
 """The flat torus, a product of unit circles."""
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -27,6 +26,12 @@ def _quarter_turn(pairs: Float[Array, "*batch d 2"]) -> Float[Array, "*batch d 2
 
 def _cross(a: Float[Array, "*#batch d 2"], b: Float[Array, "*#batch d 2"]) -> Float[Array, "*batch d"]:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+@jax.jit
+def _off_circles(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """Largest deviation of a pair's norm from 1."""
+    return jnp.max(jnp.abs(safe_math.norm(_circles(x)) - 1), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +157,5 @@ class FlatTorus(Manifold):
         """Returns whether every pair has norm 1 up to atol."""
         return self._off(self._points("x", x)) <= atol
 
-    @functools.partial(jax.jit, static_argnums=0)
     def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
-        """Largest deviation of a pair's norm from 1."""
-        return jnp.max(jnp.abs(safe_math.norm(_circles(x)) - 1), axis=-1)
+        return _off_circles(x)

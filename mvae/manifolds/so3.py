@@ -1,7 +1,6 @@
 """The rotations of space."""
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -143,6 +142,13 @@ def _determinant(a: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
     return jnp.sum(a[..., 0, :] * jnp.cross(a[..., 1, :], a[..., 2, :]), axis=-1)
 
 
+@jax.jit
+def _off_rotations(x: Float[Array, "*batch 9"]) -> Float[Array, "*batch"]:
+    """|X^T X - I| / 2, and 2 at least, the distance of a reflection, where the determinant is negative."""
+    unlike = safe_math.norm(_flat(_between(x, x) - jnp.eye(3, dtype=x.dtype))) / 2
+    return jnp.where(_determinant(_matrix(x)) < 0, jnp.maximum(unlike, 2), unlike)
+
+
 @dataclasses.dataclass(frozen=True)
 class SO3(Manifold):
     """SO(3) in R^9: rotations of space as 3 x 3 matrices, row by row, with the Frobenius metric.
@@ -241,8 +247,5 @@ class SO3(Manifold):
         x = self._points("x", x)
         return (self._off(x) <= atol) & (_determinant(_matrix(x)) > 0)
 
-    @functools.partial(jax.jit, static_argnums=0)
     def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
-        """|X^T X - I| / 2, and 2 at least, the distance of a reflection, where the determinant is negative."""
-        unlike = safe_math.norm(_flat(_between(x, x) - jnp.eye(3, dtype=x.dtype))) / 2
-        return jnp.where(_determinant(_matrix(x)) < 0, jnp.maximum(unlike, 2), unlike)
+        return _off_rotations(x)

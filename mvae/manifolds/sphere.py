@@ -1,7 +1,6 @@
 """The round sphere."""
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -30,6 +29,11 @@ def _any_tangent(u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
     """Unit tangent vector at u: the tangent part of the coordinate axis that is least aligned with u."""
     axis = jax.nn.one_hot(jnp.argmin(jnp.abs(u), axis=-1), u.shape[-1], dtype=u.dtype)
     return safe_math.normalize(_tangent_part(u, axis))
+
+
+@jax.jit
+def _off_sphere(x: Float[Array, "*batch n"], radius: float) -> Float[Array, "*batch"]:
+    return jnp.abs(safe_math.norm(x) - radius)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +139,5 @@ class Sphere(Manifold):
     def _size(self) -> float:
         return self.radius
 
-    @functools.partial(jax.jit, static_argnums=0)
     def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
-        return jnp.abs(safe_math.norm(x) - self.radius)
+        return _off_sphere(x, self.radius)
