@@ -98,7 +98,7 @@ def rotation_moment(s: float, samples: int) -> tuple[float, float]:
         @jax.jit
         def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
             noise = math.sqrt(s) * jax.random.normal(key, (CHUNK // 2, 9))
-            traces = sum(jnp.sum(one * SO3().project(one + step), axis=-1) for step in (noise, -noise))
+            traces = jnp.sum(one * SO3().project(one + jnp.stack([noise, -noise])), axis=(0, -1))
             return 1 - traces / 6, jnp.sum(SO3().to_tangent(one, noise) ** 2, axis=-1) - 3 * s
 
         parts = [draw(key) for key in jax.random.split(jax.random.key(0), samples // CHUNK)]
