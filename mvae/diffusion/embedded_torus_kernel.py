@@ -62,10 +62,12 @@ def log_embedded_torus_kernel(
       The first use for given radii builds tables for a few seconds.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
-        not known and not checked.
+      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+        under `jax.jit`, `check_values` alone knows.
     """
     t, z, w = check_ends(manifold, t, z, w)
+    manifold.check_on("z", z)
+    manifold.check_on("w", w)
     batch = jnp.broadcast_shapes(t.shape, z.shape[:-1], w.shape[:-1])
     t, z, w = jnp.broadcast_to(t, batch), jnp.broadcast_to(z, (*batch, 3)), jnp.broadcast_to(w, (*batch, 3))
     return _log_kernel(manifold, t, z, w)

@@ -43,8 +43,8 @@ def embedded_torus_kl(
       for given radii builds tables for a few seconds.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
-        not known and not checked.
+      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+        under `jax.jit`, `check_values` alone knows.
     """
     t, z = check_start(manifold, t, z)
     t = jnp.broadcast_to(t, z.shape[:-1])

@@ -56,8 +56,8 @@ def log_heat_kernel(
       Gaussian in the distance with its curvature factors, larger ones -log Vol.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
-        not known and not checked.
+      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+        under `jax.jit`, `check_values` alone knows.
       NotImplementedError: for other manifolds.
     """
     t, z, w = check_ends(manifold, t, z, w)

@@ -39,8 +39,8 @@ def log_implicit_kernel(
       Log densities, (...), differentiable in t, z and w.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive or points off the manifold; under `jax.jit`
-        their values are not known and not checked.
+      ValueError: for wrong shapes or dtypes, a t that is not positive or points off the manifold; of the values,
+        under `jax.jit`, `check_values` alone knows.
     """
     t, z, w = check_ends(manifold, t, z, w)
     v = manifold.log(z, w)

@@ -53,8 +53,8 @@ def kl_to_uniform(
       and 5e-5 in float32 for d up to 50, at any t > 0.
 
     Raises:
-      ValueError: for wrong shapes, an unknown `method`, or a t that is not positive; under `jax.jit` the
-        values of t are not known and not checked.
+      ValueError: for wrong shapes, an unknown `method`, a t that is not positive, or points off the manifold; of the
+        values, under `jax.jit`, `check_values` alone knows.
       NotImplementedError: for "exact" on other manifolds.
     """
     if method not in _METHODS:

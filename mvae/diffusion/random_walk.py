@@ -48,8 +48,8 @@ def random_walk(
       End points, (..., n), or the path, (N + 1, ..., n); differentiable in z and t.
 
     Raises:
-      ValueError: for wrong shapes, an unknown `kind`, a `num_steps` below 1, or a t that is not positive;
-        under `jax.jit` the values of t are not known and not checked.
+      ValueError: for wrong shapes, an unknown `kind`, a `num_steps` below 1, a t that is not positive, or points off
+        the manifold; of the values, under `jax.jit`, `check_values` alone knows.
     """
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}")

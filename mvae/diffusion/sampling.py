@@ -38,8 +38,8 @@ def sample(
       (5e-6 in the outer 10^-6 of its law, not tabulated in the outer 10^-10).
 
     Raises:
-      ValueError: for wrong shapes or dtypes, or a t that is not positive; under `jax.jit` the values of t are
-        not known and not checked.
+      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+        under `jax.jit`, `check_values` alone knows.
       NotImplementedError: for other manifolds.
     """
     t, z = check_start(manifold, t, z)

@@ -9,6 +9,7 @@ from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
 from mvae.manifolds.so3 import SO3
 from mvae.manifolds.sphere import Sphere
+from mvae.manifolds.value_checks import check_values
 
 __all__ = [
     "SO3",
@@ -20,4 +21,5 @@ __all__ = [
     "Product",
     "ProjectiveSpace",
     "Sphere",
+    "check_values",
 ]

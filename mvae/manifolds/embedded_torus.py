@@ -29,6 +29,12 @@ def _join(planar: Float[Array, "*batch 2"], height: Float[Array, "*batch"]) -> F
     return jnp.concatenate([planar, height[..., None]], axis=-1)
 
 
+@jax.jit
+def _off_tube(x: Float[Array, "*batch 3"], major_radius: float, minor_radius: float) -> Float[Array, "*batch"]:
+    tube = jnp.stack([safe_math.norm(x[..., :2]) - major_radius, x[..., 2]], axis=-1)
+    return jnp.abs(safe_math.norm(tube) - minor_radius)
+
+
 @dataclasses.dataclass(frozen=True)
 class EmbeddedTorus(Manifold):
     """The surface in R^3 of a tube of radius a around a circle of radius c > a.
@@ -180,13 +186,13 @@ class EmbeddedTorus(Manifold):
 
     def log(self, z: Float[Array, "*#batch 3"], w: Float[Array, "*#batch 3"]) -> Float[Array, "*batch 3"]:
         """Returns the initial velocity of a shortest geodesic; on the cut locus it is one of several."""
-        circles, rate = self._rates(*jnp.broadcast_arrays(*self._pair(("z", "w"), z, w)))
+        circles, rate = self._rates(*jnp.broadcast_arrays(*self._ends(z, w)))
         along_minor, along_major, radius = self._frame(circles)
         return self.minor_radius * rate[..., :1] * along_minor + radius * rate[..., 1:] * along_major
 
     def distance(self, z: Float[Array, "*#batch 3"], w: Float[Array, "*#batch 3"]) -> Float[Array, "*batch"]:
         """Returns the length of `log`, with derivative 0 at w = z and that of `log`'s branch on the cut locus."""
-        circles, rate = self._rates(*jnp.broadcast_arrays(*self._pair(("z", "w"), z, w)))
+        circles, rate = self._rates(*jnp.broadcast_arrays(*self._ends(z, w)))
         radius = self.major_radius + self.minor_radius * circles[..., 0]
         return safe_math.norm(jnp.stack([self.minor_radius * rate[..., 0], radius * rate[..., 1]], axis=-1))
 
@@ -211,6 +217,11 @@ class EmbeddedTorus(Manifold):
 
     def contains(self, x: Float[Array, "*batch 3"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether the distance from the surface is at most atol."""
-        x = self._points("x", x)
-        tube = jnp.stack([safe_math.norm(x[..., :2]) - self.major_radius, x[..., 2]], axis=-1)
-        return jnp.abs(safe_math.norm(tube) - self.minor_radius) <= atol
+        return self._off(self._points("x", x)) <= atol
+
+    @property
+    def _size(self) -> float:
+        return max(self.minor_radius, self.major_radius / 100)  # rounding of a thin tube is that of its core
+
+    def _off(self, x: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
+        return _off_tube(x, self.major_radius, self.minor_radius)

@@ -13,11 +13,11 @@ from mvae.manifolds.manifold import Manifold
 
 
 def _circles(x: Float[Array, "*batch n"]) -> Float[Array, "*batch d 2"]:
-    return x.reshape(*x.shape[:-1], -1, 2)
+    return x.reshape(*x.shape[:-1], x.shape[-1] // 2, 2)
 
 
 def _ambient(pairs: Float[Array, "*batch d 2"]) -> Float[Array, "*batch n"]:
-    return pairs.reshape(*pairs.shape[:-2], -1)
+    return pairs.reshape(*pairs.shape[:-2], 2 * pairs.shape[-2])
 
 
 def _quarter_turn(pairs: Float[Array, "*batch d 2"]) -> Float[Array, "*batch d 2"]:
@@ -26,6 +26,12 @@ def _quarter_turn(pairs: Float[Array, "*batch d 2"]) -> Float[Array, "*batch d 2
 
 def _cross(a: Float[Array, "*#batch d 2"], b: Float[Array, "*#batch d 2"]) -> Float[Array, "*batch d"]:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+@jax.jit
+def _off_circles(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """Largest deviation of a pair's norm from 1."""
+    return jnp.max(jnp.abs(safe_math.norm(_circles(x)) - 1), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +111,7 @@ class FlatTorus(Manifold):
         Returns:
           Angles in [-pi, pi], (..., d), in radians.
         """
-        z, w = self._pair(("z", "w"), z, w)
+        z, w = self._ends(z, w)
         a, b = _circles(z), _circles(w)
         cosine = jnp.sum(a * b, axis=-1)
         # a x (b - a) = a x b = a x (b + a); the shorter vector loses nothing to cancellation.
@@ -149,5 +155,7 @@ class FlatTorus(Manifold):
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether every pair has norm 1 up to atol."""
-        radii = safe_math.norm(_circles(self._points("x", x)))
-        return jnp.all(jnp.abs(radii - 1) <= atol, axis=-1)
+        return self._off(self._points("x", x)) <= atol
+
+    def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        return _off_circles(x)

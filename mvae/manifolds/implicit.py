@@ -6,8 +6,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from mvae.manifolds import safe_math
@@ -17,8 +15,6 @@ from mvae.manifolds.implicit_projection import closest_point
 from mvae.manifolds.implicit_survey import survey
 from mvae.manifolds.implicit_volume import draw_uniform, volume_with_error
 from mvae.manifolds.manifold import Manifold
-
-_ON = 1e-3  # distance from the manifold, over its size, that `log` and `distance` take for rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +111,7 @@ class Implicit(Manifold):
         stays within the reach, so that its closest points are a path from z to w. Beyond, it may be another
         geodesic, or miss w: `exp(z, log(z, w))` tells.
         """
-        z, w = self._pair(("z", "w"), z, w)
-        self._check_on(z, "z")
-        self._check_on(w, "w")
+        z, w = self._ends(z, w)
         return _log(self.equations, z, w)
 
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
@@ -139,15 +133,11 @@ class Implicit(Manifold):
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether the closest point is within atol."""
-        x = self._points("x", x)
-        return safe_math.norm(x - self.project(x)) <= atol
+        return self._off(self._points("x", x)) <= atol
 
-    def _check_on(self, x: Float[Array, "*batch n"], name: str) -> None:
-        if isinstance(x, Tracer):
-            return
-        off = np.asarray(safe_math.norm(x - self.project(x)))
-        if np.any(off > _ON * survey(self.equations).scale):
-            raise ValueError(f"{name} must lie on the manifold, got a point at distance {np.max(off):.3g} from it")
+    @property
+    def _size(self) -> float:
+        return survey(self.equations).scale
 
 
 def _net(equations: Equations, dtype: jnp.dtype) -> Float[Array, "k n"]:

@@ -5,9 +5,20 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from mvae.manifolds import safe_math
 from mvae.manifolds.checks import check_pair, check_points
+from mvae.manifolds.value_checks import check_traced, checks_are_traced
+
+_ON = 1e-3  # distance from the manifold, over its size, that passes for rounding
+
+
+@jax.jit
+def _farthest(off: Float[Array, "*batch"], allowed: float) -> Float[Array, ""]:
+    """Largest finite distance beyond what is allowed, 0 if there is none."""
+    return jnp.max(jnp.where((off > allowed) & (off < jnp.inf), off, 0), initial=0)
 
 
 class Manifold(abc.ABC):
@@ -15,7 +26,8 @@ class Manifold(abc.ABC):
 
     Subclasses are frozen dataclasses, hence hashable and fit to be static arguments of `jax.jit`. Points sit
     on the last axis, leading axes broadcast. Every method raises `ValueError` naming the argument for a wrong
-    last axis, a dtype that is not floating, or shapes that do not broadcast.
+    last axis, a dtype that is not floating, or shapes that do not broadcast; `log` and `distance` also for points
+    off the manifold, as `check_on` says.
 
     Values and first derivatives are finite everywhere. Where the mathematics leaves a choice (the projection
     of the origin, `log` on the cut locus, the derivative of `distance` where it has none) each manifold says
@@ -135,6 +147,48 @@ class Manifold(abc.ABC):
           Booleans, (...).
         """
 
+    def check_on(self, name: str, x: Float[Array, "*batch n"]) -> None:
+        """Refuses points that are further off the manifold than rounding explains.
+
+        That is by a thousandth of its size (the radius of a sphere, a circle or a tube, 1 for rotations), or by 4
+        eps of it in a dtype so coarse that this is more. Points with an entry that is not finite pass: they stay
+        NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing is
+        checked, except inside of `check_values`.
+
+        Args:
+          name: what the message calls the points.
+          x: points of the ambient space, (..., n).
+
+        Raises:
+          ValueError: naming the argument and the largest distance of a point from the manifold.
+        """
+        known = not isinstance(x, Tracer)
+        if not known and not checks_are_traced():
+            return
+        given = repr(self).replace("{", "{{").replace("}", "}}")
+        message = (
+            f"{name} must lie on the manifold, got a point at distance {{value:.3g}} from {given}; project it first"
+        )
+        x = self._points(name, x)
+        allowed = max(_ON, 4 * float(jnp.finfo(x.dtype).eps)) * self._size
+        if not known:
+            farthest = _farthest(self._off(jax.lax.stop_gradient(x)), allowed)
+            check_traced(farthest == 0, farthest, message)
+            return
+        with jax.ensure_compile_time_eval():  # constants of a function that is being traced are known too
+            farthest = float(_farthest(self._off(x), allowed))
+        if farthest > 0:
+            raise ValueError(message.format(value=farthest))
+
+    @property
+    def _size(self) -> float:
+        """Length that the distance of a point from the manifold is compared with."""
+        return 1.0
+
+    def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        """Distance from the manifold, exact to first order."""
+        return safe_math.norm(x - self.project(x))
+
     def _points(self, name: str, x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         return check_points(name, x, self.ambient_dim)
 
@@ -142,6 +196,15 @@ class Manifold(abc.ABC):
         self, names: tuple[str, str], z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]
     ) -> tuple[Float[Array, "*#batch n"], Float[Array, "*#batch n"]]:
         return check_pair(names, z, w, self.ambient_dim)
+
+    def _ends(
+        self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]
+    ) -> tuple[Float[Array, "*#batch n"], Float[Array, "*#batch n"]]:
+        """Returns both in their common dtype, once they are known to be points of the manifold."""
+        z, w = self._pair(("z", "w"), z, w)
+        self.check_on("z", z)
+        self.check_on("w", w)
+        return z, w
 
     def _constant(self, z: Float[Array, "*batch n"], value: float) -> Float[Array, "*batch"]:
         z = self._points("z", z)

@@ -129,6 +129,11 @@ class Product(Manifold):
         """Returns whether every factor contains its part up to atol."""
         return jnp.all(jnp.stack([factor.contains(part, atol) for factor, part in self._each(x)]), axis=0)
 
+    def check_on(self, name: str, x: Float[Array, "*batch n"]) -> None:
+        """Refuses points whose part is off a factor, by the rule and in the words of the factor."""
+        for factor, part in self._each(x):
+            factor.check_on(name, part)
+
     def _each(self, *arrays: Float[Array, "*#batch n"]) -> Iterator[tuple[Any, ...]]:
         """Yields each factor with its part of each array."""
         return zip(self.factors, *(self.split(x) for x in arrays), strict=True)

@@ -77,11 +77,13 @@ class ProjectiveSpace(Manifold):
 
     def log(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns the shortest tangent vector at z that `exp` takes to w or -w."""
-        return self.cover.log(z, self.nearest_representative(z, w))
+        z, w = self._ends(z, w)
+        return self.cover.log_unchecked(z, self.nearest_representative(z, w))
 
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Returns the angle of the two lines, at most pi/2, with derivative 0 along the sphere at w = +-z."""
-        return self.cover.distance(z, self.nearest_representative(z, w))
+        z, w = self._ends(z, w)
+        return self.cover.distance_unchecked(z, self.nearest_representative(z, w))
 
     def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
         """Returns d (d - 1)."""
@@ -94,3 +96,6 @@ class ProjectiveSpace(Manifold):
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether | |x| - 1 | <= atol."""
         return self.cover.contains(x, atol)
+
+    def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        return self.cover._off(x)

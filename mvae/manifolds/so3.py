@@ -138,6 +138,17 @@ def _quaternion_between(z: Float[Array, "*#batch 9"], w: Float[Array, "*#batch 9
     return jnp.where(q[..., :1] < 0, -q, q)
 
 
+def _determinant(a: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
+    return jnp.sum(a[..., 0, :] * jnp.cross(a[..., 1, :], a[..., 2, :]), axis=-1)
+
+
+@jax.jit
+def _off_rotations(x: Float[Array, "*batch 9"]) -> Float[Array, "*batch"]:
+    """|X^T X - I| / 2, and 2 at least, the distance of a reflection, where the determinant is negative."""
+    unlike = safe_math.norm(_flat(_between(x, x) - jnp.eye(3, dtype=x.dtype))) / 2
+    return jnp.where(_determinant(_matrix(x)) < 0, jnp.maximum(unlike, 2), unlike)
+
+
 @dataclasses.dataclass(frozen=True)
 class SO3(Manifold):
     """SO(3) in R^9: rotations of space as 3 x 3 matrices, row by row, with the Frobenius metric.
@@ -207,7 +218,7 @@ class SO3(Manifold):
 
     def log(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns the shortest tangent vector that `exp` takes to w; a half turn goes either way."""
-        z, w = self._pair(("z", "w"), z, w)
+        z, w = self._ends(z, w)
         q = _quaternion_between(z, w)
         cosine, axis = q[..., :1], q[..., 1:]  # of and by half the angle
         sine = safe_math.norm(axis)[..., None]
@@ -219,7 +230,7 @@ class SO3(Manifold):
 
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Returns sqrt(2) times the angle of the rotation Z^T W, with derivative 0 at w = z."""
-        z, w = self._pair(("z", "w"), z, w)
+        z, w = self._ends(z, w)
         q = _quaternion_between(z, w)
         return 2 * math.sqrt(2) * jnp.arctan2(safe_math.norm(q[..., 1:]), q[..., 0])
 
@@ -234,7 +245,7 @@ class SO3(Manifold):
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether |X^T X - I| / 2 <= atol and det X > 0."""
         x = self._points("x", x)
-        a = _matrix(x)
-        unlike = safe_math.norm(_flat(_between(x, x) - jnp.eye(3, dtype=x.dtype))) / 2
-        determinant = jnp.sum(a[..., 0, :] * jnp.cross(a[..., 1, :], a[..., 2, :]), axis=-1)
-        return (unlike <= atol) & (determinant > 0)
+        return (self._off(x) <= atol) & (_determinant(_matrix(x)) > 0)
+
+    def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        return _off_rotations(x)

@@ -31,6 +31,11 @@ def _any_tangent(u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
     return safe_math.normalize(_tangent_part(u, axis))
 
 
+@jax.jit
+def _off_sphere(x: Float[Array, "*batch n"], radius: float) -> Float[Array, "*batch"]:
+    return jnp.abs(safe_math.norm(x) - radius)
+
+
 @dataclasses.dataclass(frozen=True)
 class Sphere(Manifold):
     """S^d of radius R in R^(d+1): |z| = R.
@@ -93,7 +98,10 @@ class Sphere(Manifold):
         Within 4 eps of the antipode of z every direction is as good: then it is that of the tangent part of
         the coordinate axis least aligned with z.
         """
-        z, w = self._pair(("z", "w"), z, w)
+        return self.log_unchecked(*self._ends(z, w))
+
+    def log_unchecked(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
+        """Returns `log` of arrays that are points of the sphere, in one dtype."""
         u, chord, antichord = z / self.radius, (w - z) / self.radius, (w + z) / self.radius
         sine_squared = _dot(chord, chord) / 4  # of half the angle
         # Chord, antichord and w / R have the same tangent part; the shorter one loses nothing to cancellation.
@@ -109,7 +117,10 @@ class Sphere(Manifold):
 
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Returns 2 R atan2(|z - w|, |z + w|), with derivative 0 along the sphere at w = z and at w = -z."""
-        z, w = self._pair(("z", "w"), z, w)
+        return self.distance_unchecked(*self._ends(z, w))
+
+    def distance_unchecked(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
+        """Returns `distance` of arrays that are points of the sphere, in one dtype."""
         return self.radius * _angle(z, w)
 
     def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
@@ -122,4 +133,11 @@ class Sphere(Manifold):
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Returns whether | |x| - R | <= atol."""
-        return jnp.abs(safe_math.norm(self._points("x", x)) - self.radius) <= atol
+        return self._off(self._points("x", x)) <= atol
+
+    @property
+    def _size(self) -> float:
+        return self.radius
+
+    def _off(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        return _off_sphere(x, self.radius)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import gamma, hyp1f1
 
 from mvae.diffusion import random_walk
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
@@ -64,6 +65,36 @@ def test_bias_falls_with_the_number_of_steps(kind):
     gaps = [abs(mean - math.exp(-1.0)) for mean in means]
     assert gaps[0] > 0.01
     assert gaps[1] < 0.01
+
+
+def mean_cosine_after(steps, dim, t, kind):
+    """E <z, z_t> of the walk itself on S^d: each step multiplies it by the same factor, in closed form."""
+    s, half = t / steps, (dim + 1) / 2
+    if kind == "geodesic":  # E cos(sqrt(s) |eps|)
+        return hyp1f1(dim / 2, 0.5, -s / 2) ** steps
+    scale = gamma(half + 0.5) / gamma(half + 1) / math.sqrt(2 * s)
+    return (scale * hyp1f1(0.5, half + 1, -1 / (2 * s))) ** steps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dim", "steps"), [(1, 2), (4, 3)])
+def test_few_steps_have_the_bias_that_they_should(dim, steps, kind):
+    """Against the law of the walk, not its limit: a bias of another size shows at 5 standard errors."""
+    count, t = 100_000, 0.5
+    z = jnp.zeros(dim + 1).at[0].set(1)
+    walk = jax.jit(lambda z: random_walk(jax.random.key(3), Sphere(dim), z, t, num_steps=steps, kind=kind))
+    cosine = np.array(walk(jnp.tile(z, (count, 1))) @ z, np.float64)
+    expected = mean_cosine_after(steps, dim, t, kind)
+    assert abs(cosine.mean() - expected) < 5 * cosine.std() / math.sqrt(count)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dim", [2, 4, 9])
+def test_weak_order_is_one(dim, kind):
+    """The bias of the walk, in closed form, halves as the number of steps doubles."""
+    t = 0.3
+    errors = [mean_cosine_after(steps, dim, t, kind) - math.exp(-dim * t / 2) for steps in (64, 128, 256)]
+    np.testing.assert_allclose(np.log2(np.divide(errors[:-1], errors[1:])), 1, atol=0.02)
 
 
 def test_euclidean_is_one_normal_step_whatever_the_number_of_steps():

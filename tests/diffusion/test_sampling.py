@@ -213,6 +213,9 @@ class Strange(Manifold):
     ambient_dim = 3
     log_volume = 0.0
 
+    def project(self, x):
+        return x
+
 
 Strange.__abstractmethods__ = frozenset()
 
