@@ -12,8 +12,7 @@ from mvae.diffusion.checks import check_start
 from mvae.diffusion.torus_spectrum import Modes, modes
 from mvae.manifolds import EmbeddedTorus
 
-_FIRST = 0.1  # least time of the spectrum, in units of a^2; the divergence needs fewer digits, and starts earlier
-_EARLIEST = 0.07
+_EARLIEST = 0.07  # least time of the quadrature for a thin tube, in units of a^2
 _DEGREE = 48
 _LAST = 12.0  # value of lambda_1 t past which the remainder is constant
 
@@ -81,8 +80,9 @@ def _log_rest(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 @functools.cache
 def remainder(ratio: float) -> tuple[np.ndarray, float]:
     """Returns the coefficients of H, (degrees in time, degrees in the angle), and the eigenvalue l."""
-    spectrum = modes(ratio, _FIRST * ratio**2)
-    rate = float(np.sort(spectrum.values)[1])
+    earliest = _EARLIEST * min(1, (1 - ratio) / ratio)  # a fat tube is more curved, along its inner side
+    spectrum = modes(ratio, earliest * ratio**2)
+    rate = float(np.sort(np.concatenate([parity.values for parity in spectrum]))[1])
     count = 4 + int(12 / (1 - ratio))  # a fat tube varies more along its inner side
     starts = math.pi * (np.arange(count) + 0.5) / count
     curvature = 2 * np.cos(starts) / (ratio * (1 + ratio * np.cos(starts)))
@@ -92,7 +92,7 @@ def remainder(ratio: float) -> tuple[np.ndarray, float]:
         return log_volume - 1 - math.log(2 * math.pi * t)
 
     # R = KL - flat = Sc t/4 + k2 t^2 + k3 t^3 before the earliest time that is computed.
-    first, second = (s * _EARLIEST * ratio**2 for s in (1, 2))
+    first, second = (s * earliest * ratio**2 for s in (1, 2))
     bends = [(_quadrature_kl(spectrum, ratio, t, starts) - flat(t) - curvature * t / 4) / t**2 for t in (first, second)]
     slope = (bends[1] - bends[0]) / (second - first)
 
@@ -114,25 +114,21 @@ def remainder(ratio: float) -> tuple[np.ndarray, float]:
     return table, rate
 
 
-def _quadrature_kl(spectrum: Modes, ratio: float, t: float, starts: np.ndarray) -> np.ndarray:
+def _quadrature_kl(spectrum: tuple[Modes, Modes], ratio: float, t: float, starts: np.ndarray) -> np.ndarray:
     """Divergences by the trapezoidal rule in both angles, exact for the periodic density."""
     reach = math.sqrt(60 / t)
-    kept = spectrum.values < reach**2
-    orders, decay = spectrum.orders[kept], np.exp(-spectrum.values[kept] * t / 2)
-    frequency = np.arange(len(spectrum.cosines))
     count = 4 * int(ratio * reach + 8)
     minor = 2 * math.pi * np.arange(count) / count
-
-    def at(x: np.ndarray) -> np.ndarray:
-        phase = np.outer(x, frequency)
-        return np.cos(phase) @ spectrum.cosines[:, kept] + np.sin(phase) @ spectrum.sines[:, kept]
-
-    left, right = at(starts) * decay, at(minor)
-    highest = int(orders.max())
+    highest = max(int(parity.orders[parity.values < reach**2].max(initial=0)) for parity in spectrum)
     parts = np.zeros((highest + 1, len(starts), count))
-    for order in range(highest + 1):
-        same = orders == order
-        parts[order] = left[:, same] @ right[:, same].T
+    for wave, parity in zip((np.cos, np.sin), spectrum, strict=True):
+        kept = parity.values < reach**2
+        orders, decay = parity.orders[kept], np.exp(-parity.values[kept] * t / 2)
+        frequency = np.arange(len(parity.waves))
+        left, right = (wave(np.outer(x, frequency)) @ parity.waves[:, kept] for x in (starts, minor))
+        for order in range(highest + 1):
+            same = orders == order
+            parts[order] += (left * decay)[:, same] @ right[:, same].T
     turns = math.pi * (np.arange(2 * highest + 8) + 0.5) / (2 * highest + 8)  # the density is even in the turn
     waves = np.cos(np.outer(turns, np.arange(highest + 1))) * np.where(np.arange(highest + 1) == 0, 1, 2)
     weight = 1 + ratio * np.cos(minor)

@@ -15,8 +15,9 @@ of the minor angle is one of two.
 """
 
 import math
+from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -107,8 +108,21 @@ def shoot(ratio: float, minor: Float[Array, "*batch"], turn: Float[Array, "*batc
     Returns:
       Rates that `flow` takes to the turns, (..., 2), differentiable in `minor` and `turn`.
     """
-    lift, rate = jax.lax.stop_gradient(_nearest(ratio, *jax.lax.stop_gradient((minor, turn))))
-    turn = turn + lift
+    turn, rate = _shortest(_descents(ratio, *jax.lax.stop_gradient((minor, turn))), range(4), turn)
+    return _polished(ratio, minor, turn, rate)
+
+
+def shoot_both_ways(
+    ratio: float, minor: Float[Array, "*batch"], turn: Float[Array, "*batch 2"]
+) -> tuple[Float[Array, "2 *batch 2"], Float[Array, "2 *batch 2"]]:
+    """Shortest geodesics around either side of the tube: their turns and their initial rates, see `shoot`."""
+    found = _descents(ratio, *jax.lax.stop_gradient((minor, turn)))
+    turns, rates = (jnp.stack(x) for x in zip(*(_shortest(found, (k, k + 2), turn) for k in (0, 1)), strict=True))
+    minor = jnp.broadcast_to(minor, turns.shape[:-1])
+    return turns, _polished(ratio, minor, turns, rates)
+
+
+def _polished(ratio: float, minor: Array, turn: Array, rate: Array) -> Array:
     rate = jax.lax.fori_loop(0, _POLISH, lambda _, rate: _newton(ratio, minor, turn, rate), rate)
     return _newton(ratio, minor, turn, jax.lax.stop_gradient(rate))
 
@@ -139,12 +153,29 @@ def _newton(ratio: float, minor: Array, turn: Array, rate: Array) -> Array:
     return rate + jnp.where(conjugate[..., None], gap, step / determinant[..., None])
 
 
-def _nearest(ratio: float, minor: Array, turn: Array) -> tuple[Array, Array]:
-    """Least energy among four descents: two turns of the minor angle, bulged to either side.
+class _Descents(NamedTuple):
+    """Four paths, two turns of the minor angle and each bulged to either side; fields are (4, ...)."""
 
-    Paths are x(s) = x0 + X s + sum over k of b_k sin(k pi s). Returns the change of the turns, a multiple of
-    2 pi, and the initial rates to some digits.
-    """
+    energy: Array
+    around: Array  # turns of the minor angle
+    rates: Array  # initial rates to some digits, (4, ..., 2)
+
+
+def _shortest(found: _Descents, among: Iterable[int], turn: Array) -> tuple[Array, Array]:
+    """The turns, derivatives kept, and the initial rates of the path of least energy, by comparisons alone."""
+    first, *others = among
+    energy, around, rate = (x[first] for x in found)
+    for k in others:
+        better = found.energy[k] < energy
+        energy = jnp.where(better, found.energy[k], energy)
+        around = jnp.where(better, found.around[k], around)
+        rate = jnp.where(better[..., None], found.rates[k], rate)
+    lift = jax.lax.stop_gradient(around - turn[..., 0])
+    return turn + jnp.stack([lift, jnp.zeros_like(lift)], axis=-1), jax.lax.stop_gradient(rate)
+
+
+def _descents(ratio: float, minor: Array, turn: Array) -> _Descents:
+    """Minimises the energy of paths x(s) = x0 + X s + sum over k of b_k sin(k pi s)."""
     dtype = turn.dtype
     around = jnp.stack([turn[..., 0], turn[..., 0] - jnp.copysign(2 * math.pi, turn[..., 0])] * 2)
     sides = jnp.array([1, 1, -1, -1], dtype).reshape(4, *(1,) * minor.ndim)
@@ -175,19 +206,9 @@ def _nearest(ratio: float, minor: Array, turn: Array) -> tuple[Array, Array]:
     modes = jax.lax.fori_loop(0, _DESCENT, descend, modes)
     energy = ratio**2 * around**2 + jnp.sum(stiffness * modes**2, axis=-1) / 2 + turn[..., 1] ** 2 / clairaut(modes)[2]
 
-    def pick(x: Array) -> Array:
-        """The entry of least energy; by comparisons, which need no indices."""
-        least, chosen = energy[0], x[0]
-        for k in range(1, 4):
-            better = energy[k] < least
-            least = jnp.where(better, energy[k], least)
-            chosen = jnp.where(better.reshape(*better.shape, *(1,) * (chosen.ndim - better.ndim)), x[k], chosen)
-        return chosen
-
     # The speed at the start from the equation of motion: two orders more than from the sum of the modes.
-    x, radius, total = (pick(x) for x in clairaut(modes))
+    x, radius, total = clairaut(modes)
     pull = (turn[..., 1] / total)[..., None] ** 2 * jnp.sin(x) / (ratio * radius**3)
-    first = pick(around) + jnp.sum((weights * (1 - nodes)).astype(dtype) * pull, axis=-1)
+    first = around + jnp.sum((weights * (1 - nodes)).astype(dtype) * pull, axis=-1)
     second = turn[..., 1] / total / (1 + ratio * jnp.cos(minor)) ** 2
-    lift = pick(around) - turn[..., 0]
-    return jnp.stack([lift, jnp.zeros_like(lift)], axis=-1), jnp.stack([first, second], axis=-1)
+    return _Descents(energy, around, jnp.stack([first, second], axis=-1))

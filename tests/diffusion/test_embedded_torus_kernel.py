@@ -5,20 +5,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.linalg
 
 from mvae.diffusion import random_walk
 from mvae.diffusion.embedded_torus_kernel import FIRST, log_embedded_torus_kernel
 from mvae.diffusion.embedded_torus_kl import embedded_torus_kl
 from mvae.manifolds import EmbeddedTorus
+from tests.diffusion.torus_oracle import log_densities
 
 TORUS = EmbeddedTorus()
 C, A = TORUS.major_radius, TORUS.minor_radius
 # Computed before this library existed, from a spectral solution in float64; on the outer equator.
 KNOWN = {0.003: 7.235500, 0.01: 6.033131, 0.0235: 5.181762, 0.05: 4.432534}
-DENSITY = {"float32": 1e-4, "float64": 5e-5}
 DIVERGENCE = {"float32": 1e-5, "float64": 5e-7}
 COUNT = 600
+EARLIEST = 0.05  # of the pseudo-spectral densities, in units of a^2
 kernel = functools.partial(log_embedded_torus_kernel, TORUS)
 slopes = jax.grad(lambda t, z, w: jnp.sum(kernel(t, z, w)), (0, 1, 2))
 kl = jax.jit(lambda t, z: embedded_torus_kl(TORUS, t, z))
@@ -42,12 +42,12 @@ def place(minor, major, dtype):
 
 
 @functools.cache
-def propagators(t, radii=(C, A)):
-    """Heat equation by pseudo-spectral differences and `expm`: neither an eigenvalue nor a change of variables.
+def generators(radii, t):
+    """Pseudo-spectral generators of all orders m, diagonalised, for times from t on.
 
-    Returns the minor angles x, an odd number of them, and for each order m the matrix exp(t L_m / 2) with
+      L_m = (1/(a^2 w)) d/dx w d/dx - m^2/w^2,   w = c + a cos x,
 
-      L_m = (1/(a^2 w)) d/dx w d/dx - m^2/w^2.
+    symmetric in L2(w dx). Returns the minor angles, an odd number of them, eigenvalues and eigenvectors.
     """
     c, a = radii
     half, highest = int(0.9 * a * math.sqrt(70 / t) + 12), int((c + a) * math.sqrt(70 / t)) + 2
@@ -57,33 +57,24 @@ def propagators(t, radii=(C, A)):
     apart = np.arange(count)[:, None] - np.arange(count)
     sine = np.where(apart == 0, 1, np.sin(math.pi * apart / count))
     difference = np.where(apart == 0, 0, (-1.0) ** apart / (2 * sine))
-    along = difference @ (weight[:, None] * difference) / (a**2 * weight[:, None])
+    along = difference @ (weight[:, None] * difference) / a**2 / np.sqrt(np.outer(weight, weight))
     orders = np.arange(highest + 1)[:, None, None]
-    return x, scipy.linalg.expm(t / 2 * (along - orders**2 * np.diag(1 / weight**2)))
+    return x, *np.linalg.eigh((along + along.T) / 2 - orders**2 * np.diag(1 / weight**2))
 
 
 def densities(t, source, radii=(C, A)):
     """Density from the point `source` of the grid at major angle 0 to every point of the grid, (minor, major)."""
     c, a = radii
-    x, matrices = propagators(t, radii)
-    orders = np.arange(len(matrices))
+    x, values, vectors = generators(radii, EARLIEST * a**2)
+    weight = c + a * np.cos(x)
+    values = values[: int((c + a) * math.sqrt(70 / t)) + 2]
+    vectors = vectors[: len(values)]
+    columns = np.einsum("mxk,mk,mk->xm", vectors, np.exp(values * t / 2), vectors[:, source])
+    orders = np.arange(len(values))
     turns = 2 * math.pi * np.arange(2 * len(orders) + 10) / (2 * len(orders) + 10)
     waves = np.cos(np.outer(orders, turns)) * np.where(orders == 0, 1, 2)[:, None] / (2 * math.pi)
-    return x, turns, matrices[:, :, source].T @ waves / (a * (c + a * np.cos(x[source])) * 2 * math.pi / len(x))
-
-
-def oracle(t, pairs, fractions):
-    """Log densities over two steps of t/2: all terms are positive, which keeps the digits far below the peak."""
-    rows = []
-    for first, last in pairs:
-        x, turns, one = densities(t / 2, first)
-        two = densities(t / 2, last)[2]
-        area = A * (C + A * np.cos(x))[:, None] * (2 * math.pi) ** 2 / len(x) / len(turns)
-        for fraction in fractions:
-            shift = int(fraction * len(turns))
-            total = np.sum(one * np.roll(two, shift, axis=1) * area)
-            rows.append((x[first], x[last], turns[shift], math.log(total) if total > 0 else -math.inf))
-    return np.array(rows).T
+    area = a * np.sqrt(np.outer(weight, weight))[:, source] * 2 * math.pi / len(x)
+    return x, turns, columns @ waves / area[:, None]
 
 
 def divergence_by_quadrature(t, sources, radii=(C, A)):
@@ -97,29 +88,57 @@ def divergence_by_quadrature(t, sources, radii=(C, A)):
     return np.array(values)
 
 
-@pytest.fixture(scope="module")
-def table():
-    """Times and angles on both sides of the switch, from the diagonal to the cut locus, and the oracle there."""
-    rows = []
-    for t in (0.03, 0.99 * FIRST * A**2, 1.01 * FIRST * A**2, 0.05, 0.15, 0.6, 3.0, 10.0):
-        count = len(propagators(t / 2)[0])
-        pairs = [(0, 0), (0, count // 2), (count // 5, -count // 5), (count // 5, count // 3), (count // 2, count // 2)]
-        found = oracle(t, pairs, (0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5))
-        rows.append(np.concatenate([np.full((1, found.shape[1]), t), found]))
-    return np.concatenate(rows, axis=1)
-
-
-def test_density_against_an_independent_solution(table, dtype):
-    t, first, last, major, expected = table
-    value = log_q(jnp.asarray(t, dtype), place(first, 0.3, dtype), place(last, 0.3 + major, dtype))
+def against_the_oracle(t, radii, dtype):
+    """Relative errors of the density and the true log densities, down to -30."""
+    torus = EmbeddedTorus(*radii)
+    minor, major, expected = log_densities(t, (0.0, 0.14, 0.25, 0.39, 0.5, 0.67), radii)
+    first, last, turn = (x.ravel() for x in np.meshgrid(minor, minor, major, indexing="ij"))
+    z, w = (torus.from_angles(jnp.asarray(np.stack(x, axis=-1), dtype)) for x in ((last, 0 * turn), (first, turn)))
+    value = log_embedded_torus_kernel(torus, jnp.asarray(t, dtype), z, w)
     assert value.dtype == dtype
     assert jnp.all(jnp.isfinite(value))
-    error = np.abs(np.expm1(np.clip(np.array(value, np.float64) - expected, -5, 5)))
-    required = expected > -20
-    assert required.sum() > 140
-    assert error[required].max() < DENSITY[dtype.name]
+    expected = expected.ravel()
+    known = expected > -30
+    return np.abs(np.expm1(np.clip(np.array(value, float) - expected, -5, 5)))[known], expected[known]
+
+
+@pytest.mark.parametrize("time", [0.25, 0.6, 2.5])
+def test_density_against_ball_arithmetic(time, dtype):
+    error, expected = against_the_oracle(time * A**2, (C, A), dtype)
+    assert np.sum(expected < -22) > 30
+    assert np.max(error) < (2e-5 if dtype == jnp.float32 else 4e-6)
     if dtype == jnp.float64:
-        assert error[(expected > -12) & (t >= FIRST * A**2)].max() < 1e-8
+        assert np.max(error[expected > -18]) < 1e-10
+        assert np.max(error[expected > -10]) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("time", [0.03, 0.06, 0.099, 0.101, 0.16])
+def test_early_density_against_ball_arithmetic(time, dtype):
+    error, expected = against_the_oracle(time * A**2, (C, A), dtype)
+    assert np.max(error) < (2e-5 if dtype == jnp.float32 else 4e-6)
+    if dtype == jnp.float64:
+        assert np.max(error[expected > -18]) < 2e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("radii", "early"), [((3.0, 0.3), 1e-6), ((2.0, 1.0), 4e-5), ((3.0, 2.1), 5e-3)], ids=str)
+def test_density_of_other_tori(radii, early, dtype):
+    for time in (0.09, 0.15, 1.0):
+        error, _ = against_the_oracle(time * radii[1] ** 2, radii, dtype)
+        assert np.max(error) < max(2e-5, early if time < FIRST else 0)
+
+
+def test_expansion_and_series_meet(dtype):
+    """At the time that parts them: values and their slopes in time, down to log q = -30."""
+    generator = np.random.default_rng(0)
+    z, w = (place(*generator.uniform(-0.6, 0.6, (2, COUNT)), dtype) for _ in range(2))
+    switch, step = FIRST * A**2, 1e-3
+    before, after = (log_q(jnp.asarray(switch * factor, dtype), z, w) for factor in (1 - step, 1 + step))
+    slope = jax.grad(lambda t: jnp.sum(log_embedded_torus_kernel(TORUS, t, z, w)))(jnp.full(COUNT, switch, dtype))
+    known = np.array(before) > -30
+    assert np.sum(known) > COUNT / 3
+    np.testing.assert_allclose((after - before)[known], 2 * step * switch * slope[known], atol=1e-4, rtol=1e-4)
 
 
 def test_mass_is_one_and_the_kernel_symmetric_at_early_times():
@@ -211,7 +230,7 @@ def test_known_divergences(dtype):
 
 def test_divergence_against_the_pseudo_spectral_density(dtype):
     for t in (0.02, 0.024, 0.03, 0.1, 0.5, 3.0, 30.0):
-        x = propagators(t)[0]
+        x = generators((C, A), EARLIEST * A**2)[0]
         sources = [0, len(x) // 5, len(x) // 3, len(x) // 2]
         value = kl(jnp.asarray(t, dtype), place(x[sources], 1.0, dtype))
         np.testing.assert_allclose(value, divergence_by_quadrature(t, sources), atol=DIVERGENCE[dtype.name])
@@ -224,7 +243,7 @@ def test_divergence_of_other_tori(radii):
     with jax.enable_x64(True):
         for time in (0.05, 0.1, 1.0, 10.0):
             t = time * radii[1] ** 2
-            x = propagators(t, radii)[0]
+            x = generators(radii, EARLIEST * radii[1] ** 2)[0]
             sources = [0, len(x) // 5, len(x) // 3, len(x) // 2]
             z = torus.from_angles(jnp.asarray(np.stack([x[sources], 0 * x[sources]], axis=-1)))
             np.testing.assert_allclose(
