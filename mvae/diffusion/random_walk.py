@@ -59,16 +59,19 @@ def random_walk(
     if isinstance(manifold, Euclidean) and not return_path:
         num_steps = 1
     scale = jnp.sqrt(t / num_steps)[..., None]
-    noise = jax.random.normal(key, (num_steps, *z.shape), z.dtype)
 
-    def step(position: Array, increment: Array) -> tuple[Array, Array | None]:
+    # Noise is drawn step by step: it is used where it is made, and not written to memory and read again.
+    def step(position: Array, key: Array) -> tuple[Array, Array | None]:
+        increment = jax.random.normal(key, z.shape, z.dtype)
         if kind == "projection":
             position = manifold.project(position + scale * increment)
         else:
             position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
         return position, position if return_path else None
 
-    end, path = jax.lax.scan(step, z, noise, unroll=min(num_steps, _COSTLY if _searches(manifold) else UNROLL))
+    end, path = jax.lax.scan(
+        step, z, jax.random.split(key, num_steps), unroll=min(num_steps, _COSTLY if _searches(manifold) else UNROLL)
+    )
     return end if path is None else jnp.concatenate([z[None], path])
 
 
