@@ -43,8 +43,8 @@ def log_heat_kernel(
     -4.4673
 
     Args:
-      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3`,
-        `EmbeddedTorus`, `Implicit` or a `Product` of them. On `Implicit` it is an expansion, see `is_expansion`.
+      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3`, `EmbeddedTorus`, a
+        `Product` of them, or an `Implicit`, for which it is the small-time expansion, see `log_implicit_kernel`.
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
       z: starting points, (..., n).
       w: end points, (..., n).

@@ -28,6 +28,17 @@ def _cross(a: Float[Array, "*#batch d 2"], b: Float[Array, "*#batch d 2"]) -> Fl
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
+def _unit_pairs(x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+    """`safe_math.normalize` of each pair, coordinate by coordinate: twice as fast as along an axis of two."""
+    cosine, sine = x[..., 0::2], x[..., 1::2]
+    scale = jax.lax.stop_gradient(jnp.maximum(jnp.abs(cosine), jnp.abs(sine)))
+    degenerate = scale < float(jnp.finfo(x.dtype).tiny) ** 0.5
+    scale = jnp.where(degenerate, 1, scale)
+    cosine, sine = jnp.where(degenerate, 1, cosine) / scale, jnp.where(degenerate, 0, sine) / scale
+    length = jnp.sqrt(cosine**2 + sine**2)
+    return _ambient(jnp.stack([cosine / length, sine / length], axis=-1))
+
+
 @jax.jit
 def _off_circles(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Largest deviation of a pair's norm from 1."""
@@ -120,7 +131,7 @@ class FlatTorus(Manifold):
 
     def project(self, x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         """Returns each pair over its norm; (1, 0) with derivative 0 where both are below sqrt(tiny)."""
-        return _ambient(safe_math.normalize(_circles(self._points("x", x))))
+        return _unit_pairs(self._points("x", x))
 
     def to_tangent(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
         """Returns v without its radial part on each circle."""

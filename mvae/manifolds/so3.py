@@ -32,8 +32,10 @@ def _transpose(a: Float[Array, "*batch n m"]) -> Float[Array, "*batch m n"]:
 
 @jax.jit
 def _matmul(a: Float[Array, "*#batch n m"], b: Float[Array, "*#batch m k"]) -> Float[Array, "*batch n k"]:
-    # As a sum of products: accelerators round the factors of their own product of matrices.
-    return jnp.sum(a[..., :, :, None] * b[..., None, :, :], axis=-2)
+    # Entry by entry: one pass over the batch, and accelerators round the factors of their own product of matrices.
+    (n, m), k = a.shape[-2:], b.shape[-1]
+    entries = [sum(a[..., i, s] * b[..., s, j] for s in range(m)) for i in range(n) for j in range(k)]
+    return jnp.stack(entries, axis=-1).reshape(*jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2]), n, k)
 
 
 def _between(z: Float[Array, "*#batch 9"], x: Float[Array, "*#batch 9"]) -> Float[Array, "*batch 3 3"]:
@@ -97,10 +99,13 @@ def _leading_eigenvector(a: Float[Array, "*batch 4 4"]) -> Float[Array, "*batch 
 @jax.jit
 def _rotation(q: Float[Array, "*batch 4"]) -> Float[Array, "*batch 3 3"]:
     """Rotation by a unit quaternion (s, v): (s^2 - |v|^2) I + 2 v v^T + 2 s [v]."""
-    s, v = q[..., :1, None], q[..., 1:]
-    outer = v[..., :, None] * v[..., None, :]
-    diagonal = (s**2 - jnp.sum(v**2, axis=-1)[..., None, None]) * jnp.eye(3, dtype=q.dtype)
-    return diagonal + 2 * outer + 2 * s * _cross_matrix(v)
+    s, x, y, z = (q[..., i] for i in range(4))
+    rows = (
+        (s**2 + x**2 - y**2 - z**2, 2 * (x * y - s * z), 2 * (x * z + s * y)),
+        (2 * (x * y + s * z), s**2 - x**2 + y**2 - z**2, 2 * (y * z - s * x)),
+        (2 * (x * z - s * y), 2 * (y * z + s * x), s**2 - x**2 - y**2 + z**2),
+    )
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 @jax.custom_jvp
