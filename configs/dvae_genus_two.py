@@ -59,6 +59,12 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.kl = "asymptotic"  # the expansion for small t, the only one here
     config.model.fit_init = True
     config.model.initial_time = 0.05
+    config.model.beta = 1.0  # weight of the KL
+    config.model.min_capacity = 0.0  # nats: C at step 0
+    config.model.max_capacity = config_dict.placeholder(
+        float
+    )  # nats: with it the loss has beta |KL - C|, C rising to this
+    config.model.capacity_steps = config_dict.placeholder(int)  # over which C rises; None for the whole training
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3

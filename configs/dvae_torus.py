@@ -62,6 +62,12 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.kl = "exact"  # or "asymptotic", the expansion for small t
     config.model.fit_init = True  # start with the head fitted to the manifold, see above
     config.model.initial_time = 0.05  # t at step 0, free from there on
+    config.model.beta = 1.0  # weight of the KL
+    config.model.min_capacity = 0.0  # nats: C at step 0
+    config.model.max_capacity = config_dict.placeholder(
+        float
+    )  # nats: with it the loss has beta |KL - C|, C rising to this
+    config.model.capacity_steps = config_dict.placeholder(int)  # over which C rises; None for the whole training
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3

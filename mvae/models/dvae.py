@@ -41,6 +41,10 @@ class DVAEConfig:
         fit_init: Whether the encoder's last layer starts fitted to a batch, see `head_init.fit_head`.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
             the output of a linear layer, unbounded on both sides.
+        beta: Weight of the KL, or of its distance from the capacity.
+        min_capacity: Capacity C at step 0, in nats.
+        max_capacity: Capacity that C rises to, linearly; None for no capacity.
+        capacity_steps: Steps over which it rises; needed with a `max_capacity`.
 
     Raises:
         ValueError: For a value outside the ranges above, naming it.
@@ -56,6 +60,10 @@ class DVAEConfig:
     kl: str
     fit_init: bool
     initial_time: float
+    beta: float
+    min_capacity: float
+    max_capacity: float | None
+    capacity_steps: int | None
 
     def __post_init__(self):
         for name in ("encoder_widths", "decoder_widths"):
@@ -72,13 +80,37 @@ class DVAEConfig:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         if self.num_walk_steps < 1:
             raise ValueError(f"num_walk_steps must be at least 1, got {self.num_walk_steps}")
+        if not (math.isfinite(self.beta) and self.beta >= 0):
+            raise ValueError(f"beta must be zero or more, got {self.beta}")
+        if not (math.isfinite(self.min_capacity) and self.min_capacity >= 0):
+            raise ValueError(f"min_capacity must be zero or more, got {self.min_capacity}")
+        if self.max_capacity is not None and not self.min_capacity <= self.max_capacity < math.inf:
+            raise ValueError(f"max_capacity must be at least min_capacity, got {self.max_capacity}")
+        if self.capacity_steps is not None and self.capacity_steps < 1:
+            raise ValueError(f"capacity_steps must be at least 1, got {self.capacity_steps}")
+
+    def capacity(self, step: Array | int | None) -> Array | float:
+        """Capacity C at a step, in nats; the final one for None.
+
+        Raises:
+            ValueError: If no capacity is set, or it rises over an unknown number of steps.
+        """
+        if self.max_capacity is None:
+            raise ValueError("capacity needs max_capacity")
+        if step is None:
+            return self.max_capacity
+        if self.capacity_steps is None:
+            raise ValueError("capacity needs capacity_steps, the steps over which it rises")
+        risen = jnp.minimum(step / self.capacity_steps, 1.0)
+        return self.min_capacity + risen * (self.max_capacity - self.min_capacity)
 
 
 def dvae(config: DVAEConfig) -> Model:
     """Builds the ΔVAE.
 
-    loss(x) = -E_{z ~ q(x)}[log p(x | z)] + KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
-    time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space).
+    loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
+    time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space). With a
+    capacity C, which rises during training, the last term is β |KL(q(x) ‖ prior) - C| (hyperspherical_dvae.md, Eq. 2).
     `log_likelihood` raises NotImplementedError where the density of the posterior is not known, on `Implicit`
     manifolds and products with one.
 
@@ -122,14 +154,14 @@ def dvae(config: DVAEConfig) -> Model:
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         image = batch["image"]
-        del step  # nothing in this objective is scheduled
         q = encode(params, image)
         output = decoder_apply(params["decoder"], sample_posterior(key, q))
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
         kl = kl_to_uniform(manifold, q.time, q.location, method=config.kl)
         mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
-        loss = reconstruction + kl
-        return LossTerms(loss, -loss, reconstruction, kl, mse, q.time)
+        excess = kl if config.max_capacity is None else jnp.abs(kl - config.capacity(step))
+        loss = reconstruction + config.beta * excess
+        return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, q.time)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         if is_expansion(manifold):

@@ -104,6 +104,8 @@ def _build_dvae(
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """ΔVAE: one stage."""
     config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
+    if config.max_capacity is not None and config.capacity_steps is None:
+        config = dataclasses.replace(config, capacity_steps=num_steps)
     if config.likelihood == "bernoulli":
         _check_unit_range(dataset)
     _check_densities(config)

@@ -23,6 +23,10 @@ CONFIG = DVAEConfig(
     kl="exact",
     fit_init=True,
     initial_time=0.1,
+    beta=1.0,
+    min_capacity=0.0,
+    max_capacity=None,
+    capacity_steps=None,
 )
 BATCH = {"image": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
 
@@ -48,6 +52,21 @@ def test_elbo_is_made_of_mse_and_kl(manifold):
     np.testing.assert_allclose(terms.kl, kl_to_uniform(manifold, posterior.time, posterior.location), rtol=1e-6)
     assert bool(jnp.all(manifold.contains(posterior.location, 1e-5)))
     np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every picture
+
+
+@pytest.mark.parametrize(("step", "capacity"), [(0, 1.0), (50, 3.0), (100, 5.0), (10_000, 5.0), (None, 5.0)])
+def test_capacity_rises_and_draws_the_kl(step, capacity):
+    model, params = build(beta=2.5, min_capacity=1.0, max_capacity=5.0, capacity_steps=100)
+    terms = model.loss_terms(params, jax.random.key(3), BATCH, step)
+    np.testing.assert_allclose(terms.loss, terms.reconstruction + 2.5 * jnp.abs(terms.kl - capacity), rtol=1e-6)
+    np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
+
+
+def test_beta_weighs_the_kl_and_leaves_the_elbo():
+    model, params = build(beta=4.0)
+    terms = model.loss_terms(params, jax.random.key(3), BATCH)
+    np.testing.assert_allclose(terms.loss, terms.reconstruction + 4 * terms.kl, rtol=1e-6)
+    np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
 
 
 @pytest.mark.parametrize("log_time", [-25.0, -12.0, -6.0, -3.75, -1.0, 0.5])
@@ -157,6 +176,10 @@ def test_samples_are_pictures_of_prior_points():
         ({"sampler": "vmf"}, "sampler must be one of walk, exact"),
         ({"num_walk_steps": 0}, "num_walk_steps"),
         ({"initial_time": 0.0}, "initial_time"),
+        ({"beta": -1.0}, "beta"),
+        ({"min_capacity": float("nan")}, "min_capacity"),
+        ({"min_capacity": 3.0, "max_capacity": 2.0}, "max_capacity"),
+        ({"max_capacity": 2.0, "capacity_steps": 0}, "capacity_steps"),
         ({"initial_time": float("nan")}, "initial_time"),
     ],
 )
