@@ -1,5 +1,6 @@
 """Codes of latent points: their ambient coordinates, or their angles."""
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -11,7 +12,7 @@ from mvae.manifolds.checks import check_points
 def _points(manifold: Manifold, z: ArrayLike) -> np.ndarray:
     """Returns points in float64, once they are known to be on the manifold."""
     array = np.asarray(z)
-    manifold.check_on("z", check_points("z", array, manifold.ambient_dim))
+    manifold.check_on("z", check_points("z", jnp.asarray(array), manifold.ambient_dim))
     return array.astype(np.float64)
 
 
@@ -58,7 +59,7 @@ def angle_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch d
         ValueError: Naming z, for a dtype that is not floating, a last axis other than n, or points off the manifold.
     """
     if isinstance(manifold, FlatTorus | EmbeddedTorus):
-        return np.asarray(manifold.angles(_points(manifold, z)), dtype=np.float64)
+        return np.asarray(manifold.angles(jnp.asarray(_points(manifold, z))), dtype=np.float64)
     if isinstance(manifold, Euclidean):
         return _points(manifold, z)
     if isinstance(manifold, Sphere):

@@ -90,9 +90,9 @@ def sap(
     integer factors it is the accuracy on test rows of a linear support vector machine (C = 0.01, classes balanced,
     one against the rest); for continuous ones the squared correlation over all rows.
 
-    Two limits of the definition for integer factors. A code that knows nothing still guesses: with a factor of two
-    values that are equally frequent, the best possible score is 1 - 1/2. And a line is cut into two half-lines by
-    each machine, so even a code equal to a factor with three values or more is not read without error.
+    Two limits of the definition for integer factors. A code that knows nothing still guesses: with a factor of m
+    equally frequent values the best possible gap is 1 - 1/m. And one against the rest, a line is cut into half-lines:
+    of a factor with many values, a code equal to it tells little more than the two at the ends, a gap of about 1/m.
 
     Source: Kumar, Sattigeri & Balakrishnan 2018, "Variational Inference of Disentangled Latent Concepts from
     Unlabeled Observations" (arXiv:1711.00848), section 3; the protocol has 10 000 training and 5 000 test rows, so
@@ -174,8 +174,8 @@ def dci(
     - informativeness is the accuracy on the test rows, mean over the factors.
 
     The first two are 0 if no code is of any use. Trees see only the order of the values of a code, so the scores do
-    not change if a code is shifted or scaled, up to rounding. Work grows with rows × codes × trees × values of the
-    factors: the protocol's 15 000 rows take minutes.
+    not change if a code is shifted or scaled, but for the choice between splits that are equally good. Work grows
+    with rows × codes × trees × values of the factors: the protocol's 15 000 rows take minutes.
 
     Source: Eastwood & Williams 2018, "A Framework for the Quantitative Evaluation of Disentangled Representations"
     (ICLR). The weights of completeness, the trees and accuracy in place of prediction error are the protocol's,

@@ -25,13 +25,13 @@ class _Groups(NamedTuple):
         order: Row numbers, those of one value next to each other.
         position: Where each row is in `order`.
         start: For each row, where the rows of its value begin in `order`.
-        count: For each row, how many rows have its value.
+        size: For each row, how many rows have its value.
     """
 
     order: Int[np.ndarray, " n"]
     position: Int[np.ndarray, " n"]
     start: Int[np.ndarray, " n"]
-    count: Int[np.ndarray, " n"]
+    size: Int[np.ndarray, " n"]
 
 
 def _groups(factors: Int[np.ndarray, "n f"]) -> list[_Groups]:
@@ -51,17 +51,17 @@ def _groups(factors: Int[np.ndarray, "n f"]) -> list[_Groups]:
 
 
 def _same_value(
-    rng: np.random.Generator, group: _Groups, rows: Int[np.ndarray, " m"], size: int
-) -> Int[np.ndarray, "m size"]:
+    rng: np.random.Generator, group: _Groups, rows: Int[np.ndarray, " m"], num: int
+) -> Int[np.ndarray, "m num"]:
     """Draws, for each row, others (or itself) of the same value, with replacement."""
-    step = rng.integers(group.count[rows, None], size=(len(rows), size))
+    step = rng.integers(group.size[rows, None], size=(len(rows), num))
     return group.order[group.start[rows, None] + step]
 
 
 def _partner(rng: np.random.Generator, group: _Groups, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
     """Draws, for each row, another one of the same value."""
-    step = rng.integers(1, group.count[rows])
-    ahead = (group.position[rows] - group.start[rows] + step) % group.count[rows]
+    step = rng.integers(1, group.size[rows])
+    ahead = (group.position[rows] - group.start[rows] + step) % group.size[rows]
     return group.order[group.start[rows] + ahead]
 
 
@@ -118,7 +118,7 @@ def beta_vae_score(
         num_train: Points for training, at least f: the first f have a factor each.
         num_test: Points for testing, at least 1.
         standardize: Whether to give each code mean 0 and standard deviation 1. The protocol does not, and then the
-            penalty makes the score depend on the scale of the codes if that is small.
+            penalty lowers the score of codes with small differences (below about 0.1), down to chance.
         seed: Seed or generator of all draws.
 
     Raises:
