@@ -113,9 +113,9 @@ def numbered(factor: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 
 def standardized(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     """Gives each column mean 0 and standard deviation 1; a constant column is 0."""
-    spread = codes.std(axis=0)
-    constant = np.ptp(codes, axis=0) == 0
-    return np.where(constant, 0, (codes - codes.mean(axis=0)) / np.where(constant, 1, spread))
+    width = np.ptp(codes, axis=0)
+    scaled = (codes - codes.mean(axis=0)) / np.where(width > 0, width, 1)  # squares of these do not underflow
+    return np.where(width > 0, scaled / np.where(width > 0, scaled.std(axis=0), 1), 0)
 
 
 def split_rows(

@@ -303,6 +303,13 @@ def test_shift_and_scale_of_a_code_do_not_matter(score):
     assert score(changed, factors) == pytest.approx(score(codes, factors), abs=tolerance)
 
 
+@pytest.mark.parametrize("score", [mig, continuous_sap, disentanglement, irs])
+@pytest.mark.parametrize("scale", [1e-200, 1e100])
+def test_scales_far_from_one(score, scale):
+    factors = grid(2, 3, repeat=50)
+    assert score(scale * factors, factors) == pytest.approx(1, abs=1e-6)
+
+
 def test_common_scale_does_not_matter_to_irs():
     codes, factors = entangled()
     assert irs(1e-3 * codes + 7, factors) == pytest.approx(irs(codes, factors), abs=1e-9)
