@@ -6,9 +6,11 @@ import sys
 import numpy as np
 import pytest
 from scipy.stats import entropy
+from sklearn import metrics, svm
 
 from mvae.evaluation import beta_vae_score, dci, factor_vae_score, irs, mig, sap
 from mvae.evaluation.disentanglement import _concentration
+from mvae.evaluation.disentanglement_inputs import split_rows
 from mvae.evaluation.fixed_factor import _groups, _partner, _same_value
 
 QUICK = {"num_train": 2000, "num_test": 1000}
@@ -158,7 +160,6 @@ def test_mig_of_a_lossy_code():
 
 
 def test_mig_agrees_with_scikit_learn():
-    metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     factors = rng.integers([2, 5, 9], size=(3000, 3)) * [1, -7, 3]
     codes = factors @ rng.normal(size=(3, 4)) + rng.normal(size=(3000, 4))
@@ -168,6 +169,25 @@ def test_mig_agrees_with_scikit_learn():
         second, best = np.sort([metrics.mutual_info_score(factor, cell) for cell in cells])[-2:]
         gaps.append((best - second) / metrics.mutual_info_score(factor, factor))
     assert mig(codes, factors) == pytest.approx(np.mean(gaps), abs=1e-12)
+
+
+def test_sap_agrees_with_scikit_learn():
+    """Balanced classes and rows that are kept for testing, on factors whose values are not equally frequent."""
+    rng = np.random.default_rng(0)
+    factors = (rng.uniform(size=(600, 2)) < [0.15, 0.4]).astype(int) + (rng.uniform(size=(600, 2)) < 0.2)
+    codes = factors @ rng.normal(size=(2, 3)) + 0.5 * rng.normal(size=(600, 3))
+    train, test = split_rows(factors, 1 / 3, np.random.default_rng(0))
+    assert len(test) == 200
+    assert sorted([*train, *test]) == list(range(600))
+    gaps = []
+    for factor in factors.T:
+        accuracies = []
+        for code in codes.T[:, :, None]:
+            machine = svm.LinearSVC(C=0.01, class_weight="balanced", dual=True, max_iter=100_000, random_state=0)
+            predicted = machine.fit(code[train], factor[train]).predict(code[test])
+            accuracies.append(np.mean(predicted == factor[test]))
+        gaps.append(sorted(accuracies)[-1] - sorted(accuracies)[-2])
+    assert sap(codes, factors) == pytest.approx(np.mean(gaps), abs=1e-2)
 
 
 @pytest.mark.parametrize("s", [0.0, 0.25, 0.5, 1.0])
