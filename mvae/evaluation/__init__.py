@@ -1,6 +1,23 @@
-"""Evaluation of trained models: likelihood and topology."""
+"""Evaluation of trained models: likelihood, topology and disentanglement."""
 
+from mvae.evaluation.codes import ambient_codes, angle_codes
+from mvae.evaluation.disentanglement import DciScores, dci, irs, mig, sap
+from mvae.evaluation.fixed_factor import beta_vae_score, factor_vae_score
 from mvae.evaluation.likelihood import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.topology import Degree, mapping_degree
 
-__all__ = ["Degree", "evaluate_bound", "importance_log_likelihood", "mapping_degree"]
+__all__ = [
+    "DciScores",
+    "Degree",
+    "ambient_codes",
+    "angle_codes",
+    "beta_vae_score",
+    "dci",
+    "evaluate_bound",
+    "factor_vae_score",
+    "importance_log_likelihood",
+    "irs",
+    "mapping_degree",
+    "mig",
+    "sap",
+]
