@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from mvae.data.coil20 import coil20
 from mvae.data.dataset import Dataset
 from mvae.data.mnist import mnist
 from mvae.data.pictures import fourier_pictures, simple_pictures
@@ -12,6 +13,7 @@ from mvae.errors import unknown
 __all__ = ["BUILDERS", "Dataset", "load"]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {
+    "coil20": coil20,
     "fourier_picture": fourier_pictures,
     "mnist": mnist,
     "simple_picture": simple_pictures,

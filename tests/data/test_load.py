@@ -6,11 +6,19 @@ import pytest
 
 from mvae.data import BUILDERS, Dataset, load
 from mvae.errors import UsageError
+from tests.data.factor_files import write_coil20
+
+WRITERS = {"coil20": lambda folder: write_coil20(folder / "coil-20-proc.zip")}
 
 
 @pytest.fixture(params=sorted(BUILDERS))
-def dataset(request, digit_files):
-    options = {"dir": str(digit_files.folder)} if request.param == "mnist" else {"size": 12, "num_train": 30}
+def dataset(request, digit_files, tmp_path):
+    options = {"size": 12, "num_train": 30}
+    if request.param == "mnist":
+        options = {"dir": str(digit_files.folder)}
+    elif request.param in WRITERS:
+        WRITERS[request.param](tmp_path)
+        options = {"dir": str(tmp_path)}
     return load(request.param, **options)
 
 
@@ -27,7 +35,14 @@ def test_every_data_set_keeps_the_contract(dataset):
     assert batch["image"].dtype == jnp.float32
     assert jnp.array_equal(batch["image"][0], batch["image"][2])
     assert not jnp.array_equal(batch["image"][0], batch["image"][1])
-    if dataset.name == "mnist":
+    if dataset.name in WRITERS:
+        assert batch["factors"].shape == (4, len(dataset.factor_names))
+        assert batch["factors"].dtype == jnp.int32
+        for factors in (dataset.train["factors"], dataset.test["factors"]):
+            assert jnp.all((factors >= 0) & (factors < jnp.array(dataset.factor_sizes)))
+    else:
+        assert (dataset.factor_names, dataset.factor_sizes) == ((), ())
+    if dataset.name == "mnist" or dataset.name in WRITERS:
         assert batch["label"].shape == (4,)
         assert batch["label"].dtype == jnp.int32
     else:
