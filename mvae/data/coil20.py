@@ -28,6 +28,7 @@ REMEDY = (
 )
 _NAME = re.compile(r"obj(\d+)__(\d+)\.png")
 _FIRST = "obj1__0.png"
+_DAMAGE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # RuntimeError: marked as encrypted
 
 ReadFile = Callable[[int, int], bytes]
 
@@ -81,10 +82,8 @@ def read(source: Path, numbers: Iterable[int], size: int = SIDE) -> Pictures:
                     return archive.read(members[f"obj{number}__{angle}.png"])
 
                 return _read(source, read_member, numbers, size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: marked as encrypted
-            raise UsageError(f"{source}: damaged archive ({error}). To get it: {REMEDY}") from error
-        except OSError as error:
-            raise UsageError(f"{source}: cannot be read ({error.strerror or error})") from error
+        except _DAMAGE as error:
+            raise UsageError(f"{source}: cannot be read, or is damaged ({error}). To get it: {REMEDY}") from error
     folder = source if source.is_dir() else source.parent
     _check_names(folder, (path.name for path in folder.iterdir()))
 

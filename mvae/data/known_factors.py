@@ -32,9 +32,7 @@ def find(title: str, subfolder: str, directory: str, entries: Sequence[str], rem
     Raises:
       UsageError: if no folder is given, or none of the entries is there; it names every place.
     """
-    if not directory:
-        raise UsageError(f"{title} needs the folder of its files: pass --config.data.dir=DIR. To get it: {remedy}")
-    folder = Path(directory).expanduser()
+    folder = _folder(title, directory, remedy)
     looked = []
     for place in (folder, folder / subfolder):
         for entry in entries:
@@ -42,6 +40,39 @@ def find(title: str, subfolder: str, directory: str, entries: Sequence[str], rem
                 return place / entry
         looked.append(f"{place} ({'has none of ' + ', '.join(entries) if place.is_dir() else 'no such folder'})")
     raise UsageError(f"{title} not found. Looked at: {'; '.join(looked)}. To get it: {remedy}")
+
+
+def find_all(title: str, subfolder: str, directory: str, names: Sequence[str], remedy: str) -> dict[str, Path]:
+    """Returns the paths of several files in one folder, or in its subfolder, each plain or compressed (`.gz`).
+
+    Args:
+      title: name of the data set, for the message.
+      subfolder: the subfolder to look into as well.
+      directory: the folder, the data option `dir`.
+      names: names of the files without `.gz`.
+      remedy: how to get the data, for the message.
+
+    Returns:
+      name -> path for every name.
+
+    Raises:
+      UsageError: if no folder is given, or neither holds all files; it names those that are missing.
+    """
+    folder = _folder(title, directory, remedy)
+    looked = []
+    for place in (folder, folder / subfolder):
+        paths = {name: place / name if (place / name).is_file() else place / f"{name}.gz" for name in names}
+        missing = [f"{name}[.gz]" for name, path in paths.items() if not path.is_file()]
+        if not missing:
+            return paths
+        looked.append(f"{place} ({'missing ' + ', '.join(missing) if place.is_dir() else 'no such folder'})")
+    raise UsageError(f"{title} not found. Looked at: {'; '.join(looked)}. To get it: {remedy}")
+
+
+def _folder(title: str, directory: str, remedy: str) -> Path:
+    if not directory:
+        raise UsageError(f"{title} needs the folder of its files: pass --config.data.dir=DIR. To get it: {remedy}")
+    return Path(directory).expanduser()
 
 
 def check_factors(path: Path, factors: np.ndarray, sizes: Mapping[str, int]) -> np.ndarray:

@@ -128,7 +128,7 @@ def test_damaged_archive_is_named(original, tmp_path, place):
         at = 200 if place == "start" else len(content) // 2
         content[at : at + 500] = bytes(500)
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=f"^{path}: damaged archive .* To get it: put the archive"):
+    with pytest.raises(UsageError, match=f"^{path}: cannot be read, or is damaged .* To get it: put the archive"):
         load("coil20", dir=str(tmp_path))
 
 

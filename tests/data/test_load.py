@@ -6,19 +6,29 @@ import pytest
 
 from mvae.data import BUILDERS, Dataset, load
 from mvae.errors import UsageError
-from tests.data.factor_files import write_coil20
+from tests.data import factor_files
 
-WRITERS = {"coil20": lambda folder: write_coil20(folder / "coil-20-proc.zip")}
+WRITERS = {
+    "cars3d": lambda folder: factor_files.write_cars3d(folder / "nips2015-analogy-data.tar.gz"),
+    "coil20": lambda folder: factor_files.write_coil20(folder / "coil-20-proc.zip"),
+    "dsprites": lambda folder: factor_files.write_dsprites(folder / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
+    "shapes3d": lambda folder: factor_files.write_shapes3d(folder / "3dshapes.h5"),
+    "smallnorb": factor_files.write_smallnorb,
+}
 
 
 @pytest.fixture(params=sorted(BUILDERS))
-def dataset(request, digit_files, tmp_path):
+def dataset(request, digit_files, tmp_path, small_sizes):
     options = {"size": 12, "num_train": 30}
     if request.param == "mnist":
         options = {"dir": str(digit_files.folder)}
     elif request.param in WRITERS:
+        if request.param == "shapes3d":
+            pytest.importorskip("h5py")
         WRITERS[request.param](tmp_path)
         options = {"dir": str(tmp_path)}
+        if request.param in ("cars3d", "dsprites", "shapes3d"):
+            options |= {"num_train": 30, "num_test": 20}
     return load(request.param, **options)
 
 
