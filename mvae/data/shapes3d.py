@@ -27,9 +27,9 @@ def shapes3d(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     """Returns 3D Shapes: 480 000 colour pictures of 64×64 pixels.
 
     The pictures stay on the device as bytes, 5.9 GB for all of them, and take as much on the host while they are
-    loaded; `render` divides them by 255. The published set has no split: the test set is drawn with the seed. The factors are (floor_hue, wall_hue, object_hue, scale,
-    shape, orientation), counted from 0 by growing value; `"label"` is the shape. Needs h5py, which
-    `pip install 'mvae[hdf5]'` brings.
+    loaded; `render` divides them by 255. The published set has no split: the test set is drawn with the seed. The
+    factors are (floor_hue, wall_hue, object_hue, scale, shape, orientation), counted from 0 by growing value;
+    `"label"` is the shape. Needs h5py, which `pip install 'mvae[hdf5]'` brings.
 
     Args:
       dir: the folder that holds `3dshapes.h5`, directly or in a subfolder `shapes3d`.
