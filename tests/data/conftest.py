@@ -19,7 +19,7 @@ def digit_files(tmp_path):
 def small_sizes(monkeypatch):
     """Lets the readers expect the small sets of `factor_files` in place of the published ones."""
     for name, sizes in (
-        ("cars3d", factor_files.CARS3D_SIZES),
+        ("cars3d_files", factor_files.CARS3D_SIZES),
         ("dsprites", factor_files.DSPRITES_SIZES),
         ("shapes3d", factor_files.SHAPES3D_SIZES),
     ):

@@ -1,15 +1,18 @@
 """dSprites, 3D Shapes, small NORB and Cars3D from small files in their original formats."""
 
+import functools
 import gzip
+import http.server
 import shutil
 import sys
 import tarfile
+import threading
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvae.data import load
+from mvae.data import cars3d_files, load
 from mvae.data.known_factors import random_split
 from mvae.data.smallnorb import read_matrix
 from mvae.errors import UsageError
@@ -56,8 +59,9 @@ def test_options_out_of_range_are_named(name, option, value):
 
 @pytest.mark.parametrize("name", ["cars3d", "dsprites", "shapes3d", "smallnorb"])
 def test_missing_files_name_the_places_and_the_remedy(name, tmp_path):
-    with pytest.raises(UsageError, match=r"needs the folder of its files: pass --config\.data\.dir=DIR"):
-        load(name)
+    if name != "cars3d":  # which is downloaded
+        with pytest.raises(UsageError, match=r"needs the folder of its files: pass --config\.data\.dir=DIR"):
+            load(name)
     with pytest.raises(UsageError) as raised:
         load(name, dir=str(tmp_path))
     message = str(raised.value)
@@ -284,3 +288,49 @@ def test_truncated_archive_of_cars(tmp_path, small_sizes):
     (tmp_path / CARS).write_bytes(content[: len(content) // 2])
     with pytest.raises(UsageError, match=f"^{tmp_path / CARS}: "):
         load("cars3d", dir=str(tmp_path), num_test=30)
+
+
+# The builder of Cars3D. tensorflow_datasets is imported in the tests that need it: it takes seconds.
+
+
+@pytest.fixture
+def served(tmp_path, small_sizes, monkeypatch):
+    """The address of the archive leads to this machine, and prepared data go to a folder of the test's own."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(QuietHandler, directory=str(tmp_path / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setattr(cars3d_files, "URL", f"http://127.0.0.1:{running.server_port}/{CARS}")
+        yield tmp_path / "web" / CARS
+        running.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+
+def test_cars3d_is_downloaded_and_prepared_once(served, tmp_path):
+    with pytest.raises(UsageError, match=r"holds no prepared Cars3D, .* cannot be downloaded \(HTTPError: .*404"):
+        load("cars3d", num_test=30)
+    factor_files.write_cars3d(served)
+    assert_holds_cars(load("cars3d", num_test=30), 64)
+    assert list((tmp_path / "tfds" / "cars3d_mat" / "1.0.0").glob("*array_record*"))
+    assert "tensorflow" not in sys.modules
+    served.unlink()
+    prepared = load("cars3d", num_test=30, size=8)
+    factor_files.write_cars3d(tmp_path / CARS)
+    original = load("cars3d", num_test=30, size=8, dir=str(tmp_path))
+    for found, expected in ((prepared.train, original.train), (prepared.test, original.test)):
+        assert all(jnp.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_damaged_download_of_cars_is_not_kept(served, tmp_path):
+    factor_files.write_cars3d(served, {"car_1.mat": None})
+    with pytest.raises(UsageError, match=r"could not be made.* expected 3 files of cars .* found 2"):
+        load("cars3d", num_test=30)
+    assert not (tmp_path / "tfds" / "cars3d_mat" / "1.0.0").exists()
+    factor_files.write_cars3d(served)  # repaired: fetched anew
+    assert_holds_cars(load("cars3d", num_test=30), 64)
