@@ -33,7 +33,7 @@ def get_config(arg: str = "") -> ConfigDict:
     # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
     config.data = ConfigDict()
     config.data.name = "simple_picture" if quick else "mnist"
-    config.data.dir = config_dict.placeholder(str)  # folder of the files; None downloads those of mnist
+    config.data.dir = config_dict.placeholder(str)  # folder of the files; None downloads mnist or cars3d
     config.data.num_train = config_dict.placeholder(int)
     config.data.num_test = config_dict.placeholder(int)
     config.data.seed = config_dict.placeholder(int)  # draws the translations and the random picture, or the split

@@ -3,6 +3,7 @@
 The file of the data set is read as it is; the builder of tensorflow-datasets needs TensorFlow to prepare it.
 """
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def read(path: Path, parts: list[np.ndarray]) -> list[Pictures]:
       UsageError: if h5py is not installed, or the file is damaged or does not hold what it should.
     """
     try:
-        import h5py  # not among the requirements: nothing else needs it
+        h5py = importlib.import_module("h5py")  # not among the requirements: nothing else needs it
     except ImportError as error:
         raise UsageError(f"{path}: reading it needs h5py: pip install 'mvae[hdf5]', or pip install h5py") from error
     try:
