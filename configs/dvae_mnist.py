@@ -29,13 +29,15 @@ def get_config(arg: str = "") -> ConfigDict:
     # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
     config.data = ConfigDict()
     config.data.name = "mnist"
-    config.data.dir = config_dict.placeholder(str)  # mnist: folder of the four IDX files; None downloads them
+    config.data.dir = config_dict.placeholder(str)  # folder of the files; None downloads mnist or cars3d
     config.data.num_train = config_dict.placeholder(int)
     config.data.num_test = config_dict.placeholder(int)
-    config.data.seed = config_dict.placeholder(int)  # pictures: draws the translations (and the random picture)
-    config.data.size = config_dict.placeholder(int)  # pictures: pixels along a side
+    config.data.seed = config_dict.placeholder(int)  # draws the translations and the random picture, or the split
+    config.data.size = config_dict.placeholder(int)  # pixels along a side
     config.data.max_frequency = config_dict.placeholder(int)  # fourier_picture: N
     config.data.gamma = config_dict.placeholder(float)  # fourier_picture: discount of higher frequencies
+    config.data.object = config_dict.placeholder(int)  # coil20: the one object to keep, 1 to 20
+    config.data.test_every = config_dict.placeholder(int)  # coil20: every how many angles one is kept for the test
 
     if quick:
         config.data.num_test = 2000

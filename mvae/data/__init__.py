@@ -4,17 +4,27 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from mvae.data.cars3d import cars3d
+from mvae.data.coil20 import coil20
 from mvae.data.dataset import Dataset
+from mvae.data.dsprites import dsprites
 from mvae.data.mnist import mnist
 from mvae.data.pictures import fourier_pictures, simple_pictures
+from mvae.data.shapes3d import shapes3d
+from mvae.data.smallnorb import smallnorb
 from mvae.errors import unknown
 
 __all__ = ["BUILDERS", "Dataset", "load"]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {
+    "cars3d": cars3d,
+    "coil20": coil20,
+    "dsprites": dsprites,
     "fourier_picture": fourier_pictures,
     "mnist": mnist,
+    "shapes3d": shapes3d,
     "simple_picture": simple_pictures,
+    "smallnorb": smallnorb,
 }
 
 

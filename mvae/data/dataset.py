@@ -16,7 +16,8 @@ class Dataset(NamedTuple):
     """Arrays that live on the device, and the pure function that turns rows of them into a batch.
 
     A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
-    int32 `(B,)`, for digits; `"translation"`, float32 `(B, 2)` in radians, for translated pictures.
+    int32 `(B,)`, for digits and for known factors; `"translation"`, float32 `(B, 2)` in radians, for translated
+    pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"`, float32 `(B,)` in radians, for known factors.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.
@@ -24,6 +25,8 @@ class Dataset(NamedTuple):
       test: test arrays under the same keys.
       render: rows `(B, ...)` of `train` or `test` -> batch; pure, so it runs inside the jitted step.
       image_shape: `(height, width, channels)` of `"image"`.
+      factor_names: names of the columns of `"factors"`; empty where no factors are known.
+      factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Dataset(NamedTuple):
     test: Rows
     render: Callable[[Rows], Batch]
     image_shape: tuple[int, int, int]
+    factor_names: tuple[str, ...] = ()
+    factor_sizes: tuple[int, ...] = ()
 
     @property
     def num_train(self) -> int:
@@ -47,16 +52,17 @@ def _num_examples(arrays: Rows) -> int:
     return next(iter(arrays.values())).shape[0]
 
 
-def integer_option(name: str, given: int, minimum: int) -> int:
-    """Returns `given` if it is an integer of at least `minimum`.
+def integer_option(name: str, given: int, minimum: int, maximum: int | None = None) -> int:
+    """Returns `given` if it is an integer from `minimum` to `maximum`.
 
     Args:
       name: the option's name, for the message.
       given: the option's value.
       minimum: the least value that makes sense.
+      maximum: the greatest value that makes sense; None for no bound.
 
     Raises:
-      UsageError: if it is not an integer, or less than `minimum`.
+      UsageError: if it is not an integer, less than `minimum` or greater than `maximum`.
 
     >>> integer_option("size", 64, 2)
     64
@@ -65,6 +71,8 @@ def integer_option(name: str, given: int, minimum: int) -> int:
         number = operator.index(given)
     except TypeError:
         number = None
-    if number is None or isinstance(given, bool) or number < minimum:
-        raise UsageError(f"data option {name}={given!r}: must be an integer of at least {minimum}")
+    too_large = number is not None and maximum is not None and number > maximum
+    if number is None or isinstance(given, bool) or number < minimum or too_large:
+        most = "" if maximum is None else f" and at most {maximum}"
+        raise UsageError(f"data option {name}={given!r}: must be an integer of at least {minimum}{most}")
     return number

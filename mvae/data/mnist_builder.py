@@ -5,7 +5,6 @@ has to.
 """
 
 import os
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,17 +14,8 @@ import tensorflow_datasets as tfds
 
 from mvae.data import mnist_files
 from mvae.data.mnist_files import Digits
+from mvae.data.prepared import LocalInfo, data_folder, discard_download, prepare, probe
 from mvae.errors import UsageError
-
-_DEFAULT_DATA_DIR = "~/tensorflow_datasets"
-_PROBE_SECONDS = 10.0
-
-
-class _LocalInfo(tfds.core.DatasetInfo):
-    """Information about a data set that is not in the public bucket of prepared ones."""
-
-    def initialize_from_bucket(self) -> None:
-        """Does nothing: to look into the bucket would need the network, and TensorFlow."""
 
 
 class MnistIdx(tfds.core.GeneratorBasedBuilder):
@@ -49,7 +39,7 @@ class MnistIdx(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         side = mnist_files.SIDE
-        return _LocalInfo(
+        return LocalInfo(
             builder=self,
             description="Images of handwritten digits, 28×28, 60 000 for training and 10 000 for test.",
             features=tfds.features.FeaturesDict(
@@ -87,10 +77,7 @@ def download(dl_manager: tfds.download.DownloadManager) -> dict[str, Path]:
     for mirror in mnist_files.MIRRORS:
         urls = {name: f"{mirror}{name}.gz" for name in mnist_files.FILES}
         try:
-            # The download manager tries for minutes where there is no network; this asks once.
-            head = urllib.request.Request(urls[mnist_files.FILES[0]], method="HEAD")
-            with urllib.request.urlopen(head, timeout=_PROBE_SECONDS):
-                pass
+            probe(urls[mnist_files.FILES[0]])
             paths: Any = dl_manager.download(urls)
             for name, path in paths.items():
                 _check_or_delete(name, path)
@@ -105,8 +92,7 @@ def _check_or_delete(name: str, path: Path) -> None:
     try:
         mnist_files.check_content(name, path)
     except UsageError:
-        path.unlink(missing_ok=True)
-        path.with_name(f"{path.name}.INFO").unlink(missing_ok=True)  # the manager's note of size and checksum
+        discard_download(path)
         raise
 
 
@@ -121,9 +107,9 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
     Raises:
       UsageError: if the data cannot be found, prepared or read; it names the folder.
     """
-    folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or _DEFAULT_DATA_DIR)
+    folder = data_folder(data_dir)
     try:
-        builder = _prepared_builder(folder, idx_dir)
+        builder = prepare(lambda: MnistIdx(data_dir=folder, idx_dir=idx_dir), {"train", "test"})
         return {split: _read_split(builder, split) for split in ("train", "test")}
     except UsageError as error:
         raise UsageError(f"{folder} holds no prepared MNIST, and it could not be made. {error}") from error
@@ -133,34 +119,6 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
             f"the folder can be written to, or delete {os.path.join(folder, MnistIdx.name)} to have it made "
             "again, or pass --config.data.dir=DIR with the folder of the four original files"
         ) from error
-
-
-def _prepared_builder(folder: str, idx_dir: str) -> MnistIdx:
-    builder = MnistIdx(data_dir=folder, idx_dir=idx_dir)
-    if _is_complete(builder):
-        return builder
-    modes = tfds.download.GenerateMode
-    # The library takes every folder of this name for a finished one: an unfinished one has to be replaced.
-    # What it prepares itself grows in a temporary folder, renamed when it is finished.
-    mode = modes.REUSE_CACHE_IF_EXISTS if builder.data_path.exists() else modes.REUSE_DATASET_IF_EXISTS
-    config = tfds.download.DownloadConfig(download_mode=mode, try_download_gcs=False)
-    try:
-        builder.download_and_prepare(download_config=config)
-    except OSError:  # the renaming fails if another process was faster
-        builder = MnistIdx(data_dir=folder, idx_dir=idx_dir)
-        if not _is_complete(builder):
-            raise
-    return builder
-
-
-def _is_complete(builder: MnistIdx) -> bool:
-    """Whether the prepared folder has its metadata and every file that they list."""
-    if not builder.data_path.exists() or not builder.is_prepared():
-        return False
-    splits = builder.info.splits
-    return set(splits) == {"train", "test"} and all(
-        path.exists() for split in splits.values() for path in split.filepaths
-    )
 
 
 def _read_split(builder: MnistIdx, split: str) -> Digits:

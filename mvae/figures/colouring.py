@@ -1,6 +1,7 @@
-"""What the colours of encoded data mean: classes, a number, or a translation."""
+"""What the colours of encoded data mean: classes, a number, an angle, or a translation."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from mvae.figures import style
 from mvae.figures.check import finite
 from mvae.figures.colours import PALETTE, periodic_colours
 
+CYCLE = "twilight_shifted"  # the same colour at 0 and 2π
+PI_TICKS = {0.0: "0", np.pi: r"$\pi$", 2 * np.pi: r"$2\pi$"}
+
 
 class Colouring(NamedTuple):
     """The colour of every point, and the legend: `width` inches, drawn by `legend(figure, axes, side)`."""
@@ -23,12 +27,19 @@ class Colouring(NamedTuple):
     legend: Callable[[Figure, list[Axes], SubFigure | None], None]
 
 
-def colouring_of(n: int, label: Any, translation: Any) -> Colouring:
-    """Returns the colours of n points: by class, number or translation, or all alike if none is given."""
-    if label is not None and translation is not None:
-        raise ValueError("label and translation both ask for the colours: give one of them")
+def colouring_of(n: int, label: Any, translation: Any, angle: Any = None) -> Colouring:
+    """Returns the colours of n points: by class, number, translation or angle, or all alike if none is given."""
+    given = [
+        name for name, value in (("label", label), ("translation", translation), ("angle", angle)) if value is not None
+    ]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} {'both' if len(given) == 2 else 'all'} ask for the colours: give one")
     if translation is not None:
         return Colouring(periodic_colours(finite("translation", translation, (n, 2))), 1.15, _legend_square)
+    if angle is not None:
+        turns = np.mod(finite("angle", angle, (n,)), 2 * np.pi)
+        bar = ScalarMappable(Normalize(0.0, 2 * np.pi), cmap=CYCLE)
+        return Colouring(bar.to_rgba(turns)[:, :3], 0.65, partial(_legend_bar, bar, "angle", PI_TICKS))
     if label is None:
         return Colouring(np.tile(to_rgb(style.ACCENT), (n, 1)), 0.0, lambda *_: None)
     label = np.asarray(label)
@@ -69,14 +80,23 @@ def _classes(names: list[str], index: np.ndarray) -> Colouring:
 
 def _scale(values: np.ndarray) -> Colouring:
     mappable = ScalarMappable(Normalize(values.min(), values.max()), cmap="viridis")
+    return Colouring(mappable.to_rgba(values)[:, :3], 0.65, partial(_legend_bar, mappable, "label", None))
 
-    def legend(figure: Figure, axes: list[Axes], side: SubFigure | None) -> None:
-        del side
-        bar = figure.colorbar(mappable, ax=axes, shrink=0.7, aspect=22, pad=0.03)
-        bar.set_label("label")
-        bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
 
-    return Colouring(mappable.to_rgba(values)[:, :3], 0.65, legend)
+def _legend_bar(
+    mappable: ScalarMappable,
+    name: str,
+    ticks: dict[float, str] | None,
+    figure: Figure,
+    axes: list[Axes],
+    side: SubFigure | None,
+) -> None:
+    del side
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.7, aspect=22, pad=0.03)
+    bar.set_label(name)
+    if ticks:
+        bar.set_ticks(list(ticks), labels=list(ticks.values()))
+    bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
 
 
 def _legend_square(figure: Figure, axes: list[Axes], side: SubFigure | None) -> None:
@@ -86,8 +106,7 @@ def _legend_square(figure: Figure, axes: list[Axes], side: SubFigure | None) -> 
     angle = (np.arange(128) + 0.5) * (2 * np.pi / 128)
     square = periodic_colours(np.stack(np.meshgrid(angle, angle), axis=-1))
     ax.imshow(square, origin="lower", extent=(0, 2 * np.pi, 0, 2 * np.pi))
-    ticks = {0.0: "0", np.pi: r"$\pi$", 2 * np.pi: r"$2\pi$"}
-    ax.set_xticks(list(ticks), list(ticks.values()))
-    ax.set_yticks(list(ticks), list(ticks.values()))
+    ax.set_xticks(list(PI_TICKS), list(PI_TICKS.values()))
+    ax.set_yticks(list(PI_TICKS), list(PI_TICKS.values()))
     ax.set_xlabel("translation $a$")
     ax.set_ylabel("translation $b$")

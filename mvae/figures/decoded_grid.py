@@ -24,6 +24,7 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
       even from
       -1 to 1 upward, since bands of equal height on a sphere have equal area.
     - `Euclidean(2)`: quantiles of the standard normal, z₁ to the right, z₂ upward.
+    - `Sphere(1)`, `FlatTorus(1)`: the angle grows once round from -π, in the order in which text is read.
     - Any other manifold: no grid, but rows × cols samples of the prior drawn with `key`.
 
     Args:
@@ -44,6 +45,9 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
     for name, count in (("rows", rows), ("cols", cols)):
         if count < 1:
             raise ValueError(f"{name} must be positive, got {count}")
+    if _is_circle(manifold):
+        a = (2.0 * (np.arange(rows * cols) + 0.5) / (rows * cols) - 1.0).reshape(rows, cols) * np.pi
+        return getattr(manifold, "radius", 1.0) * np.stack([np.cos(a), np.sin(a)], axis=-1)
     across, up = np.meshgrid((np.arange(cols) + 0.5) / cols, 1.0 - (np.arange(rows) + 0.5) / rows)
     if _is_surface(manifold, FlatTorus):
         a, b = (2.0 * across - 1.0) * np.pi, (2.0 * up - 1.0) * np.pi
@@ -73,7 +77,8 @@ def decoded_grid(
             `latent_grid`. All share one range: [0, 1] if that holds them, else from their least to their
             greatest value.
         manifold: the latent space that was gridded; `FlatTorus(2)`, `Sphere(2)` and `Euclidean(2)` give the
-            axes names and ticks in their coordinates, others (and None) leave them bare.
+            axes names and ticks in their coordinates, a circle a line that says how it was read, others (and None)
+            leave them bare.
         title: above the picture.
         xlabel: name of the horizontal axis, instead of the one `manifold` gives.
         ylabel: name of the vertical axis, likewise.
@@ -100,6 +105,10 @@ def decoded_grid(
     return figure
 
 
+def _is_circle(manifold: Any) -> bool:
+    return isinstance(manifold, Sphere | FlatTorus) and manifold.dim == 1
+
+
 def _is_surface(manifold: Any, kind: type) -> bool:
     return isinstance(manifold, kind) and manifold.dim == 2
 
@@ -116,4 +125,6 @@ def _axes_of(manifold: Any) -> tuple[tuple[str, str], dict[str, float], dict[str
     if _is_surface(manifold, Euclidean):
         normal = {str(z).replace("-", "−"): NormalDist().cdf(z) for z in (-2, -1, 0, 1, 2)}
         return ("$z_1$ (normal quantiles)", "$z_2$ (normal quantiles)"), normal, normal
+    if _is_circle(manifold):
+        return (r"angle, once round from $-\pi$, line by line", ""), {}, {}
     return ("", ""), {}, {}

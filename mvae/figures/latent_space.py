@@ -46,7 +46,13 @@ class _Cloud(NamedTuple):
 
 @style.styled
 def latent_space(
-    manifold: Manifold, z: Any, *, label: Any = None, translation: Any = None, title: str | None = None
+    manifold: Manifold,
+    z: Any,
+    *,
+    label: Any = None,
+    translation: Any = None,
+    angle: Any = None,
+    title: str | None = None,
 ) -> Figure:
     """Draws encoded data in their latent space.
 
@@ -69,17 +75,18 @@ def latent_space(
             colour bar.
         translation: two angles in radians, (n, 2): colours are periodic in both, and a square beside the
             picture tells which is which.
+        angle: an angle in radians, (n,): colours are periodic, and a colour bar shows one turn.
         title: above the picture.
 
     Raises:
-        ValueError: for arguments of another shape, with NaNs, off the manifold, or both `label` and
-            `translation`.
+        ValueError: for arguments of another shape, with NaNs, off the manifold, or more than one of
+            `label`, `translation` and `angle`.
 
     References:
         Perez Rey, Menkovski, Portegies, "Diffusion Variational Autoencoders", Figs. 1, 3 to 8.
     """
     z = finite("z", z, ("n", manifold.ambient_dim))
-    colouring = colouring_of(len(z), label, translation)
+    colouring = colouring_of(len(z), label, translation, angle)
     order = np.random.default_rng(0).permutation(len(z))
     cloud = _Cloud(z[order], colouring.colours[order])
     width, height = _size(manifold)

@@ -118,6 +118,13 @@ def _curves(folder: RunFolder) -> list[dict[str, Any]]:
     return [{name: value for name, value in record.items() if name not in left_out} for record in records]
 
 
+def _colour(rows: dict[str, Array]) -> dict[str, np.ndarray]:
+    """What colours the latent space: the label, but the azimuth where all have one label; or the translation."""
+    if "azimuth" in rows and np.ptp(np.asarray(rows["label"])) == 0:
+        return {"angle": np.asarray(rows["azimuth"])}
+    return {name: np.asarray(rows[name]) for name in ("label", "translation") if name in rows}
+
+
 def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
     """Draws the latent space of every member, and grid, reconstructions and curves of the first.
 
@@ -130,7 +137,7 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
     dataset, model = experiment.dataset, experiment.model
     rows = {name: array[:NUM_DRAWN] for name, array in dataset.test.items()}
     batch = dataset.render({name: array[:NUM_RECONSTRUCTIONS] for name, array in rows.items()})
-    colour = {name: np.asarray(rows[name]) for name in ("label", "translation") if name in rows}
+    colour = _colour(rows)
     for index, member in enumerate(results["members"]):
         one = jax.tree.map(lambda leaf, i=index: leaf[i], params)
         title = f"seed {member['seed']}: ELBO {member['elbo']:.2f}"

@@ -1,6 +1,10 @@
+import sys
+
 import pytest
 
+import mvae.data
 from mvae.data import mnist_files
+from tests.data import factor_files
 from tests.data.digit_files import DigitFiles
 
 
@@ -9,3 +13,14 @@ def digit_files(tmp_path):
     files = DigitFiles(tmp_path / "original")
     assert {path.name for path in files.folder.iterdir()} == {f"{name}.gz" for name in mnist_files.FILES}
     return files
+
+
+@pytest.fixture
+def small_sizes(monkeypatch):
+    """Lets the readers expect the small sets of `factor_files` in place of the published ones."""
+    for name, sizes in (
+        ("cars3d_files", factor_files.CARS3D_SIZES),
+        ("dsprites", factor_files.DSPRITES_SIZES),
+        ("shapes3d", factor_files.SHAPES3D_SIZES),
+    ):
+        monkeypatch.setattr(sys.modules[f"{mvae.data.__name__}.{name}"], "SIZES", sizes)

@@ -6,11 +6,29 @@ import pytest
 
 from mvae.data import BUILDERS, Dataset, load
 from mvae.errors import UsageError
+from tests.data import factor_files
+
+WRITERS = {
+    "cars3d": lambda folder: factor_files.write_cars3d(folder / "nips2015-analogy-data.tar.gz"),
+    "coil20": lambda folder: factor_files.write_coil20(folder / "coil-20-proc.zip"),
+    "dsprites": lambda folder: factor_files.write_dsprites(folder / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
+    "shapes3d": lambda folder: factor_files.write_shapes3d(folder / "3dshapes.h5"),
+    "smallnorb": factor_files.write_smallnorb,
+}
 
 
 @pytest.fixture(params=sorted(BUILDERS))
-def dataset(request, digit_files):
-    options = {"dir": str(digit_files.folder)} if request.param == "mnist" else {"size": 12, "num_train": 30}
+def dataset(request, digit_files, tmp_path, small_sizes):
+    options = {"size": 12, "num_train": 30}
+    if request.param == "mnist":
+        options = {"dir": str(digit_files.folder)}
+    elif request.param in WRITERS:
+        if request.param == "shapes3d":
+            pytest.importorskip("h5py")
+        WRITERS[request.param](tmp_path)
+        options = {"dir": str(tmp_path)}
+        if request.param in ("cars3d", "dsprites", "shapes3d"):
+            options |= {"num_train": 30, "num_test": 20}
     return load(request.param, **options)
 
 
@@ -27,7 +45,14 @@ def test_every_data_set_keeps_the_contract(dataset):
     assert batch["image"].dtype == jnp.float32
     assert jnp.array_equal(batch["image"][0], batch["image"][2])
     assert not jnp.array_equal(batch["image"][0], batch["image"][1])
-    if dataset.name == "mnist":
+    if dataset.name in WRITERS:
+        assert batch["factors"].shape == (4, len(dataset.factor_names))
+        assert batch["factors"].dtype == jnp.int32
+        for factors in (dataset.train["factors"], dataset.test["factors"]):
+            assert jnp.all((factors >= 0) & (factors < jnp.array(dataset.factor_sizes)))
+    else:
+        assert (dataset.factor_names, dataset.factor_sizes) == ((), ())
+    if dataset.name == "mnist" or dataset.name in WRITERS:
         assert batch["label"].shape == (4,)
         assert batch["label"].dtype == jnp.int32
     else:

@@ -57,7 +57,19 @@ def test_plane_grid_is_even_in_prior_probability():
     np.testing.assert_allclose(z[0, :, 0], [-1.1503494, -0.3186394, 0.3186394, 1.1503494], atol=1e-6)
 
 
-@pytest.mark.parametrize("manifold", [FlatTorus(3), Sphere(3), Euclidean(5), Sphere(1)])
+@pytest.mark.parametrize("manifold", [Sphere(1), Sphere(1, 2.5), FlatTorus(1)])
+def test_circle_grid_goes_once_round_line_by_line(manifold):
+    z = latent_grid(manifold, 3, 5)
+    assert z.shape == (3, 5, 2)
+    assert np.all(manifold.contains(z.astype(np.float32), 1e-5))
+    angle = np.arctan2(z[..., 1], z[..., 0]).ravel()
+    np.testing.assert_allclose(np.diff(angle), 2 * np.pi / 15)
+    np.testing.assert_allclose(angle[7], 0.0, atol=1e-12)
+    (ax,) = decoded_grid(np.zeros((3, 5, 4, 4, 1)), manifold=manifold).axes
+    assert "line by line" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("manifold", [FlatTorus(3), Sphere(3), Euclidean(5)])
 def test_other_manifolds_give_samples_of_the_prior(manifold):
     z = latent_grid(manifold, 3, 4, key=jax.random.key(0))
     assert z.shape == (3, 4, manifold.ambient_dim)

@@ -151,6 +151,21 @@ def test_other_spaces_are_shown_by_principal_components_that_say_so():
     assert "of 3" in latent_space(FlatTorus(3), torus_points(np.zeros((4, 3)))).axes[0].get_xlabel()
 
 
+def test_colours_of_an_angle_are_periodic_with_a_bar_of_one_turn():
+    z = RNG.normal(size=(40, 2))
+    angle = np.arange(40) * 2 * np.pi / 40
+    figure = latent_space(Euclidean(2), z, angle=angle)
+    panel, bar = figure.axes
+    assert bar.get_ylabel() == "angle"
+    assert [t.get_text() for t in bar.get_yticklabels()] == ["0", r"$\pi$", r"$2\pi$"]
+    xy, colours = cloud(panel)
+    shifted = cloud(latent_space(Euclidean(2), z, angle=angle - 2 * np.pi).axes[0])
+    np.testing.assert_allclose(shifted[1], colours, atol=0.02)
+    ordered = np.stack([colours[np.argmin(np.sum((xy - place) ** 2, axis=1)), :3] for place in z])
+    steps = np.linalg.norm(ordered - np.roll(ordered, 1, axis=0), axis=1)
+    assert steps[0] < 2 * np.median(steps)  # no seam at 2π
+
+
 def test_ten_classes_get_a_legend_eleven_values_a_colour_bar():
     z = RNG.normal(size=(44, 2))
     ten = latent_space(Euclidean(2), z, label=np.arange(44) % 10)
@@ -202,6 +217,14 @@ GOOD = torus_points(np.zeros((4, 2)))
         (GOOD, {"translation": np.zeros((4, 3))}, "translation"),
         (GOOD, {"translation": np.full((4, 2), np.inf)}, "translation"),
         (GOOD, {"translation": np.zeros((4, 2)), "label": [0, 0, 1, 1]}, "label and translation"),
+        (GOOD, {"angle": np.zeros((4, 1))}, "angle"),
+        (GOOD, {"angle": np.full(4, np.nan)}, "angle"),
+        (GOOD, {"angle": np.zeros(4), "translation": np.zeros((4, 2))}, "translation and angle both ask"),
+        (
+            GOOD,
+            {"angle": np.zeros(4), "translation": np.zeros((4, 2)), "label": np.zeros(4)},
+            "label and translation and angle all ask",
+        ),
     ],
 )
 def test_bad_arguments_are_named(z, extra, name):

@@ -1,9 +1,10 @@
-"""The summary of a run, where some numbers are not known."""
+"""The summary of a run, where some numbers are not known, and what colours its latent space."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from mvae.main import _table
-from mvae.training.report import summarize
+from mvae.training.report import _colour, summarize
 
 REST = {"num_steps": 7, "num_test": 20}
 
@@ -27,3 +28,11 @@ def test_numbers_that_are_not_known_are_listed_with_the_reason():
     table = _table(summary | REST)
     assert "log_likelihood       not available: no log-likelihood on this manifold" in table
     assert "elbo                          0.5 ± 0.71" in table
+
+
+def test_one_object_is_coloured_by_its_azimuth_several_by_their_label():
+    azimuth = jnp.array([0.0, 1.0, 2.0])
+    assert _colour({"label": jnp.array([4, 4, 4]), "azimuth": azimuth}).keys() == {"angle"}
+    assert _colour({"label": jnp.array([4, 4, 5]), "azimuth": azimuth}).keys() == {"label"}
+    assert _colour({"translation": jnp.zeros((3, 2))}).keys() == {"translation"}
+    assert _colour({"image": jnp.zeros((3, 2))}) == {}
