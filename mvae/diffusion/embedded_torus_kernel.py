@@ -1,7 +1,7 @@
 r"""Heat kernel of the torus of revolution.
 
-From a tenth of a^2 on, the spectral series, in float64; before, and where the series has lost its digits to
-cancellation, the expansion along geodesics.
+From a tenth of the square of a, or of c - a if that is smaller, on, the spectral series, in float64; before, and
+where the series has lost its digits to cancellation, the expansion along geodesics.
 """
 
 import functools
@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_ends
-from mvae.diffusion.torus_expansion import log_expansion, log_expansion_both_ways
+from mvae.diffusion.torus_expansion import log_expansion, log_expansion_both_ways, narrowest
 from mvae.diffusion.torus_series import spectral_density
 from mvae.manifolds import EmbeddedTorus, FlatTorus
 
-FIRST = 0.1  # least time of the spectral series, in units of a^2
+FIRST = 0.1  # least time of the spectral series, in units of the square of the smaller of a and c - a
 _CHUNK = 256
 _RESOLVED = 3e-15  # the compensated series is used where it is more than this part of its largest value
 _RESOLVED_SLOPE = 1e-9  # and the plain one, for derivatives, where it is more than this
@@ -111,7 +111,7 @@ def _chunk(manifold: EmbeddedTorus, ratio: float, plain: float, resolved: float,
     turn = FlatTorus(2).angles_between(start, end)
     start, end = (x.reshape(*x.shape[:-1], 2, 2) for x in (start, end))
     first = jnp.arctan2(start[..., 0, 1], start[..., 0, 0])
-    earliest = FIRST * ratio**2
+    earliest = FIRST * narrowest(ratio) ** 2
     late = t >= earliest
     peak = 1 / (2 * math.pi * t) + 1 / (4 * math.pi**2 * ratio)
 

@@ -38,7 +38,7 @@ def embedded_torus_kl(
 
     Returns:
       Divergences, (...), differentiable in t and z, at any t > 0. Measured absolute error for the default
-      radii: 5e-7 in float64, 1e-6 in float32; below 1e-5 for a/c from 0.1 to 0.5, 4e-5 at 0.7. The first use
+      radii: 5e-7 in float64, 1e-6 in float32; below 1e-5 for a/c from 0.1 to 0.5. The first use
       for given radii builds tables for a few seconds.
 
     Raises:

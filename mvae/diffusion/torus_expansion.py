@@ -5,10 +5,11 @@ r"""Expansion of the heat kernel of a torus of revolution along geodesics, for e
 Lengths are in units of c, the large radius, times in units of c^2. With X, Y the turns of the minor and the major
 angle, x the middle minor angle and e = a/c, all three are smooth functions of
 
-  p = X^2,   q = ((1 + e cos x) Y / e)^2,   cos x,
+  p = (e X)^2,   q = ((1 + e cos x) Y)^2,   cos x,
 
-symmetric in the two points, before the conjugate locus. Up to a distance of 2.9 a they are polynomials, fitted to
-geodesics and to the spectral series; farther out r and D come from the geodesics themselves.
+symmetric in the two points, before the conjugate locus. With s the smaller of e and 1 - e, no geodesic shorter than
+pi s is joined by another of its length. Up to a distance of 2.9 s all three are polynomials, fitted to geodesics and
+to the spectral series; farther out r and D come from the geodesics themselves.
 """
 
 import functools
@@ -24,13 +25,13 @@ from jaxtyping import Array, Bool, Float
 from mvae.diffusion.torus_series import spectral_density
 from mvae.manifolds.torus_geodesics import flow_in_numpy, jacobian, shoot_both_ways
 
-_REACH = 2.9  # of the polynomials, in units of a
-_LATEST = 0.3  # time beyond which g is held, in units of a^2
+_REACH = 2.9  # of the polynomials, in units of s
+_LATEST = 0.3  # time beyond which g is held, in units of s^2
 _DEGREE, _COSINES = 10, 14
 _POWERS = tuple((i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i))
 # Degrees and numbers of cosines of the coefficients of t, t^2, ... in g.
 _IN_TIME = ((6, 12), (5, 10), (4, 8), (3, 6))
-_TIMES = (0.06, 0.1, 0.14, 0.2)  # at which g is fitted, in units of a^2
+_TIMES = (0.06, 0.1, 0.14, 0.2)  # at which g is fitted, in units of s^2
 _GEODESICS, _DENSITIES = 4000, 1500
 _NOISE = 5e-18  # error of the spectral series, as a part of its peak
 
@@ -42,6 +43,11 @@ class _Sample(NamedTuple):
     turn: np.ndarray
     length: np.ndarray
     log_spread: np.ndarray
+
+
+def narrowest(ratio: float) -> float:
+    """Length s: the smaller radius of the tube and of the hole, in units of c."""
+    return min(ratio, 1 - ratio)
 
 
 def log_expansion(
@@ -62,8 +68,8 @@ def log_expansion(
     near = one + two <= 1
     one, two = jnp.where(near, one, 0), jnp.where(near, two, 0)
     square, log_spread, *slopes = _polynomials(ratio, middle, one, two)
-    square = (ratio * _REACH) ** 2 * (one + two + square)
-    time = t / ratio**2
+    square = (narrowest(ratio) * _REACH) ** 2 * (one + two + square)
+    time = t / narrowest(ratio) ** 2
     g = sum(time ** (k + 1) * slope for k, slope in enumerate(slopes))
     return -jnp.log(2 * math.pi * t) - square / (2 * t) - log_spread / 2 + g, near
 
@@ -82,17 +88,18 @@ def log_expansion_both_ways(
     middle, one, two = _variables(ratio, first, turns)
     outside = jnp.maximum(one + two, 1)
     _, _, *slopes = _polynomials(ratio, middle, one / outside, two / outside)
-    time = jnp.minimum(t / ratio**2, _LATEST)
+    time = jnp.minimum(t / narrowest(ratio) ** 2, _LATEST)
     g = sum(time ** (k + 1) * slope for k, slope in enumerate(slopes))
     # By a conjugate point, which only a geodesic that is not the shortest has before it, D vanishes.
     each = -jnp.log(2 * math.pi * t) - square / (2 * t) - jnp.log(jnp.maximum(spread, 0.05)) / 2 + g
     return jnp.logaddexp(each[0], each[1])
 
 
-def _variables(ratio: float, first: Array, turn: Array) -> tuple[Array, Array, Array]:
+def _variables(ratio: float, first: Any, turn: Any, xp: Any = jnp) -> tuple[Any, Any, Any]:
+    """Returns x, p and q, the latter as parts of the square of the reach."""
     middle = first + turn[..., 0] / 2
-    two = (1 + ratio * jnp.cos(middle)) / ratio * turn[..., 1]
-    return middle, (turn[..., 0] / _REACH) ** 2, (two / _REACH) ** 2
+    reach = narrowest(ratio) * _REACH
+    return middle, (ratio * turn[..., 0] / reach) ** 2, ((1 + ratio * xp.cos(middle)) * turn[..., 1] / reach) ** 2
 
 
 def _polynomials(ratio: float, middle: Array, one: Array, two: Array) -> list[Array]:
@@ -109,10 +116,10 @@ def _polynomials(ratio: float, middle: Array, one: Array, two: Array) -> list[Ar
 def _tables(ratio: float) -> np.ndarray:
     """Coefficients of all polynomials, (polynomials, cosines, monomials)."""
     every = _sample(ratio, _REACH * 1.1, _GEODESICS, 0)
-    _, one, two = _scaled(ratio, every)
+    _, one, two = _variables(ratio, every.first, every.turn, np)
     inside = one + two <= 1.05
     every = _Sample(*(x[inside] for x in every))
-    square = (every.length / (ratio * _REACH)) ** 2
+    square = (every.length / (narrowest(ratio) * _REACH)) ** 2
     excess = square - one[inside] - two[inside]
     # Along a meridian r^2 = p, and the excess begins with the fourth power of the distance.
     bent = [(i, j) for i, j in _POWERS if j > 0 and i + j > 1]
@@ -134,15 +141,18 @@ def _fit_in_time(ratio: float) -> list[np.ndarray]:
     blocks, values, weights = [], [], []
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         for number, time in enumerate(_TIMES):
-            t = time * ratio**2
+            t = time * narrowest(ratio) ** 2
             sample = _sample(ratio, min(_REACH, math.sqrt(52 * time)), _DENSITIES, number + 1)
             last = sample.first + sample.turn[:, 0]
             ends = (jnp.stack([jnp.cos(x), jnp.sin(x)], axis=-1) for x in (sample.first, last, sample.turn[:, 1]))
-            density = np.asarray(_early_density(ratio, _TIMES[0] * ratio**2, jnp.full(_DENSITIES, t), *ends))
+            density = np.asarray(
+                _early_density(ratio, _TIMES[0] * narrowest(ratio) ** 2, jnp.full(_DENSITIES, t), *ends)
+            )
             exponent = sample.length**2 / (2 * t)
             values.append(np.log(density) + math.log(2 * math.pi * t) + exponent + sample.log_spread / 2)
-            # The geodesic around the other side of the tube is part of the density, and not of g.
-            other = np.exp(-(4 * math.pi**2 - 4 * math.pi * np.abs(sample.turn[:, 0])) / (2 * time))
+            # Geodesics around the other side of the tube or of the hole are part of the density, and not of g.
+            around = 4 * math.pi * (math.pi - np.abs(sample.turn)) * np.square([ratio, 1 - ratio])
+            other = np.sum(np.exp(-np.maximum(around, 0) / (2 * t)), axis=1)
             weights.append(1 / (1e-11 + _NOISE * np.exp(exponent) + other))
             parts = [_columns(ratio, sample, *shape) * time ** (k + 1) for k, shape in enumerate(shapes)]
             blocks.append(np.concatenate(parts, axis=1))
@@ -155,10 +165,10 @@ def _early_density(ratio: float, earliest: float, t: Array, start: Array, end: A
 
 
 def _sample(ratio: float, longest: float, count: int, seed: int) -> _Sample:
-    """Draws geodesics up to a length in units of a; derivatives of the flow by the complex step, without error."""
+    """Draws geodesics up to a length in units of s; derivatives of the flow by the complex step, without error."""
     generator = np.random.default_rng(seed)
     first, direction = generator.uniform(-math.pi, math.pi, (2, count))
-    length = longest * ratio * np.sqrt(generator.uniform(0, 1, count))
+    length = longest * narrowest(ratio) * np.sqrt(generator.uniform(0, 1, count))
     radius = 1 + ratio * np.cos(first)
     rate = np.stack([length * np.cos(direction) / ratio, length * np.sin(direction) / radius], axis=-1)
     turn = flow_in_numpy(ratio, first, rate)
@@ -168,14 +178,8 @@ def _sample(ratio: float, longest: float, count: int, seed: int) -> _Sample:
     return _Sample(first, turn, length, np.log(spread * (1 + ratio * np.cos(first + turn[:, 0])) / radius))
 
 
-def _scaled(ratio: float, sample: _Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    middle = sample.first + sample.turn[:, 0] / 2
-    two = (1 + ratio * np.cos(middle)) / ratio * sample.turn[:, 1]
-    return middle, (sample.turn[:, 0] / _REACH) ** 2, (two / _REACH) ** 2
-
-
 def _columns(ratio: float, sample: _Sample, powers: tuple | list, cosines: int) -> np.ndarray:
-    middle, one, two = _scaled(ratio, sample)
+    middle, one, two = _variables(ratio, sample.first, sample.turn, np)
     waves = np.cos(np.outer(middle, np.arange(cosines)))
     monomials = np.stack([one**i * two**j for i, j in powers], axis=-1)
     return (waves[:, :, None] * monomials[:, None]).reshape(len(middle), -1)

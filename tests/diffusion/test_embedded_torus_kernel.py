@@ -122,10 +122,11 @@ def test_early_density_against_ball_arithmetic(time, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("radii", "early"), [((3.0, 0.3), 1e-6), ((2.0, 1.0), 4e-5), ((3.0, 2.1), 5e-3)], ids=str)
+@pytest.mark.parametrize(("radii", "early"), [((3.0, 0.3), 1e-6), ((2.0, 1.0), 4e-5), ((3.0, 2.1), 1e-3)], ids=str)
 def test_density_of_other_tori(radii, early, dtype):
+    least = min(radii[1], radii[0] - radii[1])
     for time in (0.09, 0.15, 1.0):
-        error, _ = against_the_oracle(time * radii[1] ** 2, radii, dtype)
+        error, _ = against_the_oracle(time * least**2, radii, dtype)
         assert np.max(error) < max(2e-5, early if time < FIRST else 0)
 
 
