@@ -20,13 +20,7 @@ def load(path):
 
 @pytest.fixture(scope="module")
 def tables():
-    # Its flags are those of a program, and required there.
-    from absl import flags
-
-    module = load(EXPERIMENTS / "dvae" / "tables.py")
-    yield module
-    for name in list(flags.FLAGS.flags_by_module_dict().get(module.__name__, [])):
-        delattr(flags.FLAGS, name.name)
+    return load(EXPERIMENTS / "dvae" / "rows.py")
 
 
 @pytest.mark.parametrize("table", ["1", "2"])

@@ -53,7 +53,7 @@ def test_help_says_how_to_use_it():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give --config=FILE.py, such as configs/dvae_mnist.py"),
+        ([], "give --config=FILE.py, such as configs/dvae_genus_two.py"),
         (["--config=configs/dvae_tours.py"], "known are configs/dvae_torus.py"),
         (["--config=configs/dvae_torus.py:fast"], "'quick' or none, got 'fast'"),
         (["--config=configs/dvae_torus.py"], "give --workdir=FOLDER"),
