@@ -77,8 +77,8 @@ def draw(key: jax.Array, count: int) -> jax.Array:
 def geomstats_projections() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Projections of geomstats' spaces, vectorised over particles; empty where it is not installed."""
     try:
-        from geomstats.geometry.hypersphere import Hypersphere
-        from geomstats.geometry.special_orthogonal import SpecialOrthogonal
+        from geomstats.geometry.hypersphere import Hypersphere  # pyright: ignore[reportMissingImports]
+        from geomstats.geometry.special_orthogonal import SpecialOrthogonal  # pyright: ignore[reportMissingImports]
     except ImportError:
         return {}
     sphere, circle, rotations = Hypersphere(2), Hypersphere(1), SpecialOrthogonal(3)

@@ -102,7 +102,7 @@ def against_the_oracle(t, radii, dtype):
     return np.abs(np.expm1(np.clip(np.array(value, float) - expected, -5, 5)))[known], expected[known]
 
 
-@pytest.mark.parametrize("time", [0.25, 0.6, 2.5])
+@pytest.mark.parametrize("time", [0.6, 2.5])
 def test_density_against_ball_arithmetic(time, dtype):
     error, expected = against_the_oracle(time * A**2, (C, A), dtype)
     assert np.sum(expected < -22) > 30
@@ -113,7 +113,7 @@ def test_density_against_ball_arithmetic(time, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("time", [0.03, 0.06, 0.099, 0.101, 0.16])
+@pytest.mark.parametrize("time", [0.03, 0.06, 0.099, 0.101, 0.16, 0.25])
 def test_early_density_against_ball_arithmetic(time, dtype):
     error, expected = against_the_oracle(time * A**2, (C, A), dtype)
     assert np.max(error) < (2e-5 if dtype == jnp.float32 else 4e-6)
@@ -186,7 +186,7 @@ def test_density_against_a_random_walk():
     del q
 
 
-@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"], indirect=True)
+@pytest.mark.slow
 def test_derivatives(dtype):
     """Finite everywhere; forward as reverse; by differences where the points are apart."""
     z = place(np.array([0.4, 2.0]), np.array([0.2, -1.0]), dtype)

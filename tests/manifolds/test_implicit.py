@@ -278,6 +278,7 @@ def test_uniform_law_of_codimension_two():
         assert abs(value.mean()) < 4 * value.std() / math.sqrt(count)
 
 
+@pytest.mark.slow
 def test_genus_two_has_euler_characteristic_minus_two():
     """Gauss and Bonnet: the integral of Sc / 2 is 2 pi chi = -4 pi."""
     count = 20_000
