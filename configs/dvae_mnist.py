@@ -52,6 +52,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.manifold.surface = config_dict.placeholder(str)  # implicit: genus_two
 
     config.model = ConfigDict()
+    config.model.net = "mlp"  # or conv, circular_conv; widths below are then channels
     config.model.encoder_widths = (512, 512, 512)
     config.model.decoder_widths = (512, 512)
     config.model.likelihood = "gaussian"  # unit variance; or gaussian_learned_variance, bernoulli

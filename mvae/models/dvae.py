@@ -16,11 +16,12 @@ from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.models.head_init import fit_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
-from mvae.nets import MLPDecoder, MLPEncoder
-from mvae.nets.mlp import HEAD
+from mvae.nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from mvae.nets.head import HEAD
 
 KL_METHODS = ("exact", "asymptotic")
 SAMPLERS = ("walk", "exact")
+NETS = ("mlp", "conv", "circular_conv")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
@@ -31,8 +32,10 @@ class DVAEConfig:
     Attributes:
         manifold: The latent space; Euclidean space makes the usual VAE with one variance for all directions.
         image_shape: (height, width, channels).
-        encoder_widths: Hidden layers of the encoder.
-        decoder_widths: Hidden layers of the decoder.
+        net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
+            are periodic.
+        encoder_widths: Widths of the hidden layers of the encoder, for convolutions their channels.
+        decoder_widths: The same of the decoder, from the latent space on.
         likelihood: One of `mvae.models.likelihood.LIKELIHOODS`.
         sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
             with the law of Brownian motion itself, where the manifold has it.
@@ -52,6 +55,7 @@ class DVAEConfig:
 
     manifold: Manifold
     image_shape: tuple[int, int, int]
+    net: str
     encoder_widths: tuple[int, ...]
     decoder_widths: tuple[int, ...]
     likelihood: str
@@ -66,6 +70,8 @@ class DVAEConfig:
     capacity_steps: int | None
 
     def __post_init__(self):
+        if self.net not in NETS:
+            raise ValueError(f"net must be one of {', '.join(NETS)}, got {self.net!r}")
         for name in ("encoder_widths", "decoder_widths"):
             widths = getattr(self, name)
             if not widths or any(width < 1 for width in widths):
@@ -105,6 +111,18 @@ class DVAEConfig:
         return self.min_capacity + risen * (self.max_capacity - self.min_capacity)
 
 
+def _nets(config: DVAEConfig) -> tuple[MLPEncoder | ConvEncoder, MLPDecoder | ConvDecoder]:
+    """Returns encoder and decoder; the decoder is even where latent points are known up to their sign."""
+    ambient_dim, log_time = config.manifold.ambient_dim, math.log(config.initial_time)
+    even = isinstance(config.manifold, ProjectiveSpace)
+    if config.net == "mlp":
+        encoder = MLPEncoder(config.encoder_widths, ambient_dim, log_time)
+        return encoder, MLPDecoder(config.decoder_widths, config.image_shape, even)
+    padding = "CIRCULAR" if config.net == "circular_conv" else "SAME"
+    encoder = ConvEncoder(config.encoder_widths, ambient_dim, log_time, padding)
+    return encoder, ConvDecoder(config.decoder_widths, config.image_shape, even, padding)
+
+
 def dvae(config: DVAEConfig) -> Model:
     """Builds the ΔVAE.
 
@@ -121,8 +139,7 @@ def dvae(config: DVAEConfig) -> Model:
         The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
     """
     manifold = config.manifold
-    encoder = MLPEncoder(config.encoder_widths, manifold.ambient_dim, math.log(config.initial_time))
-    decoder = MLPDecoder(config.decoder_widths, config.image_shape, even=isinstance(manifold, ProjectiveSpace))
+    encoder, decoder = _nets(config)
     encoder_apply: Apply = encoder.apply
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()

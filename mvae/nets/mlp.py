@@ -1,29 +1,16 @@
 """Multi-layer perceptrons, the networks of the ΔVAE paper (dvae.md, section 4)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-HEAD = "head"
-
-
-def _point_then_zeros(key: Key[Array, ""], shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:
-    """Initial kernel of the head: that of a Dense layer for the point, zero for the time."""
-    width, outputs = shape
-    point = nn.initializers.lecun_normal()(key, (width, outputs - 1), dtype)
-    return jnp.pad(point, ((0, 0), (0, 1)))
+from mvae.nets.head import dense_head, point_and_log_time
 
 
 class MLPEncoder(nn.Module):
     """Maps pictures to a point of ambient space and a log time; all layers but the last are shared.
-
-    The head has n columns for the point and one for the time, whose kernel starts at zero: log t starts at the
-    same value for every picture. Its output is divided by the root of the width k: Adam moves all k of its
-    weights at once, and a log time that moves by units a step runs off to where the posterior is uniform and
-    no gradient leads back.
 
     Attributes:
         widths: Width of each hidden layer (ReLU).
@@ -38,7 +25,7 @@ class MLPEncoder(nn.Module):
     def setup(self):
         """Names the layers."""
         self.layers = [nn.Dense(width) for width in self.widths]
-        self.head = nn.Dense(self.ambient_dim + 1, kernel_init=_point_then_zeros, name=HEAD)
+        self.head = dense_head(self.ambient_dim)
 
     def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
         """Returns the last hidden layer, (b, k)."""
@@ -50,9 +37,7 @@ class MLPEncoder(nn.Module):
     def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, " b"]]:
         """Returns the point before projection, (b, n), and the log time, (b,)."""
         hidden = self.hidden(image)
-        output = self.head(hidden)
-        log_time = self.initial_log_time + output[:, -1] / jnp.sqrt(hidden.shape[-1])
-        return output[:, :-1], log_time
+        return point_and_log_time(self.head(hidden), hidden.shape[-1], self.initial_log_time)
 
 
 class MLPDecoder(nn.Module):

@@ -15,6 +15,7 @@ SHAPE = (2, 2, 1)
 CONFIG = DVAEConfig(
     manifold=FlatTorus(2),
     image_shape=SHAPE,
+    net="mlp",
     encoder_widths=(16, 16),
     decoder_widths=(16,),
     likelihood="gaussian",
@@ -169,6 +170,7 @@ def test_samples_are_pictures_of_prior_points():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"net": "dense"}, "net must be one of mlp, conv, circular_conv"),
         ({"encoder_widths": ()}, "encoder_widths"),
         ({"decoder_widths": (8, 0)}, "decoder_widths"),
         ({"likelihood": "laplace"}, "likelihood must be one of gaussian"),

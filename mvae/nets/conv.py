@@ -1,0 +1,80 @@
+"""Convolutional networks: layers of 4 × 4 filters with stride 2, and the same backwards."""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from mvae.nets.head import dense_head, point_and_log_time
+
+KERNEL = (4, 4)
+STRIDES = (2, 2)
+PADDINGS = ("SAME", "CIRCULAR")
+
+
+class ConvEncoder(nn.Module):
+    """Maps pictures to a point of ambient space and a log time; every layer halves height and width.
+
+    Attributes:
+        channels: Channels of each layer (4 × 4 filters, stride 2, ReLU).
+        ambient_dim: Dimension n of the space the manifold lies in.
+        initial_log_time: Log time at initialisation.
+        padding: "SAME" for zeros around the picture, "CIRCULAR" for a picture that is periodic.
+    """
+
+    channels: Sequence[int]
+    ambient_dim: int
+    initial_log_time: float
+    padding: str = "SAME"
+
+    def setup(self):
+        """Names the layers."""
+        self.layers = [nn.Conv(channels, KERNEL, STRIDES, self.padding) for channels in self.channels]
+        self.head = dense_head(self.ambient_dim)
+
+    def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+        """Returns the last layer, flat, (b, k)."""
+        hidden = image
+        for layer in self.layers:
+            hidden = nn.relu(layer(hidden))
+        return hidden.reshape(hidden.shape[0], -1)
+
+    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, " b"]]:
+        """Returns the point before projection, (b, n), and the log time, (b,)."""
+        hidden = self.hidden(image)
+        return point_and_log_time(self.head(hidden), hidden.shape[-1], self.initial_log_time)
+
+
+class ConvDecoder(nn.Module):
+    """Maps points of the manifold, in ambient coordinates, to pictures (no nonlinearity at the end).
+
+    A dense layer to the smallest pictures, then transposed convolutions (4 × 4 filters, stride 2) that double
+    height and width; what exceeds the picture, where its sides are not multiples of 2^layers, is cut off.
+
+    Attributes:
+        channels: Channels before each transposed convolution (ReLU), from the smallest pictures on.
+        image_shape: (height, width, channels) of the picture.
+        even: Whether the decoder is even, f(-z) = f(z), by construction, as in `MLPDecoder`.
+        padding: "SAME" for pictures with borders, "CIRCULAR" for periodic ones.
+    """
+
+    channels: Sequence[int]
+    image_shape: tuple[int, int, int]
+    even: bool = False
+    padding: str = "SAME"
+
+    @nn.compact
+    def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
+        """Returns the decoded pictures, (b, h, w, c)."""
+        height, width, channels = self.image_shape
+        scale = 2 ** len(self.channels)
+        small = (math.ceil(height / scale), math.ceil(width / scale), self.channels[0])
+        first = nn.Dense(math.prod(small))
+        hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
+        hidden = hidden.reshape(-1, *small)
+        for after in self.channels[1:]:
+            hidden = nn.relu(nn.ConvTranspose(after, KERNEL, STRIDES, self.padding)(hidden))
+        last = nn.ConvTranspose(channels, KERNEL, STRIDES, self.padding, kernel_init=nn.initializers.zeros)
+        return last(hidden)[:, :height, :width]
