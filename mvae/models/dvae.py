@@ -13,14 +13,16 @@ from jaxtyping import Array, Float, Key
 from mvae import diffusion
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk
 from mvae.manifolds import Manifold, ProjectiveSpace
-from mvae.models.head_init import fit_head
+from mvae.models.head_init import fit_principal_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
+from mvae.models.spectral_init import fit_spectral_head
 from mvae.nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from mvae.nets.head import HEAD
 
 KL_METHODS = ("exact", "asymptotic")
 SAMPLERS = ("walk", "exact")
+ENCODER_INITS = ("random", "principal", "spectral")
 NETS = ("mlp", "conv", "circular_conv")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
@@ -41,7 +43,8 @@ class DVAEConfig:
             with the law of Brownian motion itself, where the manifold has it.
         num_walk_steps: Steps N of the walk.
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
-        fit_init: Whether the encoder's last layer starts fitted to a batch, see `head_init.fit_head`.
+        encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
+            of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
             the output of a linear layer, unbounded on both sides.
         beta: Weight of the KL, or of its distance from the capacity.
@@ -62,7 +65,7 @@ class DVAEConfig:
     sampler: str
     num_walk_steps: int
     kl: str
-    fit_init: bool
+    encoder_init: str
     initial_time: float
     beta: float
     min_capacity: float
@@ -80,6 +83,8 @@ class DVAEConfig:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
         if self.kl not in KL_METHODS:
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
+        if self.encoder_init not in ENCODER_INITS:
+            raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.sampler not in SAMPLERS:
@@ -147,9 +152,13 @@ def dvae(config: DVAEConfig) -> Model:
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, head_key, decoder_key = jax.random.split(key, 3)
         encoder_params: Params = encoder.init(encoder_key, batch["image"][:1])
-        if config.fit_init:
-            hidden = encoder_apply(encoder_params, batch["image"], method=encoder.hidden)
-            kernel, bias = fit_head(head_key, manifold, hidden)
+        if config.encoder_init != "random":
+            image = batch["image"]
+            hidden = encoder_apply(encoder_params, image, method=encoder.hidden)
+            if config.encoder_init == "principal":
+                kernel, bias = fit_principal_head(head_key, manifold, hidden)
+            else:
+                kernel, bias = fit_spectral_head(head_key, manifold, hidden, image)
             head = {"kernel": jnp.pad(kernel, ((0, 0), (0, 1))), "bias": jnp.pad(bias, (0, 1))}
             encoder_params = {"params": {**encoder_params["params"], HEAD: head}}
         decoder_params = decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim)))

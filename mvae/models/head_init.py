@@ -14,16 +14,14 @@ SUBSPACE_ITERATIONS = 40
 SPARE_DIRECTIONS = 8
 
 
-def fit_head(
+def fit_principal_head(
     key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"]
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
     """Returns kernel and bias of a linear layer whose output lies around the manifold as the prior does.
 
     With mean μ and covariance U Λ Uᵀ of the hidden layer over a batch, the layer is
     y = (h - μ) U_n Λ_n^(-1/2) σ R: the n leading principal components, brought to the mean variance σ² of the
-    prior's coordinates, and turned by the R in O(n) for which E|y - P(y)|² is smallest. R is found by
-    alternating between the projection P and the orthogonal Procrustes problem
-    max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), from several random starts.
+    prior's coordinates, and turned by the R in O(n) for which E|y - P(y)|² is smallest, see `turn_to_manifold`.
 
     Why: a random layer sends all data near one point of the manifold or folds them over it, and a map that
     starts folded hardly ever unfolds. If some linear image of the hidden layer looks like the manifold, this
@@ -38,16 +36,38 @@ def fit_head(
     Returns:
         kernel (k, n) and bias (n,).
     """
-    n = manifold.ambient_dim
     moment_key, subspace_key, start_key = jax.random.split(key, 3)
-    draws = manifold.uniform(moment_key, (MOMENT_DRAWS,))
-    scale = jnp.sqrt(jnp.mean(draws**2))
-    directions = _principal_directions(subspace_key, hidden, n)
+    scale = prior_scale(moment_key, manifold)
+    directions = _principal_directions(subspace_key, hidden, manifold.ambient_dim)
     mean = jnp.mean(hidden, axis=0)
-    x = scale * (hidden - mean) @ directions
+    rotations, distances = turn_to_manifold(start_key, manifold, scale * (hidden - mean) @ directions)
+    # Symmetries of the manifold make many starts end equally near: take the first, not the one rounding favours.
+    best = jnp.argmax(distances <= (1 + TIE) * jnp.min(distances))
+    kernel = scale * directions @ rotations[best]
+    return kernel, -mean @ kernel
+
+
+def prior_scale(key: Key[Array, ""], manifold: Manifold) -> Float[Array, ""]:
+    """Returns σ, where σ² is the mean variance of the ambient coordinates under the prior; by sampling."""
+    return jnp.sqrt(jnp.mean(manifold.uniform(key, (MOMENT_DRAWS,)) ** 2))
+
+
+def turn_to_manifold(
+    key: Key[Array, ""], manifold: Manifold, x: Float[Array, "b m"]
+) -> tuple[Float[Array, "r m n"], Float[Array, " r"]]:
+    """Returns matrices R with orthonormal columns that bring x R near the manifold, and the distances E|y - P(y)|².
+
+    Each is the end of an alternation between the projection P and the orthogonal Procrustes problem
+    max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), one for each of `RESTARTS` random starts.
+
+    Args:
+        key: Source of the random starts.
+        manifold: The manifold, of ambient dimension n ≤ m.
+        x: Points, centred.
+    """
 
     def nearest_turn(target):
-        left, _, right = jnp.linalg.svd(x.T @ target)
+        left, _, right = jnp.linalg.svd(x.T @ target, full_matrices=False)
         return left @ right
 
     def turn(start_key):
@@ -55,16 +75,12 @@ def fit_head(
             return nearest_turn(manifold.project(x @ rotation)), None
 
         # Towards noise, not a matrix drawn as such: so the result does not hang on signs and order of the directions.
-        start = nearest_turn(jax.random.normal(start_key, x.shape))
+        start = nearest_turn(jax.random.normal(start_key, (len(x), manifold.ambient_dim)))
         rotation, _ = jax.lax.scan(improve, start, None, length=ITERATIONS)
         y = x @ rotation
         return rotation, jnp.mean(jnp.sum((y - manifold.project(y)) ** 2, axis=-1))
 
-    rotations, distances = jax.vmap(turn)(jax.random.split(start_key, RESTARTS))
-    # Symmetries of the manifold make many starts end equally near: take the first, not the one rounding favours.
-    best = jnp.argmax(distances <= (1 + TIE) * jnp.min(distances))
-    kernel = scale * directions @ rotations[best]
-    return kernel, -mean @ kernel
+    return jax.vmap(turn)(jax.random.split(key, RESTARTS))
 
 
 def _principal_directions(key: Key[Array, ""], hidden: Float[Array, "b k"], n: int) -> Float[Array, "k n"]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 

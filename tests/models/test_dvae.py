@@ -22,7 +22,7 @@ CONFIG = DVAEConfig(
     sampler="walk",
     num_walk_steps=10,
     kl="exact",
-    fit_init=True,
+    encoder_init="principal",
     initial_time=0.1,
     beta=1.0,
     min_capacity=0.0,
@@ -170,6 +170,7 @@ def test_samples_are_pictures_of_prior_points():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"encoder_init": "pca"}, "encoder_init must be one of random, principal, spectral"),
         ({"net": "dense"}, "net must be one of mlp, conv, circular_conv"),
         ({"encoder_widths": ()}, "encoder_widths"),
         ({"decoder_widths": (8, 0)}, "decoder_widths"),
@@ -197,7 +198,7 @@ def ellipse(x):
 @pytest.mark.slow
 def test_implicit_manifold_has_a_gradient():
     manifold = Implicit(ellipse, dim=1, ambient_dim=2)
-    model, params = build(manifold=manifold, kl="asymptotic", fit_init=False, num_walk_steps=2)
+    model, params = build(manifold=manifold, kl="asymptotic", encoder_init="random", num_walk_steps=2)
 
     def loss(params):
         return jnp.mean(model.loss_terms(params, jax.random.key(3), BATCH).loss)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
-from mvae.models.head_init import _principal_directions, fit_head
+from mvae.models.head_init import _principal_directions, fit_principal_head
 
 
 def output(manifold, hidden, seed=0):
-    kernel, bias = fit_head(jax.random.key(seed), manifold, hidden)
+    kernel, bias = fit_principal_head(jax.random.key(seed), manifold, hidden)
     return np.asarray(hidden @ kernel + bias)
 
 
