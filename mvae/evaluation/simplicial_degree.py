@@ -102,9 +102,7 @@ def _liftable(corners: Float[np.ndarray, "simplices k k"]) -> Bool[np.ndarray, "
 def _lift(image: Float[np.ndarray, "n k"], simplices: Int[np.ndarray, "simplices k"]) -> Float[np.ndarray, "n k"]:
     """Representatives that are at acute angles along all edges, where every simplex is liftable."""
     n, k = image.shape
-    i, j = (
-        simplices[:, list(ends)].ravel() for ends in zip(*((a, b) for a in range(k) for b in range(a)), strict=True)
-    )
+    i, j = (simplices[:, ends].ravel() for ends in np.tril_indices(k, -1))
     negative = np.sum(image[i] * image[j], axis=-1) < 0
     # The cover of the graph, vertex v standing for z_v and v + n for -z_v, falls into two parts that are lifts.
     start, end = np.concatenate([i, i + n]), np.concatenate([j + n * negative, j + n * ~negative])
