@@ -3,15 +3,18 @@
 from mvae.evaluation.codes import ambient_codes, angle_codes
 from mvae.evaluation.disentanglement import DciScores, dci, irs, mig, sap
 from mvae.evaluation.fixed_factor import beta_vae_score, factor_vae_score
+from mvae.evaluation.homology import Betti, betti_numbers
 from mvae.evaluation.likelihood import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.topology import Degree, mapping_degree
 
 __all__ = [
+    "Betti",
     "DciScores",
     "Degree",
     "ambient_codes",
     "angle_codes",
     "beta_vae_score",
+    "betti_numbers",
     "dci",
     "evaluate_bound",
     "factor_vae_score",

@@ -1,71 +1,106 @@
-"""Topology of an encoder: the degree of the map from the torus of translations to the latent torus."""
+"""Topology of an encoder: the degree of the map from the space of the factors to the latent space."""
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
 
-from mvae.manifolds import FlatTorus, Manifold
+from mvae.evaluation.simplicial_degree import projective_degree, sphere_degree
+from mvae.evaluation.winding import winding_matrix
+from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
 
 
 class Degree(NamedTuple):
-    """Degree of a map between tori.
+    """Degree of a map from a manifold to itself.
 
     Attributes:
-        degree: Determinant of the winding matrix where the map winds alike along all parallel loops,
-            0 where it does not: such a map is torn somewhere, and has no degree.
-        winding: (2, 2) integers; entry (i, j) says how often latent angle i turns while translation j makes
-            one turn (the most frequent value among the parallel loops).
-        consistent: Share of parallel loops that agree with `winding`, the smaller of the two directions.
+        degree: The degree where `consistent` is 1. 0 where it is not: such a map is torn somewhere, or too steep
+            for the points given.
+        winding: On tori and the circle, (d, d) integers; entry (i, j) says how often latent angle i turns while
+            factor j makes one turn (the most frequent value among the parallel loops). None on the other manifolds.
+        consistent: On tori, share of parallel loops that agree with `winding`, the smallest of all directions. On a
+            circle, share of steps shorter than a quarter turn. On the other manifolds, share of the simplices
+            between neighbouring points whose corners have images within less than a quarter turn of one another.
     """
 
     degree: int
-    winding: np.ndarray
+    winding: np.ndarray | None
     consistent: float
 
 
-def _turns(angles: Float[np.ndarray, "loops points d"]) -> np.ndarray:
-    """Turns of each angle along closed loops, (loops, d), by summing the shortest way from point to point."""
-    steps = np.roll(angles, -1, axis=1) - angles
-    shortest = (steps + np.pi) % (2 * np.pi) - np.pi
-    return np.rint(shortest.sum(axis=1) / (2 * np.pi)).astype(int)
+def _check_finite(name: str, x: np.ndarray) -> None:
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(x))} entries that are not")
 
 
-def _most_frequent(rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """The most frequent row and its share."""
-    values, counts = np.unique(rows, axis=0, return_counts=True)
-    return values[counts.argmax()], float(counts.max() / len(rows))
+def _torus_degree(d: int, z: ArrayLike) -> Degree:
+    z = np.asarray(z, dtype=np.float64)
+    if z.ndim != d + 1 or z.shape[-1] != 2 * d or min(z.shape[:-1]) < 8:
+        grid = ", ".join("nm"[:d] if d < 3 else ("n1", "...", f"n{d}"))
+        raise ValueError(f"z must have shape ({grid}, {2 * d}) with {grid} of at least 8, got {z.shape}")
+    _check_finite("z", z)
+    winding, consistent = winding_matrix(np.arctan2(z[..., 1::2], z[..., 0::2]))
+    return Degree(round(np.linalg.det(winding)) if consistent == 1.0 else 0, winding, consistent)
 
 
-def mapping_degree(manifold: Manifold, z: ArrayLike) -> Degree:
-    """Returns the degree of an encoder from translations (a, b) to a flat torus.
+def _points(name: str, x: ArrayLike, manifold: Manifold) -> Float[np.ndarray, "n k"]:
+    points = np.asarray(x, dtype=np.float64)
+    if points.ndim != 2 or points.shape[-1] != manifold.ambient_dim:
+        raise ValueError(f"{name} must have shape (n, {manifold.ambient_dim}), got {points.shape}")
+    _check_finite(name, points)
+    manifold.check_on(name, jnp.asarray(points))
+    if isinstance(manifold, SO3):
+        return Rotation.from_matrix(points.reshape(-1, 3, 3)).as_quat()
+    return points / np.linalg.norm(points, axis=-1, keepdims=True)
 
-    A map of tori turns latent angle i by W_ij turns along translation j; its degree is det W, and it is
-    homotopic to a homeomorphism exactly if det W = ±1. A network followed by a projection is continuous but
-    where the network's output meets the centre of a circle; around such a point parallel loops wind
-    differently, which `consistent` < 1 tells.
+
+def mapping_degree(manifold: Manifold, z: ArrayLike, source: ArrayLike | None = None) -> Degree:
+    """Returns the degree of an encoder from factors that form a manifold to latents on the same manifold.
+
+    The degree counts how often the map covers a generic point, with orientation. A map of one of these manifolds to
+    itself is homotopic to a homeomorphism exactly if its degree is ±1.
+
+    - FlatTorus(d): latent angle i turns by W_ij turns along factor j, and the degree is det W. A network followed by
+      a projection is continuous but where the network's output meets the centre of a circle; around such a point
+      parallel loops wind differently, which `consistent` < 1 tells. The circle Sphere(1) is treated as FlatTorus(1).
+    - Sphere(d), d ≥ 2: the source is triangulated and the degree counted by simplicial approximation.
+    - ProjectiveSpace(d), d ≥ 2: the same for the lift of the map to S^d. Representatives may be chosen at will, of
+      source and image. A map that is the identity on the fundamental group has an odd degree, one that is trivial
+      there an even one. For even d, where RP^d has no orientation, the absolute value is returned.
+    - SO3: the same, as RP^3; for instance n for taking the n-th power of a rotation.
+
+    Simplicial degrees are those of the encoder if it takes the neighbourhood of each point, as far as the points
+    around it, to within a quarter turn. What it does between the points is not seen.
 
     Args:
-        manifold: FlatTorus(2).
-        z: Encoded pictures on a periodic grid of translations, (n, m, 4): axis 0 runs through a, axis 1
-            through b, neither endpoint repeated. n, m ≥ 8, fine enough that no latent angle moves by half a
-            turn between neighbours.
+        manifold: FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3.
+        z: Encoded pictures. For FlatTorus(d) on a periodic grid of the d factors, (n1, ..., nd, 2d): axis j runs
+            once through factor j, endpoint not repeated. For the circle likewise, (n, 2). All n are at least 8, and
+            so large that no latent angle moves by half a turn between neighbours. Else (n, ambient_dim).
+        source: For the manifolds without a grid, the points of the manifold that were encoded, in the order of z,
+            (n, ambient_dim), on the unit sphere whatever the radius of the latent one. They may be scattered, and
+            must leave no gap on the sphere of a radius of 45 degrees or more. None for tori and the circle.
 
     Raises:
-        ValueError: For another manifold, another shape or values that are not finite.
+        ValueError: For another manifold, a wrong shape, values that are not finite, points off the manifold, a
+            source that is too sparse, lacking or not wanted.
     """
-    if manifold != FlatTorus(2):
-        raise ValueError(f"manifold must be FlatTorus(2), got {manifold}")
-    z = np.asarray(z, dtype=np.float64)
-    if z.ndim != 3 or z.shape[-1] != 4 or min(z.shape[:2]) < 8:
-        raise ValueError(f"z must have shape (n, m, 4) with n, m of at least 8, got {z.shape}")
-    if not np.isfinite(z).all():
-        raise ValueError("z must be finite")
-    angles = np.arctan2(z[..., 1::2], z[..., 0::2])
-    along_a, share_a = _most_frequent(_turns(angles.transpose(1, 0, 2)))
-    along_b, share_b = _most_frequent(_turns(angles))
-    winding = np.stack([along_a, along_b], axis=1)
-    consistent = min(share_a, share_b)
-    determinant = int(winding[0, 0] * winding[1, 1] - winding[0, 1] * winding[1, 0])
-    return Degree(determinant if consistent == 1.0 else 0, winding, consistent)
+    if isinstance(manifold, FlatTorus) or (isinstance(manifold, Sphere) and manifold.dim == 1):
+        if source is not None:
+            raise ValueError(f"source must be None for {manifold}, whose factors are on a grid")
+        return _torus_degree(manifold.dim, z)
+    if not isinstance(manifold, Sphere | ProjectiveSpace | SO3) or manifold.dim == 1:
+        known = "FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3"
+        raise ValueError(f"manifold must be {known}, got {manifold}")
+    if source is None:
+        raise ValueError(f"source must be given for {manifold}: the points that were encoded")
+    image = _points("z", z, manifold)
+    points = _points("source", source, Sphere(manifold.dim) if isinstance(manifold, Sphere) else manifold)
+    if len(points) != len(image):
+        raise ValueError(f"source must have as many points as z, {len(image)}, got {len(points)}")
+    of = sphere_degree if isinstance(manifold, Sphere) else projective_degree
+    degree, consistent = of(points, image)
+    return Degree(degree, None, consistent)

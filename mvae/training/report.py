@@ -43,7 +43,7 @@ def _degree(experiment: Experiment, params: Params) -> dict[str, Any]:
     degree = mapping_degree(experiment.model.manifold, _encode_rows(experiment, params, rows).reshape(n, n, -1))
     return {
         "degree": degree.degree,
-        "winding": degree.winding.tolist(),
+        "winding": None if degree.winding is None else degree.winding.tolist(),
         "winding_consistent": degree.consistent,
         "captured": float(abs(degree.degree) == 1),
     }

@@ -50,7 +50,7 @@ def test_degree_of_a_composition_is_the_product():
 @pytest.mark.parametrize(
     ("manifold", "z", "message"),
     [
-        (Sphere(2), torus(A, B), "manifold must be FlatTorus"),
+        (Sphere(2), torus(A, B), "source must be given"),
         (FlatTorus(2), torus(A, B)[:4], "shape"),
         (FlatTorus(2), torus(A), "shape"),
         (FlatTorus(2), torus(A, B) * np.nan, "finite"),
