@@ -176,7 +176,7 @@ def full_grid(dataset: Dataset) -> Rows:
       ValueError: if a combination is missing or there twice.
     """
     both = {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
-    cells = np.ravel_multi_index(tuple(np.asarray(both["factors"]).T), dataset.factor_sizes)
+    cells = np.asarray(np.ravel_multi_index(tuple(np.asarray(both["factors"]).T), dataset.factor_sizes))
     order = np.argsort(cells)
     if not np.array_equal(cells[order], np.arange(math.prod(dataset.factor_sizes))):
         raise ValueError(f"{dataset.name} does not have every combination of {dataset.factor_names} once")

@@ -74,7 +74,7 @@ def turntable(
     if isinstance(max_elevation, bool) or not isinstance(max_elevation, int | float) or not 0 < max_elevation <= 180:
         raise UsageError(f"data option max_elevation={max_elevation!r}: must be a number of degrees in (0, 180]")
     elevations, azimuths = elevation_angles(num_elevations, max_elevation), _all_round(num_azimuths)
-    factors = np.stack(np.indices((num_elevations, num_azimuths)), axis=-1).reshape(-1, 2)
+    factors = np.indices((num_elevations, num_azimuths)).reshape(2, -1).T
     turns = rotations(elevations[factors[:, 0]], azimuths[factors[:, 1]])
     images = render_views(named_mesh(mesh, dir), turns, size)
     is_test = factors.sum(axis=1) % test_every == test_every - 1
