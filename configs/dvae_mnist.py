@@ -37,7 +37,11 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.max_frequency = config_dict.placeholder(int)  # fourier_picture: N
     config.data.gamma = config_dict.placeholder(float)  # fourier_picture: discount of higher frequencies
     config.data.object = config_dict.placeholder(int)  # coil20: the one object to keep, 1 to 20
-    config.data.test_every = config_dict.placeholder(int)  # coil20: every how many angles one is kept for the test
+    config.data.test_every = config_dict.placeholder(int)  # coil20, turntable: one view in so many is for the test
+    config.data.mesh = config_dict.placeholder(str)  # turntable: blob, horn, bunny or a file NAME.obj in dir
+    config.data.num_azimuths = config_dict.placeholder(int)  # turntable
+    config.data.num_elevations = config_dict.placeholder(int)  # turntable
+    config.data.max_elevation = config_dict.placeholder(float)  # turntable: degrees; 180 for the full turn
 
     if quick:
         config.data.num_test = 2000

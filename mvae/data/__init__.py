@@ -12,6 +12,7 @@ from mvae.data.mnist import mnist
 from mvae.data.pictures import fourier_pictures, simple_pictures
 from mvae.data.shapes3d import shapes3d
 from mvae.data.smallnorb import smallnorb
+from mvae.data.turntable import turntable
 from mvae.errors import unknown
 
 __all__ = ["BUILDERS", "Dataset", "load"]
@@ -25,6 +26,7 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "shapes3d": shapes3d,
     "simple_picture": simple_pictures,
     "smallnorb": smallnorb,
+    "turntable": turntable,
 }
 
 

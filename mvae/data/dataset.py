@@ -17,7 +17,8 @@ class Dataset(NamedTuple):
 
     A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
     int32 `(B,)`, for digits and for known factors; `"translation"`, float32 `(B, 2)` in radians, for translated
-    pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"`, float32 `(B,)` in radians, for known factors.
+    pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in radians, for known
+    factors.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.

@@ -162,3 +162,22 @@ def make_dataset(
 def render(rows: Rows) -> Batch:
     """Returns images in [0, 1] from images of bytes: x / 255, float32, and the other entries as they are."""
     return rows | {"image": rows["image"].astype(jnp.float32) / 255.0}
+
+
+def full_grid(dataset: Dataset) -> Rows:
+    """Returns the rows of training and test set together, in the order of their factors, the last one fastest.
+
+    Reshaped to `(*dataset.factor_sizes, ...)` they are a grid, such as the degree of an encoder is computed on.
+
+    Args:
+      dataset: data with known factors of which every combination is there once, as of `turntable`.
+
+    Raises:
+      ValueError: if a combination is missing or there twice.
+    """
+    both = {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
+    cells = np.asarray(np.ravel_multi_index(tuple(np.asarray(both["factors"]).T), dataset.factor_sizes))
+    order = np.argsort(cells)
+    if not np.array_equal(cells[order], np.arange(math.prod(dataset.factor_sizes))):
+        raise ValueError(f"{dataset.name} does not have every combination of {dataset.factor_names} once")
+    return {name: array[order] for name, array in both.items()}

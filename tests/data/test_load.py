@@ -15,6 +15,7 @@ WRITERS = {
     "shapes3d": lambda folder: factor_files.write_shapes3d(folder / "3dshapes.h5"),
     "smallnorb": factor_files.write_smallnorb,
 }
+KNOWN_FACTORS = (*WRITERS, "turntable")
 
 
 @pytest.fixture(params=sorted(BUILDERS))
@@ -22,6 +23,8 @@ def dataset(request, digit_files, tmp_path, small_sizes):
     options = {"size": 12, "num_train": 30}
     if request.param == "mnist":
         options = {"dir": str(digit_files.folder)}
+    elif request.param == "turntable":
+        options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
     elif request.param in WRITERS:
         if request.param == "shapes3d":
             pytest.importorskip("h5py")
@@ -45,14 +48,14 @@ def test_every_data_set_keeps_the_contract(dataset):
     assert batch["image"].dtype == jnp.float32
     assert jnp.array_equal(batch["image"][0], batch["image"][2])
     assert not jnp.array_equal(batch["image"][0], batch["image"][1])
-    if dataset.name in WRITERS:
+    if dataset.name in KNOWN_FACTORS:
         assert batch["factors"].shape == (4, len(dataset.factor_names))
         assert batch["factors"].dtype == jnp.int32
         for factors in (dataset.train["factors"], dataset.test["factors"]):
             assert jnp.all((factors >= 0) & (factors < jnp.array(dataset.factor_sizes)))
     else:
         assert (dataset.factor_names, dataset.factor_sizes) == ((), ())
-    if dataset.name == "mnist" or dataset.name in WRITERS:
+    if dataset.name == "mnist" or dataset.name in KNOWN_FACTORS:
         assert batch["label"].shape == (4,)
         assert batch["label"].dtype == jnp.int32
     else:
