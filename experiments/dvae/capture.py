@@ -5,10 +5,10 @@
     python experiments/dvae/capture.py --frequencies=0 --gammas=1 --pictures=100 --workdir=runs/capture
 
 A cell of the map is a highest frequency N and a discount γ of `mvae.data.pictures.fourier_picture`; N = 0 stands for
-the simple picture. Every cell has as many runs as `--pictures`, each with its own picture, start and noise, the same ones
+the simple picture. Every cell has as many runs as `--pictures`, each with its own picture, start and noise, the same
 for every recipe. The runs of a cell are one program; what a cell gave is one file in the workdir, and a cell that is
-there is not run again. `--render` trains nothing. Prints, per recipe, the share of captured runs with its 95 % interval
-(Clopper-Pearson), and draws the map of each recipe that has more than one frequency.
+there is not run again. `--render` trains nothing. Prints, per recipe, the share of captured runs with its 95 %
+interval (Clopper-Pearson), and draws the map of each recipe that has more than one frequency.
 """
 
 import logging
