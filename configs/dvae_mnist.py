@@ -83,4 +83,5 @@ def get_config(arg: str = "") -> ConfigDict:
     config.evaluation.bound_samples = 10
     config.evaluation.batch_size = 100
     config.evaluation.degree_grid = 64
+    config.evaluation.scores = ()  # of data with known factors: mig, sap, dci, irs, beta_vae, factor_vae
     return config

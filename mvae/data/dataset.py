@@ -28,6 +28,7 @@ class Dataset(NamedTuple):
       image_shape: `(height, width, channels)` of `"image"`.
       factor_names: names of the columns of `"factors"`; empty where no factors are known.
       factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
+      periodic_factors: the factors that are angles, in equal steps all the way round.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dataset(NamedTuple):
     image_shape: tuple[int, int, int]
     factor_names: tuple[str, ...] = ()
     factor_sizes: tuple[int, ...] = ()
+    periodic_factors: tuple[str, ...] = ()
 
     @property
     def num_train(self) -> int:

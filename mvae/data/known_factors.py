@@ -156,6 +156,7 @@ def make_dataset(
         image_shape=(height, width, channels),
         factor_names=names,
         factor_sizes=tuple(sizes.values()),
+        periodic_factors=(azimuth,) if azimuth else (),
     )
 
 
@@ -164,20 +165,28 @@ def render(rows: Rows) -> Batch:
     return rows | {"image": rows["image"].astype(jnp.float32) / 255.0}
 
 
-def full_grid(dataset: Dataset) -> Rows:
-    """Returns the rows of training and test set together, in the order of their factors, the last one fastest.
+def all_rows(dataset: Dataset) -> Rows:
+    """Returns the rows of the training set and after them those of the test set."""
+    return {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
 
-    Reshaped to `(*dataset.factor_sizes, ...)` they are a grid, such as the degree of an encoder is computed on.
+
+def full_grid(dataset: Dataset, factors: Sequence[str] | None = None) -> Rows:
+    """Returns the rows of training and test set together, in the order of some factors, the last one fastest.
+
+    Reshaped to the sizes of these factors they are a grid, such as the degree of an encoder is computed on.
 
     Args:
       dataset: data with known factors of which every combination is there once, as of `turntable`.
+      factors: names of the factors; None for all.
 
     Raises:
       ValueError: if a combination is missing or there twice.
     """
-    both = {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
-    cells = np.asarray(np.ravel_multi_index(tuple(np.asarray(both["factors"]).T), dataset.factor_sizes))
+    rows, names = all_rows(dataset), dataset.factor_names if factors is None else tuple(factors)
+    columns = [dataset.factor_names.index(name) for name in names]
+    sizes = tuple(dataset.factor_sizes[column] for column in columns)
+    cells = np.asarray(np.ravel_multi_index(tuple(np.asarray(rows["factors"]).T[columns]), sizes))
     order = np.argsort(cells)
-    if not np.array_equal(cells[order], np.arange(math.prod(dataset.factor_sizes))):
-        raise ValueError(f"{dataset.name} does not have every combination of {dataset.factor_names} once")
-    return {name: array[order] for name, array in both.items()}
+    if not np.array_equal(cells[order], np.arange(math.prod(sizes))):
+        raise ValueError(f"{dataset.name} does not have every combination of {names} once")
+    return {name: array[order] for name, array in rows.items()}

@@ -85,7 +85,9 @@ def turntable(
     def with_elevation(rows: Rows) -> Rows:
         return rows | {"elevation": jnp.asarray(elevations, jnp.float32)[rows["label"]]}
 
-    return dataset._replace(train=with_elevation(dataset.train), test=with_elevation(dataset.test))
+    periodic = ("elevation", "azimuth") if max_elevation == _FULL_TURN and num_elevations > 1 else ("azimuth",)
+    train, test = with_elevation(dataset.train), with_elevation(dataset.test)
+    return dataset._replace(train=train, test=test, periodic_factors=periodic)
 
 
 def elevation_angles(num: int, max_elevation: float) -> np.ndarray:

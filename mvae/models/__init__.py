@@ -2,5 +2,6 @@
 
 from mvae.models.dvae import DVAEConfig, dvae
 from mvae.models.model import LossTerms, Model, Posterior
+from mvae.models.vae import VAEConfig, vae
 
-__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "dvae"]
+__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "VAEConfig", "dvae", "vae"]

@@ -17,28 +17,22 @@ from mvae.models.head_init import fit_principal_head
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
 from mvae.models.spectral_init import fit_spectral_head
-from mvae.nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from mvae.models.variational import VariationalConfig
+from mvae.nets import build_nets
 from mvae.nets.head import HEAD
 
 KL_METHODS = ("exact", "asymptotic")
 SAMPLERS = ("walk", "exact")
 ENCODER_INITS = ("random", "principal", "spectral")
-NETS = ("mlp", "conv", "circular_conv")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
 @dataclasses.dataclass(frozen=True)
-class DVAEConfig:
-    """Everything that makes a ΔVAE apart from the data.
+class DVAEConfig(VariationalConfig):
+    """Everything that makes a ΔVAE apart from the data, beside what `VariationalConfig` has.
 
     Attributes:
         manifold: The latent space; Euclidean space makes the usual VAE with one variance for all directions.
-        image_shape: (height, width, channels).
-        net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
-            are periodic.
-        encoder_widths: Widths of the hidden layers of the encoder, for convolutions their channels.
-        decoder_widths: The same of the decoder, from the latent space on.
-        likelihood: One of `mvae.models.likelihood.LIKELIHOODS`.
         sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
             with the law of Brownian motion itself, where the manifold has it.
         num_walk_steps: Steps N of the walk.
@@ -47,40 +41,19 @@ class DVAEConfig:
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
             the output of a linear layer, unbounded on both sides.
-        beta: Weight of the KL, or of its distance from the capacity.
-        min_capacity: Capacity C at step 0, in nats.
-        max_capacity: Capacity that C rises to, linearly; None for no capacity.
-        capacity_steps: Steps over which it rises; needed with a `max_capacity`.
 
     Raises:
         ValueError: For a value outside the ranges above, naming it.
     """
 
     manifold: Manifold
-    image_shape: tuple[int, int, int]
-    net: str
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
-    likelihood: str
     sampler: str
     num_walk_steps: int
     kl: str
     encoder_init: str
     initial_time: float
-    beta: float
-    min_capacity: float
-    max_capacity: float | None
-    capacity_steps: int | None
 
     def __post_init__(self):
-        if self.net not in NETS:
-            raise ValueError(f"net must be one of {', '.join(NETS)}, got {self.net!r}")
-        for name in ("encoder_widths", "decoder_widths"):
-            widths = getattr(self, name)
-            if not widths or any(width < 1 for width in widths):
-                raise ValueError(f"{name} must be one or more positive widths, got {widths}")
-        if self.likelihood not in LIKELIHOODS:
-            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
         if self.kl not in KL_METHODS:
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
         if self.encoder_init not in ENCODER_INITS:
@@ -91,41 +64,7 @@ class DVAEConfig:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         if self.num_walk_steps < 1:
             raise ValueError(f"num_walk_steps must be at least 1, got {self.num_walk_steps}")
-        if not (math.isfinite(self.beta) and self.beta >= 0):
-            raise ValueError(f"beta must be zero or more, got {self.beta}")
-        if not (math.isfinite(self.min_capacity) and self.min_capacity >= 0):
-            raise ValueError(f"min_capacity must be zero or more, got {self.min_capacity}")
-        if self.max_capacity is not None and not self.min_capacity <= self.max_capacity < math.inf:
-            raise ValueError(f"max_capacity must be at least min_capacity, got {self.max_capacity}")
-        if self.capacity_steps is not None and self.capacity_steps < 1:
-            raise ValueError(f"capacity_steps must be at least 1, got {self.capacity_steps}")
-
-    def capacity(self, step: Array | int | None) -> Array | float:
-        """Capacity C at a step, in nats; the final one for None.
-
-        Raises:
-            ValueError: If no capacity is set, or it rises over an unknown number of steps.
-        """
-        if self.max_capacity is None:
-            raise ValueError("capacity needs max_capacity")
-        if step is None:
-            return self.max_capacity
-        if self.capacity_steps is None:
-            raise ValueError("capacity needs capacity_steps, the steps over which it rises")
-        risen = jnp.minimum(step / self.capacity_steps, 1.0)
-        return self.min_capacity + risen * (self.max_capacity - self.min_capacity)
-
-
-def _nets(config: DVAEConfig) -> tuple[MLPEncoder | ConvEncoder, MLPDecoder | ConvDecoder]:
-    """Returns encoder and decoder; the decoder is even where latent points are known up to their sign."""
-    ambient_dim, log_time = config.manifold.ambient_dim, math.log(config.initial_time)
-    even = isinstance(config.manifold, ProjectiveSpace)
-    if config.net == "mlp":
-        encoder = MLPEncoder(config.encoder_widths, ambient_dim, log_time)
-        return encoder, MLPDecoder(config.decoder_widths, config.image_shape, even)
-    padding = "CIRCULAR" if config.net == "circular_conv" else "SAME"
-    encoder = ConvEncoder(config.encoder_widths, ambient_dim, log_time, padding)
-    return encoder, ConvDecoder(config.decoder_widths, config.image_shape, even, padding)
+        super().__post_init__()
 
 
 def dvae(config: DVAEConfig) -> Model:
@@ -144,7 +83,15 @@ def dvae(config: DVAEConfig) -> Model:
         The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
     """
     manifold = config.manifold
-    encoder, decoder = _nets(config)
+    encoder, decoder = build_nets(
+        config.net,
+        config.encoder_widths,
+        config.decoder_widths,
+        config.image_shape,
+        ambient_dim=manifold.ambient_dim,
+        initial_log_time=math.log(config.initial_time),
+        even=isinstance(manifold, ProjectiveSpace),
+    )
     encoder_apply: Apply = encoder.apply
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()
@@ -166,7 +113,7 @@ def dvae(config: DVAEConfig) -> Model:
 
     def encode(params: Params, image: Array) -> Posterior:
         point, log_time = encoder_apply(params["encoder"], image)
-        return Posterior(manifold.project(point), jnp.exp(log_time))
+        return Posterior(manifold.project(point), jnp.exp(log_time[:, 0]))
 
     def decode(params: Params, z: Array) -> Array:
         return likelihood.mean(decoder_apply(params["decoder"], z))
@@ -185,8 +132,7 @@ def dvae(config: DVAEConfig) -> Model:
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
         kl = kl_to_uniform(manifold, q.time, q.location, method=config.kl)
         mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
-        excess = kl if config.max_capacity is None else jnp.abs(kl - config.capacity(step))
-        loss = reconstruction + config.beta * excess
+        loss = config.loss(reconstruction, kl, step)
         return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, q.time)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:

@@ -43,7 +43,8 @@ class Model(NamedTuple):
     Attributes:
         manifold: The latent space.
         init: (key, batch) -> params. May look at the batch (data-dependent initialisation).
-        encode: (params, image) -> Posterior, as it is after training.
+        encode: (params, image) -> q(z | x), as it is after training: a `Posterior`, or another NamedTuple of arrays
+            that begins with `location`, points of the manifold, (b, n).
         decode: (params, z) -> picture, the mean of p(x | z), (b, h, w, c).
         sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
         loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
@@ -55,7 +56,7 @@ class Model(NamedTuple):
 
     manifold: Manifold
     init: Callable[[Key[Array, ""], Batch], Params]
-    encode: Callable[[Params, Float[Array, "b h w c"]], Posterior]
+    encode: Callable[[Params, Float[Array, "b h w c"]], Any]
     decode: Callable[[Params, Float[Array, "b n"]], Float[Array, "b h w c"]]
     sample_posterior: Callable[..., Float[Array, "... n"]]
     loss_terms: Callable[..., LossTerms]

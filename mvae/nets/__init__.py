@@ -1,6 +1,7 @@
-"""Flax networks: encoders to a point and a time, decoders from the latent space to a picture."""
+"""Flax networks: encoders to a point and times, decoders from the latent space to a picture."""
 
+from mvae.nets.build import NETS, build_nets
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
 
-__all__ = ["ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
+__all__ = ["NETS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder", "build_nets"]

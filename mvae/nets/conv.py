@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from mvae.nets.head import dense_head, point_and_log_time
+from mvae.nets.head import dense_head, point_and_log_times
 
 KERNEL = (4, 4)
 STRIDES = (2, 2)
@@ -14,24 +14,26 @@ PADDINGS = ("SAME", "CIRCULAR")
 
 
 class ConvEncoder(nn.Module):
-    """Maps pictures to a point of ambient space and a log time; every layer halves height and width.
+    """Maps pictures to a point of ambient space and log times; every layer halves height and width.
 
     Attributes:
         channels: Channels of each layer (4 × 4 filters, stride 2, ReLU).
         ambient_dim: Dimension n of the space the manifold lies in.
         initial_log_time: Log time at initialisation.
+        num_times: How many log times: one of Brownian motion, or one for each direction.
         padding: "SAME" for zeros around the picture, "CIRCULAR" for a picture that is periodic.
     """
 
     channels: Sequence[int]
     ambient_dim: int
     initial_log_time: float
+    num_times: int = 1
     padding: str = "SAME"
 
     def setup(self):
         """Names the layers."""
         self.layers = [nn.Conv(channels, KERNEL, STRIDES, self.padding) for channels in self.channels]
-        self.head = dense_head(self.ambient_dim)
+        self.head = dense_head(self.ambient_dim, self.num_times)
 
     def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
         """Returns the last layer, flat, (b, k)."""
@@ -40,10 +42,10 @@ class ConvEncoder(nn.Module):
             hidden = nn.relu(layer(hidden))
         return hidden.reshape(hidden.shape[0], -1)
 
-    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, " b"]]:
-        """Returns the point before projection, (b, n), and the log time, (b,)."""
+    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
+        """Returns the point before projection, (b, n), and the log times, (b, num_times)."""
         hidden = self.hidden(image)
-        return point_and_log_time(self.head(hidden), hidden.shape[-1], self.initial_log_time)
+        return point_and_log_times(self.head(hidden), self.ambient_dim, hidden.shape[-1], self.initial_log_time)
 
 
 class ConvDecoder(nn.Module):

@@ -6,26 +6,28 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from mvae.nets.head import dense_head, point_and_log_time
+from mvae.nets.head import dense_head, point_and_log_times
 
 
 class MLPEncoder(nn.Module):
-    """Maps pictures to a point of ambient space and a log time; all layers but the last are shared.
+    """Maps pictures to a point of ambient space and log times; all layers but the last are shared.
 
     Attributes:
         widths: Width of each hidden layer (ReLU).
         ambient_dim: Dimension n of the space the manifold lies in.
         initial_log_time: Log time at initialisation.
+        num_times: How many log times: one of Brownian motion, or one for each direction.
     """
 
     widths: Sequence[int]
     ambient_dim: int
     initial_log_time: float
+    num_times: int = 1
 
     def setup(self):
         """Names the layers."""
         self.layers = [nn.Dense(width) for width in self.widths]
-        self.head = dense_head(self.ambient_dim)
+        self.head = dense_head(self.ambient_dim, self.num_times)
 
     def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
         """Returns the last hidden layer, (b, k)."""
@@ -34,10 +36,10 @@ class MLPEncoder(nn.Module):
             hidden = nn.relu(layer(hidden))
         return hidden
 
-    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, " b"]]:
-        """Returns the point before projection, (b, n), and the log time, (b,)."""
+    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
+        """Returns the point before projection, (b, n), and the log times, (b, num_times)."""
         hidden = self.hidden(image)
-        return point_and_log_time(self.head(hidden), hidden.shape[-1], self.initial_log_time)
+        return point_and_log_times(self.head(hidden), self.ambient_dim, hidden.shape[-1], self.initial_log_time)
 
 
 class MLPDecoder(nn.Module):

@@ -1,8 +1,9 @@
 """From a config to data, model and stages: the one place where a method's name picks its code."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +14,13 @@ from mvae import data
 from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError, unknown
-from mvae.manifolds import Manifold
-from mvae.models import DVAEConfig, Model, dvae
+from mvae.manifolds import Euclidean, Manifold
+from mvae.models import DVAEConfig, Model, VAEConfig, dvae, vae
+from mvae.models.variational import VariationalConfig
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
 from mvae.training.stage import Stage, gradient_stage
 
+C = TypeVar("C", bound=VariationalConfig)
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
 
 
@@ -61,6 +64,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     manifold = build_manifold(config["manifold"])
     options = {name: value for name, value in config["data"].items() if value is not None}
     dataset = data.load(**options)
+    _check_scores(evaluation, dataset)
     try:
         num_steps = run.steps(dataset.num_train)
     except ValueError as error:
@@ -104,20 +108,40 @@ def _build_dvae(
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """ΔVAE: one stage."""
     config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
-    if config.max_capacity is not None and config.capacity_steps is None:
-        config = dataclasses.replace(config, capacity_steps=num_steps)
+    _check_densities(config)
+    model = dvae(_completed(config, dataset, num_steps))
+    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+
+
+def _build_vae(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """VAE: one stage."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method vae has a Euclidean latent space, got {manifold}")
+    config = typed(VAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    model = vae(_completed(config, dataset, num_steps))
+    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+
+
+def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
+    """Returns the config with the capacity rising over the whole training, if it does not say over what."""
     if config.likelihood == "bernoulli":
         _check_unit_range(dataset)
-    _check_densities(config)
-    model = dvae(config)
-    stage = gradient_stage(
-        "train",
-        num_steps,
-        lambda key, batch, previous: model.init(key, batch),
-        model.loss_terms,
-        optimizer,
+    if config.max_capacity is not None and config.capacity_steps is None:
+        return dataclasses.replace(config, capacity_steps=num_steps)
+    return config
+
+
+def _one_stage(model: Model, optimizer: optax.GradientTransformation, num_steps: int) -> Stage:
+    """Returns the stage that minimises a model's loss."""
+    return gradient_stage(
+        "train", num_steps, lambda key, batch, previous: model.init(key, batch), model.loss_terms, optimizer
     )
-    return model, (stage,), lambda state: state.params
 
 
 def _check_densities(config: DVAEConfig) -> None:
@@ -133,6 +157,14 @@ def _check_densities(config: DVAEConfig) -> None:
         raise UsageError(f"config.manifold, config.model: {error}") from error
 
 
+def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
+    """Raises if scores are asked for that the data or the installation do not have."""
+    if evaluation.scores and not dataset.factor_names:
+        raise UsageError(f"config.evaluation.scores: {dataset.name} has no known factors to score codes by")
+    if evaluation.scores and importlib.util.find_spec("sklearn") is None:
+        raise UsageError("config.evaluation.scores needs scikit-learn: pip install mvae[eval]")
+
+
 def _check_unit_range(dataset: Dataset) -> None:
     """Raises if the first pictures leave [0, 1], where a Bernoulli likelihood means nothing."""
     image = dataset.render({name: array[:64] for name, array in dataset.train.items()})["image"]
@@ -144,4 +176,4 @@ def _check_unit_range(dataset: Dataset) -> None:
         )
 
 
-METHODS = {"dvae": _build_dvae}
+METHODS = {"dvae": _build_dvae, "vae": _build_vae}

@@ -15,14 +15,14 @@ def test_encoder_shapes_and_time_at_initialisation():
     params = encoder.init(jax.random.key(1), IMAGE)
     point, log_time = encoder.apply(params, IMAGE)
     assert point.shape == (6, 5)
-    np.testing.assert_array_equal(log_time, np.full(6, -3.0, np.float32))
+    np.testing.assert_array_equal(log_time, np.full((6, 1), -3.0, np.float32))
     assert encoder.apply(params, IMAGE, method=encoder.hidden).shape == (6, 4 * 6 * 8)
 
 
 @pytest.mark.parametrize(("padding", "same"), [("CIRCULAR", True), ("SAME", False)])
 def test_circular_encoder_moves_with_the_picture(padding, same):
     """Moved by 2^layers pixels, the picture moves the last layer by one."""
-    encoder = ConvEncoder((4, 8), 5, -3.0, padding)
+    encoder = ConvEncoder((4, 8), 5, -3.0, padding=padding)
     params = encoder.init(jax.random.key(1), IMAGE)
 
     def hidden(image):

@@ -14,7 +14,7 @@ def test_encoder_shapes_and_time_at_initialisation():
     params = encoder.init(jax.random.key(1), IMAGE)
     point, log_time = encoder.apply(params, IMAGE)
     assert point.shape == (6, 4)
-    np.testing.assert_array_equal(log_time, np.full(6, -3.0, np.float32))
+    np.testing.assert_array_equal(log_time, np.full((6, 1), -3.0, np.float32))
     assert np.std(point, axis=0).min() > 0
     assert encoder.apply(params, IMAGE, method=encoder.hidden).shape == (6, 8)
 

@@ -1,0 +1,42 @@
+"""Encoder and decoder by the name of their architecture."""
+
+from mvae.nets.conv import ConvDecoder, ConvEncoder
+from mvae.nets.mlp import MLPDecoder, MLPEncoder
+
+NETS = ("mlp", "conv", "circular_conv")
+
+
+def build_nets(
+    net: str,
+    encoder_widths: tuple[int, ...],
+    decoder_widths: tuple[int, ...],
+    image_shape: tuple[int, int, int],
+    *,
+    ambient_dim: int,
+    initial_log_time: float,
+    num_times: int = 1,
+    even: bool = False,
+) -> tuple[MLPEncoder | ConvEncoder, MLPDecoder | ConvDecoder]:
+    """Returns encoder and decoder; arguments are those of the networks.
+
+    Args:
+        net: One of `NETS`.
+        encoder_widths: Widths, for convolutions channels, of the encoder.
+        decoder_widths: Those of the decoder, from the latent space on.
+        image_shape: (height, width, channels).
+        ambient_dim: Dimension of the space the points lie in.
+        initial_log_time: Log time at initialisation.
+        num_times: How many log times the encoder has.
+        even: Whether the decoder is even.
+
+    Raises:
+        ValueError: For another name.
+    """
+    if net not in NETS:
+        raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
+    if net == "mlp":
+        encoder = MLPEncoder(encoder_widths, ambient_dim, initial_log_time, num_times)
+        return encoder, MLPDecoder(decoder_widths, image_shape, even)
+    padding = "CIRCULAR" if net == "circular_conv" else "SAME"
+    encoder = ConvEncoder(encoder_widths, ambient_dim, initial_log_time, num_times, padding)
+    return encoder, ConvDecoder(decoder_widths, image_shape, even, padding)
