@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -136,11 +136,11 @@ def _build(recipe: Recipe) -> Model:
 def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
     """Adam with half a cosine over the second half; the encoder after its warm-up."""
 
-    def rate(step: Array) -> Array:
+    def rate(step: Any) -> Array:
         progress = jnp.clip(2 * step / NUM_STEPS - 1, 0.0, 1.0)
         return LEARNING_RATE * (0.02 + 0.98 * 0.5 * (1 + jnp.cos(jnp.pi * progress)))
 
-    def encoder_rate(step: Array) -> Array:
+    def encoder_rate(step: Any) -> Array:
         warmup = recipe.warmup_steps
         return rate(step) * (jnp.clip(step / warmup - 1, 0.0, 1.0) if warmup else 1.0)
 

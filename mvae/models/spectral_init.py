@@ -8,10 +8,11 @@ from mvae.manifolds import Manifold
 from mvae.models.head_init import prior_scale, turn_to_manifold
 from mvae.spectral import diffusion_map, squared_distances
 
-MAX_NEIGHBORS = 10
+MAX_NEIGHBORS = 5  # more join what a symmetry of the pictures brings near
 MODES_PER_COORDINATE = 2  # modes offered for each ambient coordinate: the first ones may be harmonics of each other
 RIDGE = 1e-3
 NUM_COMPARED = 512
+NEAR = 0.1  # relative squared distances from the manifold well below this one count as equal
 
 
 def fit_spectral_head(
@@ -24,7 +25,8 @@ def fit_spectral_head(
        circle, sphere or flat torus as they lie in R^n, whatever the pictures look like.
     2. The turn of these modes into R^n that brings them onto the manifold, by `turn_to_manifold`. Harmonics of one
        direction lie on the manifold too and cover it badly or twice: of all starts that one is taken for which
-       (distance from the manifold) · (mean squared difference of pictures that are neighbours there) is smallest.
+       (0.1 + E|y - P(y)|² / E|y|²) · E|x - x'|² is smallest, x' the picture whose point on the manifold is next to that
+       of x.
     3. Ridge regression of the projected points on the hidden layer.
 
     Args:
@@ -53,7 +55,8 @@ def fit_spectral_head(
         nearest = jnp.argmin(jnp.where(jnp.eye(len(apart), dtype=bool), jnp.inf, apart), axis=1)
         return jnp.mean(jnp.take_along_axis(between, nearest[:, None], axis=1))
 
-    best = jnp.argmin(distances * jax.lax.map(roughness, turns))
+    relative = distances / (n * scale**2)
+    best = jnp.argmin((NEAR + relative) * jax.lax.map(roughness, turns))
     target = manifold.project(scale * modes @ turns[best])
     return _ridge(hidden, target)
 
