@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from mvae.errors import UsageError
 from mvae.main import _table
 from mvae.training import Interrupted, loop, run
 from mvae.training.experiment import build_experiment
@@ -19,7 +20,7 @@ from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
-SLOW_TO_COMPILE = ("dvae_genus_two",)
+SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere")
 
 
 def load(path: Path, argument: str):
@@ -42,11 +43,14 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.model.decoder_widths = (16,)
     config.evaluation.importance_samples = 3
     config.evaluation.degree_grid = 8
-    config.data.num_train, config.data.num_test = 40, 20
     if config.data.name == "mnist":
         config.data.dir = str(digits)
     else:
         config.data.size = 8
+    if config.data.name == "turntable":
+        config.data.mesh, config.data.num_azimuths, config.data.num_elevations = "horn", 12, 5
+    else:
+        config.data.num_train, config.data.num_test = 40, 20
     return config.to_dict()
 
 
@@ -90,6 +94,38 @@ def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_pat
     results = run(config, tmp_path / manifold)
     assert np.isfinite(results["mean"]["log_likelihood"])
     assert (tmp_path / manifold / "figures" / "decoded_grid.png").stat().st_size > 1000
+
+
+def test_known_factors_are_scored_and_the_degree_of_their_torus_is_computed(digits, tmp_path):
+    config = tiny(TORUS, "quick", digits)
+    config["data"] |= {"name": "turntable", "mesh": "horn", "num_azimuths": 8, "num_elevations": 8}
+    config["data"] |= {"num_train": None, "num_test": None, "max_elevation": 180.0}
+    config["model"]["encoder_init"] = "spectral"
+    config["num_seeds"] = 1
+    config["evaluation"]["scores"] = ("mig",)
+    mean = run(config, tmp_path / "run")["mean"]
+    assert mean["captured"] in (0.0, 1.0)
+    assert -1 <= mean["azimuth_correlation"] <= 1
+    assert 0 <= mean["azimuth_error"] <= np.pi
+    assert 0 <= mean["mig"] <= 1
+    assert 0 <= mean["mig_angles"] <= 1
+
+
+def test_scores_of_data_without_known_factors_are_refused(digits):
+    config = tiny(TORUS, "quick", digits)
+    config["evaluation"]["scores"] = ("mig",)
+    with pytest.raises(UsageError, match="simple_picture has no known factors"):
+        build_experiment(config)
+    config["evaluation"]["scores"] = ("mug",)
+    with pytest.raises(UsageError, match="scores must be of mig"):
+        build_experiment(config)
+
+
+def test_vae_needs_a_euclidean_latent_space(digits):
+    config = tiny(next(path for path in CONFIGS if path.stem == "vae"), "quick", digits)
+    config["manifold"] |= {"name": "sphere"}
+    with pytest.raises(UsageError, match="method vae has a Euclidean latent space"):
+        build_experiment(config)
 
 
 @pytest.mark.slow
