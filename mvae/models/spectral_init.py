@@ -41,7 +41,7 @@ def fit_spectral_head(
     n, num = manifold.ambient_dim, hidden.shape[0]
     moment_key, start_key = jax.random.split(key)
     flat = images.reshape(num, -1)
-    num_neighbors = max(1, min(MAX_NEIGHBORS, num // 10))
+    num_neighbors = max(1, min(MAX_NEIGHBORS, 2 * manifold.dim, num // 10))
     modes = diffusion_map(flat, min(MODES_PER_COORDINATE * n, num - 1), num_neighbors=num_neighbors).eigenvectors
     modes = jnp.pad(modes, ((0, 0), (0, max(0, n - modes.shape[1]))))
     scale = prior_scale(moment_key, manifold)

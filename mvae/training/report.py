@@ -7,105 +7,17 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mvae import figures
-from mvae.data.known_factors import all_rows, full_grid
-from mvae.data.pictures import translation_grid
-from mvae.evaluation import (
-    ambient_codes,
-    angle_codes,
-    angle_readout,
-    disentanglement_scores,
-    evaluate_bound,
-    importance_log_likelihood,
-    mapping_degree,
-)
-from mvae.evaluation.likelihood import map_batches
-from mvae.manifolds import EmbeddedTorus, FlatTorus, Sphere
+from mvae.evaluation import evaluate_bound, importance_log_likelihood
 from mvae.models.model import Params
 from mvae.training.experiment import Experiment
+from mvae.training.factor_report import BOUND_BATCH, degree_of_factors, encode_rows, factor_scores
 from mvae.training.metrics import read_records
 from mvae.training.run_folder import RunFolder
 
 NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
 NUM_RECONSTRUCTIONS = 20
 GRID_SIZE = 15
-BOUND_BATCH = 500
 FIGURE_SEED = 0
-
-
-def _encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) -> np.ndarray:
-    """Locations of the posteriors of all rows, (n, ambient_dim)."""
-    model, render = experiment.model, experiment.dataset.render
-
-    def encode(key, batch):
-        del key
-        return model.encode(params, batch["image"]).location
-
-    return np.asarray(jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))(rows))
-
-
-def _grid_of_factors(experiment: Experiment) -> tuple[dict[str, Array], tuple[int, ...]] | None:
-    """Rows on a periodic grid of as many factors as the latent torus or circle has angles, and the grid's shape.
-
-    None where the latent space is another, or the data have no such grid.
-    """
-    manifold, dataset = experiment.model.manifold, experiment.dataset
-    if not isinstance(manifold, FlatTorus) and manifold != Sphere(1):
-        return None
-    if "translation" in dataset.test and manifold.dim == 2:
-        n = experiment.evaluation.degree_grid
-        return {"translation": translation_grid(n).reshape(-1, 2)}, (n, n)
-    names = dataset.periodic_factors
-    sizes = tuple(dataset.factor_sizes[dataset.factor_names.index(name)] for name in names)
-    if len(names) != manifold.dim or dataset.num_train + dataset.num_test != np.prod(sizes):
-        return None
-    return full_grid(dataset, names), sizes
-
-
-def _degree(experiment: Experiment, params: Params) -> dict[str, Any]:
-    """Degree of the encoder from factors to the latent torus or circle; empty where that is not defined."""
-    found = _grid_of_factors(experiment)
-    if found is None:
-        return {}
-    rows, shape = found
-    degree = mapping_degree(experiment.model.manifold, _encode_rows(experiment, params, rows).reshape(*shape, -1))
-    return {
-        "degree": degree.degree,
-        "winding": None if degree.winding is None else degree.winding.tolist(),
-        "winding_consistent": degree.consistent,
-        "captured": float(abs(degree.degree) == 1),
-    }
-
-
-def _factor_scores(experiment: Experiment, params: Params) -> dict[str, float]:
-    """How well the codes give the known factors: an angle read from them, and the scores that are asked for.
-
-    The scores are those of all pictures, for ambient coordinates and, with the ending "_angles", for angles where the
-    manifold has them.
-    """
-    dataset, manifold = experiment.dataset, experiment.model.manifold
-    found: dict[str, float] = {}
-    if "azimuth" in dataset.test:
-        train, test = (_encode_rows(experiment, params, rows) for rows in (dataset.train, dataset.test))
-        groups = {}
-        if "object" in dataset.factor_names:
-            column = dataset.factor_names.index("object")
-            groups = {
-                "train_groups": np.asarray(dataset.train["factors"][:, column]),
-                "test_groups": np.asarray(dataset.test["factors"][:, column]),
-            }
-        angles = (np.asarray(rows["azimuth"]) for rows in (dataset.train, dataset.test))
-        readout = angle_readout(train, next(angles), test, next(angles), **groups)
-        found |= {"azimuth_correlation": readout.correlation, "azimuth_error": readout.error}
-    if experiment.evaluation.scores:
-        rows = all_rows(dataset)
-        z, factors = _encode_rows(experiment, params, rows), np.asarray(rows["factors"])
-        codes = {"": ambient_codes(manifold, z)}
-        if isinstance(manifold, Sphere | FlatTorus | EmbeddedTorus):
-            codes["_angles"] = angle_codes(manifold, z)
-        for ending, code in codes.items():
-            scores = disentanglement_scores(experiment.evaluation.scores, code, factors)
-            found |= {name + ending: value for name, value in scores.items()}
-    return found
 
 
 def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
@@ -145,7 +57,7 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
         means["log_likelihood"] = float(np.asarray(log_likelihood, np.float64).mean())
     except NotImplementedError as error:
         means |= {"log_likelihood": None, "unavailable": {"log_likelihood": str(error)}}
-    return means | _degree(experiment, params) | _factor_scores(experiment, params)
+    return means | degree_of_factors(experiment, params) | factor_scores(experiment, params)
 
 
 def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
@@ -201,7 +113,7 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
         one = jax.tree.map(lambda leaf, i=index: leaf[i], params)
         title = f"seed {member['seed']}: ELBO {member['elbo']:.2f}"
         title += f", degree {member['degree']:+d}" if "degree" in member else ""
-        figure = figures.latent_space(model.manifold, _encode_rows(experiment, one, rows), **colour, title=title)
+        figure = figures.latent_space(model.manifold, encode_rows(experiment, one, rows), **colour, title=title)
         figures.save(figure, folder.figures / f"latent_space_seed_{member['seed']}.png")
     first = jax.tree.map(lambda leaf: leaf[0], params)
     decode = jax.jit(model.decode)
