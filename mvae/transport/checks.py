@@ -54,3 +54,9 @@ def check_at_least(name: str, value: float, least: float, *, strict: bool = Fals
     good = math.isfinite(value) and (value > least if strict else value >= least)
     if not good:
         raise ValueError(f"{name} must be {'above' if strict else 'at least'} {least}, got {value!r}")
+
+
+def check_count(name: str, value: int) -> None:
+    """Raises `ValueError` unless `value` is an integer of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

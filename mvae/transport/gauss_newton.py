@@ -1,6 +1,5 @@
 """Damped Gauss-Newton iteration for sparse transport coefficients, many problems side by side."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,6 +12,8 @@ from mvae.transport.lasso import lasso_descent, subgradient
 
 MAX_NORM = 50.0  # 1-norm of the generators that are considered
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-7, 1e8
+_FIRST_WEIGHT = 1e-2
+_ROUGH = 0.1  # stationarity at which the weight is lowered
 _INNER = 5  # steps of the active set in an iteration
 
 
@@ -38,7 +39,7 @@ class State(NamedTuple):
     Attributes:
         coefficients: c.
         tangents: exp(A(c)) z0 and its derivatives.
-        objective: What is minimised, at c.
+        l1_weight: The weight at present, λ or more.
         damping: Weight of the damping, relative to the largest diagonal entry of JᵀJ.
         done: Whether iterations have ended, for one reason or another.
         num_iterations: How many there were.
@@ -46,33 +47,43 @@ class State(NamedTuple):
 
     coefficients: Float[Array, "M B"]
     tangents: Tangents
-    objective: Float[Array, " B"]
+    l1_weight: Float[Array, " B"]
     damping: Float[Array, " B"]
     done: Bool[Array, " B"]
     num_iterations: Int[Array, " B"]
 
 
-def minimise(
-    problem: Problem, start: Float[Array, "M B"], *, max_iterations: int, tolerance: float
-) -> tuple[State, Bool[Array, " B"]]:
-    """Returns where Levenberg-Marquardt steps lead from `start`, and whether they arrived at a stationary point.
+def begin(problem: Problem, start: Float[Array, "M B"]) -> State:
+    """Returns the state before the first iteration.
 
-    Each step minimises ½|r + J δ|² + λ|c + δ|_1 + ½ μ max(diag JᵀJ) |δ|², with the l1 term as it is. Starts with
-    |A(c)|_1 above `MAX_NORM` are drawn towards zero until they meet it, and steps beyond it are not taken.
+    Starts with |A(c)|_1 above `MAX_NORM` are drawn towards zero until they meet it.
     """
     start = start * _pull(problem, start)
-    tangents, objective = _evaluate(problem, start)
+    tangents = transport_tangents(problem.operators, start, problem.z0, MAX_NORM)
     batch = start.shape[-1:]
+    weight = jnp.maximum(problem.l1_weight, _FIRST_WEIGHT * jnp.sum(problem.z1**2, axis=0) / 2)
     damping = jnp.full(batch, _FIRST_DAMPING, start.dtype)
-    done = _is_stationary(problem, start, tangents, tolerance) | ~jnp.isfinite(objective)
-    state = State(start, tangents, objective, damping, done, jnp.zeros(batch, jnp.int32))
+    lost = ~jnp.all(jnp.isfinite(tangents.jacobian), axis=(0, 1))
+    return State(start, tangents, weight, damping, lost, jnp.zeros(batch, jnp.int32))
+
+
+def advance(problem: Problem, state: State, *, num_steps: int, max_iterations: int, tolerance: float) -> State:
+    """Returns the state after `num_steps` more Levenberg-Marquardt iterations, or fewer where all have ended.
+
+    Each step minimises ½|r + J δ|² + w|c + δ|_1 + ½ μ max(diag JᵀJ) |δ|², with the l1 term as it is. The weight w
+    comes down to λ from a hundredth of |z1|²/2, by a factor of ten whenever the iteration is close to a stationary
+    point: with many coefficients and a small λ the points of no residual are a curved surface, on which a step of
+    length s leaves a residual of order s² that the l1 term must pay for, so that steps are short where w is small.
+    """
 
     def goes_on(carry: tuple[State, Int[Array, ""]]) -> Bool[Array, ""]:
-        return (carry[1] < max_iterations) & ~jnp.all(carry[0].done)
+        return (carry[1] < num_steps) & ~jnp.all(carry[0].done)
 
-    step = partial(_iterate, problem, tolerance)
-    state, _ = jax.lax.while_loop(goes_on, lambda carry: (step(carry[0]), carry[1] + 1), (state, jnp.int32(0)))
-    return state, _is_stationary(problem, state.coefficients, state.tangents, tolerance)
+    def step(carry: tuple[State, Int[Array, ""]]) -> tuple[State, Int[Array, ""]]:
+        state = _iterate(problem, tolerance, carry[0])
+        return state._replace(done=state.done | (state.num_iterations >= max_iterations)), carry[1] + 1
+
+    return jax.lax.while_loop(goes_on, step, (state, jnp.int32(0)))[0]
 
 
 def _pull(problem: Problem, start: Float[Array, "M B"]) -> Float[Array, " B"]:
@@ -82,50 +93,58 @@ def _pull(problem: Problem, start: Float[Array, "M B"]) -> Float[Array, " B"]:
     return jnp.minimum(1, 0.999 * MAX_NORM / jnp.maximum(bound, jnp.finfo(start.dtype).tiny))
 
 
-def _evaluate(problem: Problem, coefficients: Float[Array, "M B"]) -> tuple[Tangents, Float[Array, " B"]]:
-    tangents = transport_tangents(problem.operators, coefficients, problem.z0, MAX_NORM)
-    misfit = jnp.sum((tangents.point - problem.z1) ** 2, axis=0) / 2
-    return tangents, misfit + problem.l1_weight * jnp.sum(jnp.abs(coefficients), axis=0)
+def objective(
+    problem: Problem, coefficients: Float[Array, "M B"], point: Float[Array, "d B"], l1_weight: Float[Array, "#B"]
+) -> Float[Array, " B"]:
+    """½ |point - z1|² + w|c|_1."""
+    return jnp.sum((point - problem.z1) ** 2, axis=0) / 2 + l1_weight * jnp.sum(jnp.abs(coefficients), axis=0)
 
 
-def violation(problem: Problem, coefficients: Float[Array, "M B"], tangents: Tangents) -> Float[Array, "M B"]:
-    """Least element of the subdifferential of the objective."""
-    gradient = jnp.sum(tangents.jacobian * (tangents.point - problem.z1)[:, None], axis=0)
-    return subgradient(gradient, coefficients, problem.l1_weight)
+def stationarity(
+    problem: Problem, coefficients: Float[Array, "M B"], tangents: Tangents, l1_weight: Float[Array, "#B"]
+) -> Float[Array, " B"]:
+    """Size of the least subgradient v of the objective: the largest of |v_m| / (w + |J_m| |r|) over the coefficients.
 
-
-def _is_stationary(
-    problem: Problem, coefficients: Float[Array, "M B"], tangents: Tangents, tolerance: float
-) -> Bool[Array, " B"]:
-    # Relative to what the gradient could be for this residual, down to the rounding of the residual.
-    residual = jnp.sqrt(jnp.sum((tangents.point - problem.z1) ** 2, axis=0))
-    size = jnp.sqrt(jnp.sum(problem.z1**2, axis=0)) + jnp.sqrt(jnp.sum(tangents.point**2, axis=0))
-    columns = jnp.sqrt(jnp.sum(tangents.jacobian**2, axis=0))
+    It is 0 at a stationary point and at most about 1 anywhere. What rounding alone makes of |v_m| is subtracted.
+    """
+    residual = tangents.point - problem.z1
+    size = _length(problem.z1) + _length(tangents.point)
+    columns = _length(tangents.jacobian)
     rounding = 8 * jnp.finfo(size.dtype).eps * size * columns
-    allowed = tolerance * (problem.l1_weight + columns * residual) + rounding
-    return jnp.all(jnp.abs(violation(problem, coefficients, tangents)) <= allowed, axis=0)
+    gradient = jnp.sum(tangents.jacobian * residual[:, None], axis=0)
+    excess = jnp.maximum(jnp.abs(subgradient(gradient, coefficients, l1_weight)) - rounding, 0)
+    scale = l1_weight + columns * _length(residual)
+    return jnp.max(excess / jnp.maximum(scale, jnp.finfo(size.dtype).tiny), axis=0)
+
+
+def _length(x: Float[Array, "d *B"]) -> Float[Array, "*B"]:
+    return jnp.sqrt(jnp.sum(x**2, axis=0))
 
 
 def _iterate(problem: Problem, tolerance: float, state: State) -> State:
-    c, (point, jacobian), objective, damping, done, count = state
-    residual = point - problem.z1
-    gradient = jnp.sum(jacobian * residual[:, None], axis=0)
+    c, tangents, l1_weight, damping, done, count = state
+    point, jacobian = tangents
+    eps = jnp.finfo(c.dtype).eps
+    gradient = jnp.sum(jacobian * (point - problem.z1)[:, None], axis=0)
     gram = sum(row[:, None] * row[None, :] for row in jacobian)
     diagonal = jnp.stack([gram[m, m] for m in range(len(c))])
-    weight = damping * jnp.maximum(jnp.max(diagonal, axis=0), jnp.finfo(c.dtype).tiny)
+    extra = damping * jnp.maximum(jnp.max(diagonal, axis=0), jnp.finfo(c.dtype).tiny)
     identity = jnp.eye(len(c), dtype=c.dtype)[:, :, None]
-    trial = lasso_descent(gram + weight * identity, gradient, c, problem.l1_weight, _INNER)
+    trial = lasso_descent(gram + extra * identity, gradient, c, l1_weight, _INNER)
     move = trial - c
-    l1_change = problem.l1_weight * jnp.sum(jnp.abs(trial) - jnp.abs(c), axis=0)
+    l1_change = l1_weight * jnp.sum(jnp.abs(trial) - jnp.abs(c), axis=0)
     predicted = -jnp.sum(move * (gradient + matvec(gram, move) / 2), axis=0) - l1_change
-    tangents, value = _evaluate(problem, trial)
-    gain = (objective - value) / jnp.where(predicted > 0, predicted, 1)
-    accepted = ~done & (value < objective)  # false for NaN
-    factor = jnp.where(gain > 0.75, 0.1, jnp.where(gain > 0.25, 0.5, 2.0))
+    # Those that are done do not decide how long the series must be.
+    tried = transport_tangents(problem.operators, jnp.where(done, 0, trial), problem.z0, MAX_NORM)
+    before = objective(problem, c, point, l1_weight)
+    gained = before - objective(problem, trial, tried.point, l1_weight)
+    accepted = ~done & (gained > 0)  # false for NaN
+    share = gained / jnp.where(predicted > 0, predicted, 1)
+    factor = jnp.where(share > 0.75, 0.1, jnp.where(share > 0.25, 0.5, 2.0))
     damping = jnp.clip(damping * jnp.where(accepted, factor, 5.0), _LEAST_DAMPING, _MOST_DAMPING)
-    c, tangents, objective = jax.tree.map(
-        lambda new, old: jnp.where(accepted, new, old), (trial, tangents, value), (c, state.tangents, objective)
-    )
-    exhausted = (predicted <= 2 * jnp.finfo(c.dtype).eps * objective) | (damping >= _MOST_DAMPING)
-    finished = exhausted & ~accepted | _is_stationary(problem, c, tangents, tolerance)
-    return State(c, tangents, objective, damping, done | finished, count + ~done)
+    c, tangents = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), (trial, tried), (c, tangents))
+    exhausted = ~accepted & ((predicted <= 2 * eps * before) | (damping >= _MOST_DAMPING))
+    last = l1_weight <= problem.l1_weight
+    arrived = stationarity(problem, c, tangents, l1_weight) <= jnp.where(last, tolerance, _ROUGH)
+    lower = jnp.where(arrived | exhausted, jnp.maximum(l1_weight / 10, problem.l1_weight), l1_weight)
+    return State(c, tangents, lower, damping, done | (last & (arrived | exhausted)), count + ~done)
