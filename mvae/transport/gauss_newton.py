@@ -13,6 +13,7 @@ from mvae.transport.lasso import lasso_descent, subgradient
 MAX_NORM = 50.0  # 1-norm of the generators that are considered
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-7, 1e8
 _FIRST_WEIGHT = 1e-2
+_LOWER = 0.1
 _ROUGH = 0.1  # stationarity at which the weight is lowered
 _INNER = 5  # steps of the active set in an iteration
 
@@ -146,5 +147,5 @@ def _iterate(problem: Problem, tolerance: float, state: State) -> State:
     exhausted = ~accepted & ((predicted <= 2 * eps * before) | (damping >= _MOST_DAMPING))
     last = l1_weight <= problem.l1_weight
     arrived = stationarity(problem, c, tangents, l1_weight) <= jnp.where(last, tolerance, _ROUGH)
-    lower = jnp.where(arrived | exhausted, jnp.maximum(l1_weight / 10, problem.l1_weight), l1_weight)
+    lower = jnp.where(arrived | exhausted, jnp.maximum(l1_weight * _LOWER, problem.l1_weight), l1_weight)
     return State(c, tangents, lower, damping, done | (last & (arrived | exhausted)), count + ~done)
