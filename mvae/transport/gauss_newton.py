@@ -10,11 +10,11 @@ from mvae.transport.batch_last import matvec
 from mvae.transport.jacobian import Tangents, transport_tangents
 from mvae.transport.lasso import lasso_descent, subgradient
 
-MAX_NORM = 50.0  # 1-norm of the generators that are considered
-_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-7, 1e8
-_FIRST_WEIGHT = 1e-2
-_LOWER = 0.1
-_ROUGH = 0.1  # stationarity at which the weight is lowered
+MAX_NORM = 32.0  # 1-norm of the generators that are considered: squares of exp(32) are far from overflow
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 1e8
+_FIRST_WEIGHT = 1e-2  # of the l1 term, relative to |z1|²/2
+_LOWER = 0.03  # factor by which it comes down
+_ROUGH = 0.5  # stationarity at which the weight is lowered
 _INNER = 5  # steps of the active set in an iteration
 
 
@@ -64,7 +64,8 @@ def begin(problem: Problem, start: Float[Array, "M B"]) -> State:
     batch = start.shape[-1:]
     weight = jnp.maximum(problem.l1_weight, _FIRST_WEIGHT * jnp.sum(problem.z1**2, axis=0) / 2)
     damping = jnp.full(batch, _FIRST_DAMPING, start.dtype)
-    lost = ~jnp.all(jnp.isfinite(tangents.jacobian), axis=(0, 1))
+    value = objective(problem, start, tangents.point, weight)
+    lost = ~(jnp.isfinite(value) & jnp.all(jnp.isfinite(tangents.jacobian), axis=(0, 1)))
     return State(start, tangents, weight, damping, lost, jnp.zeros(batch, jnp.int32))
 
 
@@ -72,7 +73,7 @@ def advance(problem: Problem, state: State, *, num_steps: int, max_iterations: i
     """Returns the state after `num_steps` more Levenberg-Marquardt iterations, or fewer where all have ended.
 
     Each step minimises ½|r + J δ|² + w|c + δ|_1 + ½ μ max(diag JᵀJ) |δ|², with the l1 term as it is. The weight w
-    comes down to λ from a hundredth of |z1|²/2, by a factor of ten whenever the iteration is close to a stationary
+    comes down to λ from a hundredth of |z1|²/2, in a few stages, whenever the iteration is close to a stationary
     point: with many coefficients and a small λ the points of no residual are a curved surface, on which a step of
     length s leaves a residual of order s² that the l1 term must pay for, so that steps are short where w is small.
     """
@@ -125,7 +126,6 @@ def _length(x: Float[Array, "d *B"]) -> Float[Array, "*B"]:
 def _iterate(problem: Problem, tolerance: float, state: State) -> State:
     c, tangents, l1_weight, damping, done, count = state
     point, jacobian = tangents
-    eps = jnp.finfo(c.dtype).eps
     gradient = jnp.sum(jacobian * (point - problem.z1)[:, None], axis=0)
     gram = sum(row[:, None] * row[None, :] for row in jacobian)
     diagonal = jnp.stack([gram[m, m] for m in range(len(c))])
@@ -139,13 +139,19 @@ def _iterate(problem: Problem, tolerance: float, state: State) -> State:
     tried = transport_tangents(problem.operators, jnp.where(done, 0, trial), problem.z0, MAX_NORM)
     before = objective(problem, c, point, l1_weight)
     gained = before - objective(problem, trial, tried.point, l1_weight)
-    accepted = ~done & (gained > 0)  # false for NaN
-    share = gained / jnp.where(predicted > 0, predicted, 1)
+    rest = stationarity(problem, c, tangents, l1_weight)
+    next_rest = stationarity(problem, trial, tried, l1_weight)
+    # Where the objective cannot tell the two points apart any more, the gradient still can.
+    level = 4 * jnp.finfo(c.dtype).eps * before
+    level_with = (predicted <= level) & (jnp.abs(gained) <= level)
+    better = jnp.where(level_with, next_rest < 0.9 * rest, gained > 0)  # false for NaN
+    accepted = ~done & better
+    share = jnp.where(level_with, 1, gained / jnp.where(predicted > 0, predicted, 1))
     factor = jnp.where(share > 0.75, 0.1, jnp.where(share > 0.25, 0.5, 2.0))
     damping = jnp.clip(damping * jnp.where(accepted, factor, 5.0), _LEAST_DAMPING, _MOST_DAMPING)
     c, tangents = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), (trial, tried), (c, tangents))
-    exhausted = ~accepted & ((predicted <= 2 * eps * before) | (damping >= _MOST_DAMPING))
+    exhausted = ~accepted & ((predicted <= level) | (damping >= _MOST_DAMPING))
     last = l1_weight <= problem.l1_weight
-    arrived = stationarity(problem, c, tangents, l1_weight) <= jnp.where(last, tolerance, _ROUGH)
+    arrived = jnp.where(accepted, next_rest, rest) <= jnp.where(last, tolerance, _ROUGH)
     lower = jnp.where(arrived | exhausted, jnp.maximum(l1_weight * _LOWER, problem.l1_weight), l1_weight)
     return State(c, tangents, lower, damping, done | (last & (arrived | exhausted)), count + ~done)
