@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
@@ -62,7 +63,7 @@ def one_norm(matrices: Float[Array, "d d *B"]) -> Float[Array, "*B"]:
 def _check_norm(matrix: Float[Array, "*batch d d"]) -> None:
     norm = one_norm(jnp.moveaxis(matrix, (-2, -1), (0, 1)))
     message = f"matrix must have a 1-norm of at most {MAX_NORM:g}, got {{value:.6g}}"
-    if not isinstance(norm, jax.core.Tracer):
+    if not isinstance(norm, Tracer):
         if norm.size and not np.all(np.asarray(norm) <= MAX_NORM):
             raise ValueError(message.format(value=np.max(np.asarray(norm))))
     elif checks_are_traced():

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mvae.transport.batch_last import matvec
+from mvae.transport.batch_last import matmul, matvec
 from mvae.transport.jacobian import Tangents, transport_tangents
 from mvae.transport.lasso import lasso_descent, subgradient
 
@@ -127,7 +127,7 @@ def _iterate(problem: Problem, tolerance: float, state: State) -> State:
     c, tangents, l1_weight, damping, done, count = state
     point, jacobian = tangents
     gradient = jnp.sum(jacobian * (point - problem.z1)[:, None], axis=0)
-    gram = sum(row[:, None] * row[None, :] for row in jacobian)
+    gram = matmul(jnp.swapaxes(jacobian, 0, 1), jacobian)
     diagonal = jnp.stack([gram[m, m] for m in range(len(c))])
     extra = damping * jnp.maximum(jnp.max(diagonal, axis=0), jnp.finfo(c.dtype).tiny)
     identity = jnp.eye(len(c), dtype=c.dtype)[:, :, None]

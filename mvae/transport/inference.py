@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from mvae.transport.checks import check_at_least, check_broadcast, check_count, check_last, check_operators
@@ -85,12 +86,12 @@ def infer_coefficients(
     check_count("num_restarts", num_restarts)
     check_count("max_iterations", max_iterations)
     check_at_least("tolerance", tolerance, 0, strict=True)
-    if not isinstance(l1_weight, jax.core.Tracer):
+    if not isinstance(l1_weight, Tracer):
         check_at_least("l1_weight", float(l1_weight), 0)
     dtype = jnp.result_type(operators, z0, z1)
     operators, z0, z1 = jax.lax.stop_gradient((operators.astype(dtype), z0.astype(dtype), z1.astype(dtype)))
-    ends = [jnp.broadcast_to(z, (*batch, z.shape[-1])).reshape(-1, z.shape[-1]).T for z in (z0, z1)]
-    problem = Problem(operators, *ends, jax.lax.stop_gradient(jnp.asarray(l1_weight, dtype)))
+    start, end = (jnp.broadcast_to(z, (*batch, z.shape[-1])).reshape(-1, z.shape[-1]).T for z in (z0, z1))
+    problem = Problem(operators, start, end, jax.lax.stop_gradient(jnp.asarray(l1_weight, dtype)))
     starts = _starts(key, (len(operators), math.prod(batch)), _check_bounds(bounds), num_restarts, dtype)
     found = _best(problem, starts, max_iterations, tolerance)
     return Inference(*(jnp.moveaxis(leaf, -1, 0).reshape(*batch, *leaf.shape[:-1]) for leaf in found))
@@ -107,7 +108,11 @@ def _check_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[tuple[float, f
 
 
 def _starts(
-    key: PRNGKeyArray, shape: tuple[int, int], bounds: tuple[tuple[float, float], ...], num_restarts: int, dtype: jnp.dtype
+    key: PRNGKeyArray,
+    shape: tuple[int, int],
+    bounds: tuple[tuple[float, float], ...],
+    num_restarts: int,
+    dtype: jnp.dtype,
 ) -> Float[Array, "M R B"]:
     cycle = [bounds[restart % len(bounds)] for restart in range(num_restarts)]
     low, high = (jnp.asarray(side, dtype)[:, None] for side in zip(*cycle, strict=True))
@@ -154,7 +159,7 @@ def _solve(problem: Problem, starts: Float[Array, "M B"], max_iterations: int, t
     z0, z1, starts = (jnp.pad(x, ((0, 0), (0, spare)), mode="edge") for x in (problem.z0, problem.z1, starts))
     number = jnp.arange(count + spare)
 
-    def in_tiles(step, lanes):  # noqa: ANN001, ANN202
+    def in_tiles(step, lanes):
         split = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, tile), -2, 0), lanes)
         done = jax.lax.map(step, split)
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), done)

@@ -64,7 +64,9 @@ def lasso_descent(
     return jax.lax.fori_loop(0, num_steps, step, carry)[0]
 
 
-def _join(slope: Float[Array, "M B"], signs: Float[Array, "M B"], l1_weight: Float[Array, ""] | float) -> Bool[Array, ""]:
+def _join(
+    slope: Float[Array, "M B"], signs: Float[Array, "M B"], l1_weight: Float[Array, ""] | float
+) -> Bool[Array, ""]:
     excess = jnp.where(signs == 0, jnp.abs(slope) - l1_weight, -1)
     worst = (excess == jnp.max(excess, axis=0)) & (excess > 0)
     return jnp.where(worst, -jnp.sign(slope), signs)

@@ -33,7 +33,9 @@ def test_against_finite_differences():
     """In Ψ, z0 and z1 at once, forward and reverse, residual not small, some coefficients zero."""
     with jax.enable_x64():
         arrays = tuple(jnp.asarray(x) for x in conjugate_gradient.random_problems(7, 6, 3, 4))
-        solve = functools.partial(infer_coefficients, l1_weight=0.05, tolerance=1e-10, num_restarts=1, max_iterations=400)
+        solve = functools.partial(
+            infer_coefficients, l1_weight=0.05, tolerance=1e-10, num_restarts=1, max_iterations=400
+        )
         first = solve(KEY, *arrays, bounds=[(0.0, 1.0)])
         assert (first.coefficients == 0).any()
         rng = np.random.default_rng(0)

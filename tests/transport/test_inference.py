@@ -74,7 +74,9 @@ def test_optimality_where_converged(dtype):
 def test_batch_equals_one_by_one():
     """Samples against anchors by broadcasting; from given starts, whoever else is solved beside them."""
     operators, z0, z1 = (jnp.asarray(x, jnp.float32) for x in conjugate_gradient.random_problems(4, 6, 2, 2))
-    solve = functools.partial(infer_coefficients, KEY, operators, l1_weight=1e-2, tolerance=1e-4, bounds=((-0.5, -0.5),))
+    solve = functools.partial(
+        infer_coefficients, KEY, operators, l1_weight=1e-2, tolerance=1e-4, bounds=((-0.5, -0.5),)
+    )
     together = solve(z0[:3], z1[:, None])
     assert together.coefficients.shape == (6, 3, 2)
     assert together.residual.shape == (6, 3, 2)
