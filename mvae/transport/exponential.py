@@ -21,8 +21,8 @@ def expm_action(matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"
 
     Scaling and squaring: exp(A) = T(A / 2^k)^(2^k), where the scaled matrix has 1-norm at most 1 and T is the Taylor
     polynomial of degree 12 (float32) or 20 (float64), whose first two derivatives are exact to rounding too. All of it
-    are products of matrices, so that derivatives of any order, forward and reverse, hold at repeated eigenvalues, at
-    A = 0 and for defective A. The cost does not depend on A.
+    are products of matrices, so that derivatives, forward and reverse and mixed, hold at repeated eigenvalues, at A = 0
+    and for defective A. The cost does not depend on A.
 
     >>> import jax.numpy as jnp
     >>> quarter_turn = jnp.array([[0.0, -jnp.pi / 2], [jnp.pi / 2, 0.0]])

@@ -143,10 +143,10 @@ def _iterate(problem: Problem, tolerance: float, state: State) -> State:
     next_rest = stationarity(problem, trial, tried, l1_weight)
     # Where the objective cannot tell the two points apart any more, the gradient still can.
     level = 4 * jnp.finfo(c.dtype).eps * before
-    level_with = (predicted <= level) & (jnp.abs(gained) <= level)
-    better = jnp.where(level_with, next_rest < 0.9 * rest, gained > 0)  # false for NaN
+    level_off = (predicted <= level) & (jnp.abs(gained) <= level)
+    better = jnp.where(level_off, next_rest < 0.9 * rest, gained > 0)  # false for NaN
     accepted = ~done & better
-    share = jnp.where(level_with, 1, gained / jnp.where(predicted > 0, predicted, 1))
+    share = jnp.where(level_off, 1, gained / jnp.where(predicted > 0, predicted, 1))
     factor = jnp.where(share > 0.75, 0.1, jnp.where(share > 0.25, 0.5, 2.0))
     damping = jnp.clip(damping * jnp.where(accepted, factor, 5.0), _LEAST_DAMPING, _MOST_DAMPING)
     c, tangents = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), (trial, tried), (c, tangents))

@@ -29,6 +29,7 @@ def test_angle_of_a_rotation(dtype):
     np.testing.assert_allclose(slopes, [1, -1 / np.sqrt(0.99)], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_against_finite_differences():
     """In Ψ, z0 and z1 at once, forward and reverse, residual not small, some coefficients zero."""
     with jax.enable_x64():
