@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "mvae"
 ALLOWED = {"jax", "jaxlib", "numpy", "scipy", "jaxtyping"}
 
 
-@pytest.mark.parametrize("module", ["mvae.manifolds", "mvae.diffusion", "mvae.spectral"])
+@pytest.mark.parametrize("module", ["mvae.manifolds", "mvae.diffusion", "mvae.spectral", "mvae.transport"])
 def test_geometry_imports_with_four_packages_alone(module):
     """Every other installed package is made to fail on import."""
     code = f"""

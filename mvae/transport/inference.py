@@ -1,0 +1,192 @@
+"""Coefficients that transport one point to another, inferred for many pairs at once."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from mvae.transport.checks import check_at_least, check_broadcast, check_count, check_last, check_operators
+from mvae.transport.gauss_newton import Problem, State, advance, begin, objective, stationarity
+from mvae.transport.jacobian import generator, one_norm
+
+_PHASE = 4  # iterations between two sortings
+_TILE_BYTES = 2**18  # what the problems that are worked on together may hold: less than the cache of a core
+
+
+class Inference(NamedTuple):
+    """Inferred coefficients and how they were found, from the best restart of each problem.
+
+    Attributes:
+        coefficients: c.
+        objective: ½ |z1 - exp(Σ_m c_m Ψ_m) z0|² + λ|c|_1.
+        residual: z1 - exp(Σ_m c_m Ψ_m) z0.
+        stationarity: Largest |v_m| / (λ + |J_m| |r|), where v is the least subgradient of the objective, J_m the
+            derivative of the transported point in c_m and r the residual: 0 at a local minimum, about 1 at most.
+        num_iterations: How many steps were tried.
+        converged: Whether `stationarity` is at most the tolerance.
+    """
+
+    coefficients: Float[Array, "*batch M"]
+    objective: Float[Array, "*batch"]
+    residual: Float[Array, "*batch d"]
+    stationarity: Float[Array, "*batch"]
+    num_iterations: Int[Array, "*batch"]
+    converged: Bool[Array, "*batch"]
+
+
+def infer_coefficients(
+    key: PRNGKeyArray,
+    operators: Float[Array, "M d d"],
+    z0: Float[Array, "*#batch d"],
+    z1: Float[Array, "*#batch d"],
+    *,
+    l1_weight: float | Float[Array, ""],
+    num_restarts: int = 2,
+    bounds: Sequence[tuple[float, float]] = ((-2.5, 0.0), (0.0, 2.5)),
+    max_iterations: int = 50,
+    tolerance: float = 1e-3,
+) -> Inference:
+    """Minimises ½ |z1 - exp(Σ_m c_m Ψ_m) z0|² + λ|c|_1 over c for each pair of points.
+
+    That is γ² times -log q(z1|c, z0) q(c) for noise of variance γ² and Laplace coefficients of scale b, up to a
+    constant, if λ = γ²/b. The problems and their restarts run side by side, each with its own damping and its own end.
+
+    The iteration is Levenberg-Marquardt with the l1 term kept as it is, so that coefficients are exactly zero where
+    the minimum has them zero; `gauss_newton` says more. A minimum is a local one: c can wind around an orbit once
+    more. The result is constant under differentiation, as published; `implicit_coefficients` has the derivatives.
+
+    Args:
+        key: For the random starts.
+        operators: Ψ, (M, d, d), meant for M and d up to about 10.
+        z0: Where the transport starts, (..., d).
+        z1: Where it should end, (..., d); leading axes broadcast, as samples (n, 1, d) against anchors (k, d).
+        l1_weight: λ, not negative.
+        num_restarts: How many random starts each problem has.
+        bounds: Interval of the uniform starts, one for each restart, cycled through.
+        max_iterations: Steps of a restart at most; a step is an evaluation of the transport and its derivatives.
+        tolerance: Bound on `stationarity`, at which a restart ends. 1e-3 leaves an excess of 1e-6 of the objective.
+
+    Returns:
+        The best restart of each problem. Where no start gives finite numbers, as for NaN in z0 or z1, the objective is
+        infinite, the residual NaN and `converged` false.
+
+    Raises:
+        ValueError: For wrong shapes or dtypes, or numbers out of range.
+
+    Source: vaells.md, Eqs. 2 and 7; its published code for the weights 1e-6 and 5e-6 and the starts.
+    """
+    operators = check_operators(operators)
+    z0, z1 = (check_last(name, z, operators.shape[-1]) for name, z in (("z0", z0), ("z1", z1)))
+    batch = check_broadcast(z0=z0.shape[:-1], z1=z1.shape[:-1])
+    check_count("num_restarts", num_restarts)
+    check_count("max_iterations", max_iterations)
+    check_at_least("tolerance", tolerance, 0, strict=True)
+    if not isinstance(l1_weight, Tracer):
+        check_at_least("l1_weight", float(l1_weight), 0)
+    dtype = jnp.result_type(operators, z0, z1)
+    operators, z0, z1 = jax.lax.stop_gradient((operators.astype(dtype), z0.astype(dtype), z1.astype(dtype)))
+    start, end = (jnp.broadcast_to(z, (*batch, z.shape[-1])).reshape(-1, z.shape[-1]).T for z in (z0, z1))
+    problem = Problem(operators, start, end, jax.lax.stop_gradient(jnp.asarray(l1_weight, dtype)))
+    starts = _starts(key, (len(operators), math.prod(batch)), _check_bounds(bounds), num_restarts, dtype)
+    found = _best(problem, starts, max_iterations, tolerance)
+    return Inference(*(jnp.moveaxis(leaf, -1, 0).reshape(*batch, *leaf.shape[:-1]) for leaf in found))
+
+
+def _check_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    try:
+        pairs = tuple((float(low), float(high)) for low, high in bounds)
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds must be pairs of numbers, got {bounds!r}") from None
+    if not pairs or not all(math.isfinite(high - low) and low <= high for low, high in pairs):
+        raise ValueError(f"bounds must be intervals (low, high), got {bounds!r}")
+    return pairs
+
+
+def _starts(
+    key: PRNGKeyArray,
+    shape: tuple[int, int],
+    bounds: tuple[tuple[float, float], ...],
+    num_restarts: int,
+    dtype: jnp.dtype,
+) -> Float[Array, "M R B"]:
+    cycle = [bounds[restart % len(bounds)] for restart in range(num_restarts)]
+    low, high = (jnp.asarray(side, dtype)[:, None] for side in zip(*cycle, strict=True))
+    return low + (high - low) * jax.random.uniform(key, (shape[0], num_restarts, shape[1]), dtype)
+
+
+@functools.partial(jax.jit, static_argnames=("max_iterations", "tolerance"))
+def _best(problem: Problem, starts: Float[Array, "M R B"], max_iterations: int, tolerance: float) -> Inference:
+    """Results with the problems on the last axis."""
+    size, restarts, count = starts.shape
+    if not count:
+        empty = jnp.zeros(0, starts.dtype)
+        return Inference(starts[:, 0], empty, problem.z0, empty, empty.astype(jnp.int32), empty.astype(bool))
+    lanes = problem._replace(z0=jnp.tile(problem.z0, restarts), z1=jnp.tile(problem.z1, restarts))
+    state = _solve(lanes, starts.reshape(size, -1), max_iterations, tolerance)
+    value = objective(lanes, state.coefficients, state.tangents.point, lanes.l1_weight)
+    value = jnp.where(jnp.isfinite(value), value, jnp.inf)
+    rest = stationarity(lanes, state.coefficients, state.tangents, lanes.l1_weight)
+    found = Inference(
+        state.coefficients, value, lanes.z1 - state.tangents.point, rest, state.num_iterations, rest <= tolerance
+    )
+    best = jnp.argmin(value.reshape(restarts, count), axis=0) * count + jnp.arange(count)
+    return Inference(*(leaf[..., best] for leaf in found))
+
+
+class _Lanes(NamedTuple):
+    """What moves along when problems change places."""
+
+    z0: Float[Array, "d B"]
+    z1: Float[Array, "d B"]
+    number: Int[Array, " B"]
+    state: State
+
+
+def _solve(problem: Problem, starts: Float[Array, "M B"], max_iterations: int, tolerance: float) -> State:
+    """Final states of all problems, in their order.
+
+    Problems that are worked on together take as long as the slowest of them, and a series as long as the largest
+    generator demands. So they are sorted every few iterations, by norm, and those that have ended last.
+    """
+    count = starts.shape[-1]
+    tile = _tile(problem, count)
+    spare = -count % tile
+    z0, z1, starts = (jnp.pad(x, ((0, 0), (0, spare)), mode="edge") for x in (problem.z0, problem.z1, starts))
+    number = jnp.arange(count + spare)
+
+    def in_tiles(step, lanes):
+        split = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, tile), -2, 0), lanes)
+        done = jax.lax.map(step, split)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), done)
+
+    def first(ends: tuple) -> State:
+        return begin(problem._replace(z0=ends[0], z1=ends[1]), ends[2])
+
+    def work(lanes: _Lanes) -> _Lanes:
+        own = problem._replace(z0=lanes.z0, z1=lanes.z1)
+        limits = {"num_steps": _PHASE, "max_iterations": max_iterations, "tolerance": tolerance}
+        return lanes._replace(state=advance(own, lanes.state, **limits))
+
+    def phase(lanes: _Lanes) -> _Lanes:
+        norm = one_norm(generator(problem.operators, lanes.state.coefficients))
+        order = jnp.argsort(jnp.where(lanes.state.done, jnp.inf, norm))
+        return in_tiles(work, jax.tree.map(lambda x: x[..., order], lanes))
+
+    state = in_tiles(first, (z0, z1, starts))
+    state = state._replace(done=state.done | (number >= count))
+    lanes = jax.lax.while_loop(lambda lanes: ~jnp.all(lanes.state.done), phase, _Lanes(z0, z1, number, state))
+    back = jnp.argsort(lanes.number)[:count]
+    return jax.tree.map(lambda x: x[..., back], lanes.state)
+
+
+def _tile(problem: Problem, count: int) -> int:
+    if jax.default_backend() != "cpu":
+        return count
+    size, _, dim = problem.operators.shape
+    lane = dim * (dim + 2 * size + 2) * problem.z0.dtype.itemsize
+    return min(count, max(64, 2 ** round(math.log2(_TILE_BYTES / lane))))
