@@ -60,3 +60,34 @@ def test_published_kls_are_the_formula_at_its_largest_time(tables, row, printed)
     z = manifold.project(jnp.zeros(manifold.ambient_dim).at[0].set(3.6))
     kl = float(kl_to_uniform(manifold, t, z, method="asymptotic")) + row.shift + row.slope * t
     assert kl == pytest.approx(printed, abs=0.08 if manifold.ambient_dim == 3 and "Torus" in repr(manifold) else 0.012)
+
+
+def test_course_of_the_capacity_is_read_from_the_run_folder(tmp_path):
+    compare = load(EXPERIMENTS / "hyperspherical_dvae" / "rows_of_comparison.py")
+    model = {"capacity_steps": None, "min_capacity": 0.0, "max_capacity": 10.0}
+    (tmp_path / "config.json").write_text(json.dumps({"config": {"model": model}}))
+    records = [
+        {"stage": "train", "step": step, "kl": [kl, kl + 1.0]} for step, kl in ((20, 1.0), (60, 4.0), (100, 9.0))
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    course = compare.course(tmp_path)
+    assert course.capacity.tolist() == [1.0, 4.0, 8.0]  # at the middle of the steps that a record averages
+    largest, last = compare.gaps(course)
+    assert largest == pytest.approx(1.5)  # 1 of the first member, 2 of the second
+    assert last == pytest.approx(1.5)
+    assert compare.Row("sphere", 10, 2.5).folder == "sphere_10_beta_2.5"
+
+
+def test_circles_are_listed_with_what_is_missing(tmp_path):
+    circles = load(EXPERIMENTS / "hyperspherical_dvae" / "circle_table.py")
+    members = [
+        {"captured": 1.0, "latent_azimuth_correlation": -0.9},
+        {"captured": 0.0, "latent_azimuth_correlation": 0.1},
+    ]
+    folder = tmp_path / "spectral" / "object_3"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text(json.dumps({"members": members}))
+    table = circles.table(tmp_path, [3, 4], ["spectral"])
+    assert "| 3 | 1 of 2 | 0.500 |" in table
+    assert "| 4 | not run | – |" in table
+    assert "| all | 1 of 2 |" in table

@@ -9,12 +9,11 @@ is fitted.
 """
 
 import importlib.util
-import json
 import logging
 from pathlib import Path
 
-import numpy as np
 from absl import app, flags
+from circle_table import table
 from ml_collections import ConfigDict
 
 from mvae.models.dvae import ENCODER_INITS
@@ -43,28 +42,6 @@ def config_of(number: int, start: str) -> ConfigDict:
     config.model.update({"encoder_init": start, "encoder_widths": (256, 256), "decoder_widths": (256, 256)})
     config.update({"num_seeds": _SEEDS.value, "num_steps": _STEPS.value, "batch_size": 54, "checkpoint_every": 500})
     return config
-
-
-def table(workdir: Path, objects: list[int], starts: list[str]) -> str:
-    """Returns the table in Markdown, from the run folders alone."""
-    lines = ["| object | " + " | ".join(f"{start}: degree ±1 | abs(correlation)" for start in starts) + " |"]
-    lines.append("|" + "---|" * (1 + 2 * len(starts)))
-    shares: dict[str, list[float]] = {start: [] for start in starts}
-    for number in objects:
-        cells = []
-        for start in starts:
-            path = workdir / start / f"object_{number}" / "results.json"
-            if not path.exists():
-                cells.append("not run | –")
-                continue
-            members = json.loads(path.read_text())["members"]
-            captured = [member["captured"] for member in members]
-            correlation = np.mean([abs(member["latent_azimuth_correlation"]) for member in members])
-            shares[start] += captured
-            cells.append(f"{sum(captured):.0f} of {len(captured)} | {correlation:.3f}")
-        lines.append(f"| {number} | " + " | ".join(cells) + " |")
-    totals = [f"{sum(share):.0f} of {len(share)} | " for share in shares.values()]
-    return "\n".join([*lines, "| all | " + " | ".join(totals) + " |"])
 
 
 def main(argv: list[str]) -> None:

@@ -7,28 +7,21 @@ r"""Hyperspheres against Gaussian β-VAEs of the same size, on data with known f
 
 Each row is a run in a folder of its own; the same command resumes what was interrupted and runs what is missing.
 `--render` trains nothing. Printed are, from the run folders alone, means ± standard deviations over seeds, and how
-closely the KL followed the capacity C: the largest difference of the two, averaged over seeds, between the first tenth
-of the training and its end. `capacity.png` in the workdir shows both over the training.
+closely the KL followed the capacity C: their largest difference after the first tenth of the training, and the mean one
+over the last tenth. `capacity.png` in the workdir shows both over the training.
 """
 
 import importlib.util
 import itertools
-import json
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 from absl import app, flags
-from matplotlib.figure import Figure
 from ml_collections import ConfigDict
+from rows_of_comparison import TITLES, Row, render
 
-from mvae import figures
 from mvae.evaluation import SCORES
-from mvae.figures.style import COLUMN, new_figure, styled
-from mvae.training.metrics import read_records
 from mvae.training.run import run
-from mvae.training.run_folder import RunFolder
 
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
@@ -43,25 +36,6 @@ _SCORES = flags.DEFINE_list("scores", list(SCORES), f"Of {', '.join(SCORES)}; em
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what is there and train nothing.")
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-TITLES = {"sphere": "ΔVAE, $S^{{{dim}}}$", "euclidean": "β-VAE, $R^{{{dim}}}$"}
-
-
-class Row(NamedTuple):
-    """A latent space, its dimension and the weight of the capacity."""
-
-    space: str
-    dim: int
-    beta: float
-
-    @property
-    def folder(self) -> str:
-        """Name of the run folder."""
-        return f"{self.space}_{self.dim}_beta_{self.beta:g}"
-
-    @property
-    def title(self) -> str:
-        """Name in table and figure."""
-        return f"{TITLES[self.space].format(dim=self.dim)}, β = {self.beta:g}"
 
 
 def config_of(row: Row) -> ConfigDict:
@@ -78,77 +52,6 @@ def config_of(row: Row) -> ConfigDict:
     config.num_seeds, config.num_epochs = _SEEDS.value, _EPOCHS.value
     config.evaluation.scores = tuple(_SCORES.value)
     return config
-
-
-class Course(NamedTuple):
-    """KL and capacity over a training, both in nats, the KL of every member."""
-
-    step: np.ndarray
-    kl: np.ndarray
-    capacity: np.ndarray
-
-
-def course(folder: Path) -> Course:
-    """Reads the course of a run; records are means over the steps since the one before."""
-    model = json.loads((folder / "config.json").read_text())["config"]["model"]
-    records = read_records(RunFolder(folder).metrics)
-    step = np.array([record["step"] for record in records])
-    kl = np.array([np.atleast_1d(record["kl"]) for record in records])
-    middle = (step + np.concatenate([[0], step[:-1]])) / 2
-    risen = np.minimum(middle / (model["capacity_steps"] or step[-1]), 1.0)
-    return Course(step, kl, model["min_capacity"] + risen * (model["max_capacity"] - model["min_capacity"]))
-
-
-def largest_gap(of: Course) -> float:
-    """Largest |KL - C| after the first tenth of the training, mean over members, nats."""
-    late = of.step > 0.1 * of.step[-1]
-    return float(np.abs(of.kl[late] - of.capacity[late, None]).max(axis=0).mean())
-
-
-@styled
-def draw(courses: dict[str, Course]) -> Figure:
-    """KL of the first member of each row, and C, over the training."""
-    figure = new_figure(COLUMN, 2.4)
-    axes = figure.subplots()
-    for title, of in courses.items():
-        axes.plot(of.step, of.kl[:, 0], linewidth=0.9, label=title)
-    of = next(iter(courses.values()))
-    axes.plot(of.step, of.capacity, color="black", linewidth=0.9, linestyle="--", label="capacity C")
-    axes.set_xlabel("step")
-    axes.set_ylabel("KL, nats")
-    axes.legend()
-    return figure
-
-
-def render(rows: list[Row], workdir: Path) -> str:
-    """Returns the table in Markdown, from the run folders alone."""
-    done = {row: workdir / row.folder for row in rows if (workdir / row.folder / "results.json").exists()}
-    if not done:
-        return "nothing has been run"
-    results = {row: json.loads((folder / "results.json").read_text()) for row, folder in done.items()}
-    fixed = ["azimuth_correlation", "azimuth_error", "elbo", "kl", "mse"]
-    names = sorted({name for each in results.values() for name in each["mean"]} - {*fixed, "log_likelihood", "time"})
-    columns = [name for name in fixed if any(name in each["mean"] for each in results.values())] + names
-    lines = ["| | " + " | ".join(title.title for title in done) + " |", "|" + "---|" * (len(done) + 1)]
-    lines.append("| seeds × epochs | " + " | ".join(_length(done[row], results[row]) for row in done) + " |")
-    lines += [f"| {name} | " + " | ".join(_number(results[row], name) for row in done) + " |" for name in columns]
-    courses = {row.title: course(folder) for row, folder in done.items()}
-    lines.append("| largest abs(KL - C) | " + " | ".join(f"{largest_gap(of):.2f}" for of in courses.values()) + " |")
-    figures.save(draw(courses), workdir / "capacity.png")
-    return "\n".join(lines)
-
-
-def _length(folder: Path, results: dict[str, Any]) -> str:
-    epochs = json.loads((folder / "config.json").read_text())["config"]["num_epochs"]
-    return f"{results['num_seeds']} × {epochs}"
-
-
-def _number(results: dict[str, Any], name: str) -> str:
-    mean, std = results["mean"].get(name), results["std"].get(name)
-    if mean is None:
-        return "–"
-    digits = 2 if abs(mean) >= 10 else 3
-    return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
 def main(argv: list[str]) -> None:
