@@ -90,8 +90,8 @@ def _curves(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _colour(rows: dict[str, Array]) -> dict[str, np.ndarray]:
-    """What colours the latent space: the label, but the azimuth where all have one label; or the translation."""
-    if "azimuth" in rows and np.ptp(np.asarray(rows["label"])) == 0:
+    """What colours the latent space: the label, but the azimuth of views of a single object; or the translation."""
+    if "azimuth" in rows and ("elevation" in rows or np.ptp(np.asarray(rows["label"])) == 0):
         return {"angle": np.asarray(rows["azimuth"])}
     return {name: np.asarray(rows[name]) for name in ("label", "translation") if name in rows}
 

@@ -34,5 +34,7 @@ def test_one_object_is_coloured_by_its_azimuth_several_by_their_label():
     azimuth = jnp.array([0.0, 1.0, 2.0])
     assert _colour({"label": jnp.array([4, 4, 4]), "azimuth": azimuth}).keys() == {"angle"}
     assert _colour({"label": jnp.array([4, 4, 5]), "azimuth": azimuth}).keys() == {"label"}
+    turned = {"label": jnp.array([4, 4, 5]), "azimuth": azimuth, "elevation": azimuth}
+    assert _colour(turned).keys() == {"angle"}
     assert _colour({"translation": jnp.zeros((3, 2))}).keys() == {"translation"}
     assert _colour({"image": jnp.zeros((3, 2))}) == {}
