@@ -1,6 +1,5 @@
 """Every config: builds, trains, is interrupted, and resumes to the very same parameters."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ import pytest
 from mvae.errors import UsageError
 from mvae.main import _table
 from mvae.training import Interrupted, loop, run
+from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder
@@ -23,16 +23,9 @@ TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
 SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere")
 
 
-def load(path: Path, argument: str):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(argument)
-
-
 def tiny(path: Path, argument: str, digits: Path) -> dict:
     """The config with everything made small that does not change what code runs."""
-    config = load(path, argument)
+    config = load_config(path, argument)
     config.num_seeds = 2
     config.num_steps = 4
     config.batch_size = 16

@@ -1,6 +1,5 @@
 """Rows of Tables 1 and 2 of the ΔVAE paper: their configs, what is printed, and the tables made from run folders."""
 
-import importlib.util
 import json
 import math
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
+
+from mvae.training.config_file import load_config
 
 
 class Numbers(NamedTuple):
@@ -97,13 +98,8 @@ ROWS = {
 def members(table: str, seeds: int, epochs: int, data_dir: str | None) -> Iterator[tuple[str, ConfigDict]]:
     """Yields the name of each row and its whole config."""
     path = Path(__file__).parents[2] / "configs" / {"1": "dvae_mnist.py", "2": "dvae_torus.py"}[table]
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     for name, row in ROWS.items():
-        config = module.get_config()
+        config = load_config(path)
         config.manifold.update(row.manifold)
         config.num_seeds, config.num_epochs, config.data.dir = seeds, epochs, data_dir
         yield name, config

@@ -8,7 +8,6 @@ what is missing, and `--render` trains nothing. Printed are, per object, how man
 is fitted.
 """
 
-import importlib.util
 import logging
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from circle_table import table
 from ml_collections import ConfigDict
 
 from mvae.models.dvae import ENCODER_INITS
+from mvae.training.config_file import load_config
 from mvae.training.run import run
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
@@ -28,15 +28,12 @@ _STEPS = flags.DEFINE_integer("steps", 500, "Steps of training.", lower_bound=1)
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
 
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
 def config_of(number: int, start: str) -> ConfigDict:
     """Returns the config of an object: a ΔVAE on a circle, views of 32 × 32 pixels."""
-    path = Path(__file__).parents[2] / "configs" / "dvae_torus.py"
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+    config = load_config(CONFIGS / "dvae_torus.py")
     config.manifold.update({"name": "sphere", "dim": 1})
     config.data.update({"name": "coil20", "dir": _DATA_DIR.value, "object": number, "size": 32})
     config.model.update({"encoder_init": start, "encoder_widths": (256, 256), "decoder_widths": (256, 256)})

@@ -11,7 +11,6 @@ closely the KL followed the capacity C: their largest difference after the first
 over the last tenth. `capacity.png` in the workdir shows both over the training.
 """
 
-import importlib.util
 import itertools
 import logging
 from pathlib import Path
@@ -21,6 +20,7 @@ from ml_collections import ConfigDict
 from rows_of_comparison import TITLES, Row, render
 
 from mvae.evaluation import SCORES
+from mvae.training.config_file import load_config
 from mvae.training.run import run
 
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")
@@ -40,13 +40,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 def config_of(row: Row) -> ConfigDict:
     """Returns the whole config of a row."""
-    path = CONFIGS / {"sphere": "dvae_hypersphere.py", "euclidean": "vae.py"}[row.space]
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+    config = load_config(CONFIGS / {"sphere": "dvae_hypersphere.py", "euclidean": "vae.py"}[row.space])
     config.manifold.dim, config.model.beta = row.dim, row.beta
     config.data.name, config.data.dir, config.data.size = _DATA.value, _DATA_DIR.value, _SIZE.value
     config.num_seeds, config.num_epochs = _SEEDS.value, _EPOCHS.value
