@@ -37,8 +37,13 @@ def fit_spectral_head(
 
     Returns:
         kernel (k, n) and bias (n,).
+
+    Raises:
+        ValueError: For a batch of one picture.
     """
     n, num = manifold.ambient_dim, hidden.shape[0]
+    if num < 2:
+        raise ValueError(f"a spectral start needs a batch of two pictures or more (init_batch_size), got {num}")
     moment_key, start_key = jax.random.split(key)
     flat = images.reshape(num, -1)
     num_neighbors = max(1, min(MAX_NEIGHBORS, 2 * manifold.dim, num // 10))

@@ -55,3 +55,8 @@ def test_small_and_constant_batches_stay_finite(manifold, num):
         kernel, bias = fit_spectral_head(jax.random.key(0), manifold, features(pictures.reshape(num, -1)), pictures)
         assert np.isfinite(kernel).all()
         assert np.isfinite(bias).all()
+
+
+def test_one_picture_is_refused():
+    with pytest.raises(ValueError, match="two pictures or more"):
+        fit_spectral_head(jax.random.key(0), Sphere(2), jnp.ones((1, 8)), jnp.ones((1, 4, 4, 1)))
