@@ -130,7 +130,8 @@ def test_density_of_other_tori(radii, early, dtype):
         assert np.max(error) < max(2e-5, early if time < FIRST else 0)
 
 
-@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_expansion_and_series_meet(dtype):
     """At the time that parts them: values and their slopes in time, down to log q = -30."""
     generator = np.random.default_rng(0)

@@ -88,7 +88,7 @@ def on_torus(theta, phi, radius=MINOR):
     ("manifold", "known", "dtype"),
     [
         (SPHERE, Sphere(2), "float32"),
-        (CIRCLES, FlatTorus(2), "float64"),
+        pytest.param(CIRCLES, FlatTorus(2), "float64", marks=pytest.mark.slow),
         pytest.param(SPHERE, Sphere(2), "float64", marks=pytest.mark.slow),
         pytest.param(CIRCLES, FlatTorus(2), "float32", marks=pytest.mark.slow),
     ],

@@ -131,7 +131,10 @@ def test_log_likelihood_of_a_linear_gaussian_model():
     assert spread.mean() < 0.1
 
 
-@pytest.mark.parametrize(("manifold", "time"), [(FlatTorus(1), 1.0), (Sphere(2), 1.0), (Sphere(2, 2.0), 4.0)])
+@pytest.mark.parametrize(
+    ("manifold", "time"),
+    [(FlatTorus(1), 1.0), (Sphere(2), 1.0), pytest.param(Sphere(2, 2.0), 4.0, marks=pytest.mark.slow)],
+)
 def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
     """p(x) = ∫ p(x | z) dz / Vol by many uniform draws, in place of draws of the posterior."""
     model, params = build(manifold=manifold, initial_time=time, num_walk_steps=300)

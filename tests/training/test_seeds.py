@@ -35,7 +35,8 @@ def parameters(experiment, seed, num_seeds):
     return jax.tree.map(np.asarray, progress.state.params)
 
 
-@pytest.mark.parametrize("num_seeds", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow  # test_loop.py has a small model
+@pytest.mark.parametrize("num_seeds", [2, 10])
 def test_seeds_together_are_seeds_alone(num_seeds):
     built = experiment()
     together = parameters(built, 7, num_seeds)
