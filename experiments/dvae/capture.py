@@ -24,6 +24,7 @@ from capture_runs import RECIPES, coefficients, train_all
 from tqdm import tqdm
 
 from mvae import figures
+from mvae.errors import UsageError, reporting
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the cells' files and of the maps.", required=True)
 _RECIPES = flags.DEFINE_list("recipes", ["plain"], f"Of {', '.join(RECIPES)}; or all.")
@@ -39,7 +40,7 @@ def _numbers(flag: flags.FlagHolder, kind: type) -> list:
     try:
         return [kind(text) for text in flag.value]
     except ValueError as error:
-        raise app.UsageError(f"--{flag.name}: {error}") from error
+        raise UsageError(f"--{flag.name}: {error}") from error
 
 
 def _train(cell: Cell, path: Path) -> None:
@@ -61,10 +62,10 @@ def main(argv: list[str]) -> None:
     logging.getLogger("absl").setLevel(logging.WARNING)
     recipes = list(RECIPES) if _RECIPES.value == ["all"] else _RECIPES.value
     if wrong := set(recipes) - set(RECIPES):
-        raise app.UsageError(f"--recipes: no {', '.join(sorted(wrong))}; there are {', '.join(RECIPES)}")
+        raise UsageError(f"--recipes: no {', '.join(sorted(wrong))}; there are {', '.join(RECIPES)}")
     frequencies, gammas = _numbers(_FREQUENCIES, int), _numbers(_GAMMAS, float)
     if not all(0 <= n <= 10 for n in frequencies) or not all(0 < gamma <= 1 for gamma in gammas):
-        raise app.UsageError("--frequencies must lie in 0 to 10, --gammas in (0, 1]")
+        raise UsageError("--frequencies must lie in 0 to 10, --gammas in (0, 1]")
     workdir = Path(_WORKDIR.value)
     workdir.mkdir(parents=True, exist_ok=True)
     cells = [Cell(r, n, gamma, _PICTURES.value, _SEED.value) for r in recipes for n in frequencies for gamma in gammas]
@@ -81,4 +82,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(reporting(main))

@@ -15,6 +15,7 @@ from absl import app, flags
 from capture_cells import degrees
 from tqdm import tqdm
 
+from mvae.errors import UsageError, reporting
 from mvae.evaluation import betti_numbers
 from mvae.manifolds import FlatTorus
 
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> None:
     del argv
     paths = sorted(Path(_WORKDIR.value).glob(_CELLS.value))
     if not paths:
-        raise app.UsageError(f"--workdir, --cells: no file {_CELLS.value} in {_WORKDIR.value}; run capture.py first")
+        raise UsageError(f"--workdir, --cells: no file {_CELLS.value} in {_WORKDIR.value}; run capture.py first")
     ends = []
     for path in paths:
         with np.load(path) as runs:
@@ -55,4 +56,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(reporting(main))

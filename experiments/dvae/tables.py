@@ -18,6 +18,7 @@ from pathlib import Path
 from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
+from mvae.errors import UsageError, reporting
 from mvae.training.loop import Diverged
 from mvae.training.run import run
 
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     workdir = Path(_WORKDIR.value)
     if unknown := set(_SPACES.value) - set(ROWS):
-        raise app.UsageError(f"--spaces: no row {', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
+        raise UsageError(f"--spaces: no row {', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
     if not _RENDER.value:
         for name, config in members(_TABLE.value, _SEEDS.value, _EPOCHS.value, _DATA_DIR.value):
             if _SPACES.value and name not in _SPACES.value:
@@ -52,4 +53,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(reporting(main))

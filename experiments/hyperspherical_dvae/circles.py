@@ -15,6 +15,7 @@ from absl import app, flags
 from circle_table import table
 from ml_collections import ConfigDict
 
+from mvae.errors import UsageError, reporting
 from mvae.models.dvae import ENCODER_INITS
 from mvae.training.config_file import load_config
 from mvae.training.run import run
@@ -46,9 +47,9 @@ def main(argv: list[str]) -> None:
     del argv
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if wrong := set(_STARTS.value) - set(ENCODER_INITS):
-        raise app.UsageError(f"--starts: no {', '.join(sorted(wrong))}; there are {', '.join(ENCODER_INITS)}")
+        raise UsageError(f"--starts: no {', '.join(sorted(wrong))}; there are {', '.join(ENCODER_INITS)}")
     if wrong := [text for text in _OBJECTS.value if not (text.isdigit() and 1 <= int(text) <= 20)]:
-        raise app.UsageError(f"--objects must be numbers from 1 to 20, got {', '.join(wrong)}")
+        raise UsageError(f"--objects must be numbers from 1 to 20, got {', '.join(wrong)}")
     objects, workdir = [int(text) for text in _OBJECTS.value], Path(_WORKDIR.value)
     if not _RENDER.value:
         for number in objects:
@@ -59,4 +60,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(reporting(main))

@@ -19,6 +19,7 @@ from absl import app, flags
 from ml_collections import ConfigDict
 from rows_of_comparison import TITLES, Row, render
 
+from mvae.errors import UsageError, reporting
 from mvae.evaluation import SCORES
 from mvae.training.config_file import load_config
 from mvae.training.run import run
@@ -53,11 +54,11 @@ def main(argv: list[str]) -> None:
     del argv
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if wrong := set(_SPACES.value) - set(TITLES):
-        raise app.UsageError(f"--spaces: no {', '.join(sorted(wrong))}; there are {', '.join(TITLES)}")
+        raise UsageError(f"--spaces: no {', '.join(sorted(wrong))}; there are {', '.join(TITLES)}")
     try:
         dims, betas = [int(text) for text in _DIMS.value], [float(text) for text in _BETAS.value]
     except ValueError as error:
-        raise app.UsageError(f"--dims, --betas: {error}") from error
+        raise UsageError(f"--dims, --betas: {error}") from error
     rows = [Row(*entry) for entry in itertools.product(_SPACES.value, dims, betas)]
     workdir = Path(_WORKDIR.value)
     if not _RENDER.value:
@@ -68,4 +69,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(reporting(main))
