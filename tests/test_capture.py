@@ -36,7 +36,7 @@ def test_padded_coefficients_make_the_same_picture(capture):
 def test_every_ingredient_runs_and_schedules_end(capture, monkeypatch):
     runs, _ = capture
     monkeypatch.setattr(runs, "NUM_STEPS", 4)
-    recipe = runs.Recipe("mlp", (8, 8), "principal", 1, 0.05, 1.0, 1, 1.5)
+    recipe = runs.Recipe("mlp", (8, 8), "principal", 2, 0.05, 1.0, 1, 1.5)
     keys = jax.random.split(jax.random.key(0), 3)
     targets = jnp.stack([runs.coefficients(key, 2, 0.5) for key in keys])
     outcome = runs.train_all(recipe, keys, targets, 2)

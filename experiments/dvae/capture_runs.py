@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,8 @@ from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import FlatTorus
 from mvae.models import DVAEConfig, Model, dvae
 from mvae.models.model import Params, Posterior
+from mvae.training.config import OptimizerConfig
+from mvae.training.experiment import adam
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side
@@ -42,7 +44,7 @@ class Recipe(NamedTuple):
         net: See `DVAEConfig`.
         widths: Hidden layers of the encoder; those of the decoder are the same backwards, without the first.
         encoder_init: See `DVAEConfig`.
-        warmup_steps: Steps in which the encoder stands still, and as many over which its rate rises.
+        warmup_steps: Steps until the encoder learns at the full rate, see `OptimizerConfig`.
         initial_time: Diffusion time at step 0.
         extra_time: Added to the posteriors' times at first, and then less: a factor of 10^-4 over half the training,
             nothing from there on.
@@ -66,11 +68,11 @@ RECIPES = {
     "schedule": Recipe(extra_time=1.0),
     "pretrained": Recipe(pretrain_steps=300),
     "conv": Recipe(net="circular_conv", widths=(16, 32, 32)),
-    "principal": Recipe(encoder_init="principal", warmup_steps=50),
-    "spectral": Recipe(encoder_init="spectral", warmup_steps=50),
+    "principal": Recipe(encoder_init="principal", warmup_steps=100),
+    "spectral": Recipe(encoder_init="spectral", warmup_steps=100),
     "blurred": Recipe(blur=1.5),
-    "principal_blurred": Recipe(encoder_init="principal", warmup_steps=50, blur=1.5),
-    "spectral_blurred": Recipe(encoder_init="spectral", warmup_steps=50, blur=1.5),
+    "principal_blurred": Recipe(encoder_init="principal", warmup_steps=100, blur=1.5),
+    "spectral_blurred": Recipe(encoder_init="spectral", warmup_steps=100, blur=1.5),
 }
 
 
@@ -134,20 +136,8 @@ def _build(recipe: Recipe) -> Model:
 
 
 def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
-    """Adam with half a cosine over the second half; the encoder after its warm-up."""
-
-    def rate(step: Any) -> Array:
-        progress = jnp.clip(2 * step / NUM_STEPS - 1, 0.0, 1.0)
-        return LEARNING_RATE * (0.02 + 0.98 * 0.5 * (1 + jnp.cos(jnp.pi * progress)))
-
-    def encoder_rate(step: Any) -> Array:
-        warmup = recipe.warmup_steps
-        return rate(step) * (jnp.clip(step / warmup - 1, 0.0, 1.0) if warmup else 1.0)
-
-    def parts(params: Params) -> dict[str, str]:
-        return {name: "encoder" if name == "encoder" else "rest" for name in params}
-
-    return optax.multi_transform({"encoder": optax.adam(encoder_rate), "rest": optax.adam(rate)}, parts)
+    settings = OptimizerConfig(LEARNING_RATE, recipe.warmup_steps, 0.02 * LEARNING_RATE, decay_fraction=0.5)
+    return adam(settings, NUM_STEPS)
 
 
 def _bound(model: Model, params: Params, key: Key[Array, ""], image: Array, extra_time: Array) -> tuple[Array, Array]:
