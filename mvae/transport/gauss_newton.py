@@ -15,7 +15,7 @@ _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 1e8
 _FIRST_WEIGHT = 1e-2  # of the l1 term, relative to |z1|²/2
 _LOWER = 0.03  # factor by which it comes down
 _ROUGH = 0.5  # stationarity at which the weight is lowered
-_INNER = 5  # steps of the active set in an iteration
+_INNER = 3  # steps of the active set in an iteration
 
 
 class Problem(NamedTuple):

@@ -15,7 +15,7 @@ from mvae.transport.gauss_newton import Problem, State, advance, begin, objectiv
 from mvae.transport.jacobian import generator, one_norm
 
 _PHASE = 4  # iterations between two sortings
-_TILE_BYTES = 2**18  # what the problems that are worked on together may hold: less than the cache of a core
+_TILE_BYTES = 2**16  # what the problems that are worked on together hold, so that their temporaries stay in the cache
 
 
 class Inference(NamedTuple):
