@@ -189,4 +189,4 @@ def _tile(problem: Problem, count: int) -> int:
         return count
     size, _, dim = problem.operators.shape
     lane = dim * (dim + 2 * size + 2) * problem.z0.dtype.itemsize
-    return min(count, max(64, 2 ** round(math.log2(_TILE_BYTES / lane))))
+    return min(count, max(128, 2 ** round(math.log2(_TILE_BYTES / lane))))
