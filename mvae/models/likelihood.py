@@ -42,6 +42,16 @@ def gaussian() -> Likelihood:
     return Likelihood(params={}, mean=lambda output: output, log_prob=log_prob)
 
 
+def gaussian_sigmoid() -> Likelihood:
+    """Unit variance around a mean in (0, 1), m = 1/(1 + e^(-ℓ)) for decoder output ℓ."""
+    plain = gaussian()
+
+    def log_prob(params: Params, x: Array, output: Array) -> Array:
+        return plain.log_prob(params, x, jax.nn.sigmoid(output))
+
+    return Likelihood(params={}, mean=jax.nn.sigmoid, log_prob=log_prob)
+
+
 def gaussian_learned_variance() -> Likelihood:
     """One variance σ² for all pixels, learned: log p = -(D/2) log 2πσ² - |x - m|²/(2σ²)."""
 
@@ -67,5 +77,6 @@ def bernoulli() -> Likelihood:
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "gaussian": gaussian,
     "gaussian_learned_variance": gaussian_learned_variance,
+    "gaussian_sigmoid": gaussian_sigmoid,
     "bernoulli": bernoulli,
 }

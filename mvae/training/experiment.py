@@ -16,7 +16,10 @@ from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Euclidean, Manifold
 from mvae.models import DVAEConfig, Model, VAEConfig, dvae, vae
+from mvae.models.anchors import check_anchors
+from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
+from mvae.training.alternating import AlternatingConfig, alternating_stages
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
 from mvae.training.stage import Stage, gradient_stage
 
@@ -70,6 +73,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
+    _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     model, stages, params_of = METHODS[config["method"]](
         config["model"], manifold, dataset, adam(optimizer, num_steps), num_steps
     )
@@ -128,6 +132,29 @@ def _build_vae(
     return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
 
 
+def _build_vaells(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """VAELLS: a warm-up, then networks and operators in turns."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method vaells has a Euclidean latent space, got {manifold}")
+    if "training" not in block:
+        raise UsageError("config.model lacks training")
+    training = typed(AlternatingConfig, block["training"], "config.model.training")
+    rest = {name: value for name, value in block.items() if name != "training"}
+    config = typed(VAELLSConfig, rest, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    if config.beta <= 0:
+        raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
+    config = _completed(config, dataset, num_steps)
+    method = vaells(config)
+    stages = alternating_stages(method, training, optimizer, num_steps, config.beta)
+    return method.model, stages, lambda state: state.params
+
+
 def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
     """Returns the config with the capacity rising over the whole training, if it does not say over what."""
     if config.likelihood == "bernoulli":
@@ -165,6 +192,24 @@ def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
         raise UsageError("config.evaluation.scores needs scikit-learn: pip install mvae[eval]")
 
 
+def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_size: int) -> None:
+    """Raises if a method with anchors cannot have the ones it asks for."""
+    if "anchors" not in block:
+        return
+    first = dataset.render({name: array[:init_batch_size] for name, array in dataset.train.items()})
+    needed = {"batch": "anchors", "even": "parameter"}.get(block["anchors"], "label")
+    if needed not in first:
+        raise UsageError(f"config.model.anchors = {block['anchors']!r} needs data with {needed}, not {dataset.name}")
+    if block["anchors"] == "batch":
+        return
+    if "label" not in first:
+        raise UsageError(f"config.model.anchors: {dataset.name} has no labels, which say which anchors are whose")
+    try:
+        check_anchors(first["label"], block["num_classes"], block["num_anchors"])
+    except ValueError as error:
+        raise UsageError(f"config.model: {error}") from error
+
+
 def _check_unit_range(dataset: Dataset) -> None:
     """Raises if the first pictures leave [0, 1], where a Bernoulli likelihood means nothing."""
     image = dataset.render({name: array[:64] for name, array in dataset.train.items()})["image"]
@@ -176,4 +221,4 @@ def _check_unit_range(dataset: Dataset) -> None:
         )
 
 
-METHODS = {"dvae": _build_dvae, "vae": _build_vae}
+METHODS = {"dvae": _build_dvae, "vae": _build_vae, "vaells": _build_vaells}

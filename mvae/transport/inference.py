@@ -48,6 +48,7 @@ def infer_coefficients(
     l1_weight: float | Float[Array, ""],
     num_restarts: int = 2,
     bounds: Sequence[tuple[float, float]] = ((-2.5, 0.0), (0.0, 2.5)),
+    initial: Float[Array, "*#batch M"] | None = None,
     max_iterations: int = 50,
     tolerance: float = 1e-3,
 ) -> Inference:
@@ -68,6 +69,7 @@ def infer_coefficients(
         l1_weight: λ, not negative.
         num_restarts: How many random starts each problem has.
         bounds: Interval of the uniform starts, one for each restart, cycled through.
+        initial: One more start for each problem, (..., M), beside the random ones; None for none.
         max_iterations: Steps of a restart at most; a step is an evaluation of the transport and its derivatives.
         tolerance: Bound on `stationarity`, at which a restart ends. 1e-3 leaves an excess of 1e-6 of the objective.
 
@@ -93,6 +95,12 @@ def infer_coefficients(
     start, end = (jnp.broadcast_to(z, (*batch, z.shape[-1])).reshape(-1, z.shape[-1]).T for z in (z0, z1))
     problem = Problem(operators, start, end, jax.lax.stop_gradient(jnp.asarray(l1_weight, dtype)))
     starts = _starts(key, (len(operators), math.prod(batch)), _check_bounds(bounds), num_restarts, dtype)
+    if initial is not None:
+        initial = jax.lax.stop_gradient(check_last("initial", initial, len(operators)))
+        if check_broadcast(initial=initial.shape[:-1], problems=batch) != batch:
+            raise ValueError(f"initial must broadcast to the problems {batch}, got shape {initial.shape}")
+        given = jnp.broadcast_to(initial.astype(dtype), (*batch, len(operators))).reshape(-1, len(operators))
+        starts = jnp.concatenate([starts, given.T[:, None]], axis=1)
     found = _best(problem, starts, max_iterations, tolerance)
     return Inference(*(jnp.moveaxis(leaf, -1, 0).reshape(*batch, *leaf.shape[:-1]) for leaf in found))
 

@@ -1,0 +1,137 @@
+"""Random transport of a point along learned operators plus noise: its samples and its density (vaells.md, 2.3)."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from mvae.models.likelihood import LOG_TWO_PI
+from mvae.transport import Inference, implicit_coefficients, infer_coefficients, transport
+
+COEFFICIENT_GRADIENTS = ("fixed", "implicit")
+
+
+@dataclasses.dataclass(frozen=True)
+class TransportLaw:
+    """The law of z = exp(Σ_m c_m Ψ_m) μ + γ ε with c_m ~ Laplace(0, b) and ε ~ N(0, I), given μ.
+
+    Attributes:
+        noise_scale: γ.
+        laplace_scale: b.
+        l1_weight: Weight λ of |c|_1 when coefficients are inferred; None for γ²/b, which is what the law says.
+    """
+
+    noise_scale: float
+    laplace_scale: float
+    l1_weight: float | None
+
+    def __post_init__(self):
+        for name in ("noise_scale", "laplace_scale"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if self.l1_weight is not None and not (math.isfinite(self.l1_weight) and self.l1_weight >= 0):
+            raise ValueError(f"l1_weight must be zero or more, got {self.l1_weight}")
+
+    @property
+    def weight(self) -> float:
+        """λ."""
+        return self.noise_scale**2 / self.laplace_scale if self.l1_weight is None else self.l1_weight
+
+
+class Draw(NamedTuple):
+    """A sample and the coefficients that led there.
+
+    Attributes:
+        z: Points.
+        coefficients: c.
+    """
+
+    z: Float[Array, "*batch d"]
+    coefficients: Float[Array, "*batch M"]
+
+
+def draw(
+    key: Key[Array, ""],
+    law: TransportLaw,
+    operators: Float[Array, "M d d"],
+    location: Float[Array, "*#batch d"],
+    shape: tuple[int, ...] = (),
+) -> Draw:
+    """Returns samples of the law, differentiable in operators and location.
+
+    Args:
+        key: Source of coefficients and noise.
+        law: γ and b.
+        operators: Ψ.
+        location: μ, (..., d).
+        shape: Samples for each location, on leading axes.
+
+    Source: vaells.md, Eq. 5.
+    """
+    coefficient_key, noise_key = jax.random.split(key)
+    batch = (*shape, *location.shape[:-1])
+    coefficients = law.laplace_scale * jax.random.laplace(coefficient_key, (*batch, len(operators)), location.dtype)
+    noise = jax.random.normal(noise_key, (*batch, location.shape[-1]), location.dtype)
+    return Draw(transport(operators, coefficients, location) + law.noise_scale * noise, coefficients)
+
+
+def infer(
+    key: Key[Array, ""],
+    law: TransportLaw,
+    operators: Float[Array, "M d d"],
+    location: Float[Array, "*#batch d"],
+    z: Float[Array, "*#batch d"],
+    *,
+    num_restarts: int,
+    max_iterations: int,
+    initial: Float[Array, "*#batch M"] | None = None,
+) -> Inference:
+    """Infers the coefficients that explain z from μ best: argmax_c q(z | c, μ) q(c). Constant under differentiation."""
+    return infer_coefficients(
+        key,
+        operators,
+        location,
+        z,
+        l1_weight=law.weight,
+        num_restarts=num_restarts,
+        max_iterations=max_iterations,
+        initial=initial,
+    )
+
+
+def log_density(
+    law: TransportLaw,
+    operators: Float[Array, "M d d"],
+    location: Float[Array, "*#batch d"],
+    z: Float[Array, "*#batch d"],
+    coefficients: Float[Array, "*#batch M"],
+    *,
+    gradient: str = "fixed",
+) -> Float[Array, "*batch"]:
+    """Returns log q(z | c, μ) q(c) in nats: the log density of z with the integral over c replaced by its largest value.
+
+    -|z - exp(Σ c_m Ψ_m) μ|²/(2γ²) - (d/2) log 2πγ² - |c|_1/b - M log 2b.
+
+    Derivatives are those with c held fixed. Where λ = γ²/b, c is a maximum of this very function, so that they are the
+    derivatives of the maximum too, c moving along. With another λ they are not; gradient = "implicit" has c move.
+
+    Args:
+        law: γ, b and λ.
+        operators: Ψ.
+        location: μ, (..., d).
+        z: Points, (..., d).
+        coefficients: c, inferred, (..., M).
+        gradient: "fixed" or "implicit".
+
+    Source: vaells.md, Eqs. 6 and 7.
+    """
+    if gradient == "implicit":
+        coefficients = implicit_coefficients(operators, coefficients, location, z, l1_weight=law.weight).coefficients
+    residual = z - transport(operators, coefficients, location)
+    noise = -0.5 * jnp.sum(residual**2, axis=-1) / law.noise_scale**2
+    noise -= z.shape[-1] * (0.5 * LOG_TWO_PI + math.log(law.noise_scale))
+    sparsity = jnp.sum(jnp.abs(coefficients), axis=-1) / law.laplace_scale
+    return noise - sparsity - len(operators) * math.log(2 * law.laplace_scale)
