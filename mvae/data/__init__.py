@@ -10,22 +10,28 @@ from mvae.data.dataset import Dataset
 from mvae.data.dsprites import dsprites
 from mvae.data.mnist import mnist
 from mvae.data.pictures import fourier_pictures, simple_pictures
+from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
+from mvae.data.rotated_mnist import rotated_mnist
+from mvae.data.rotation import rotate
 from mvae.data.shapes3d import shapes3d
 from mvae.data.smallnorb import smallnorb
 from mvae.data.turntable import turntable
 from mvae.errors import unknown
 
-__all__ = ["BUILDERS", "Dataset", "load"]
+__all__ = ["BUILDERS", "Dataset", "PlanarManifold", "load", "planar_manifold", "rotate"]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {
     "cars3d": cars3d,
     "coil20": coil20,
+    "concentric_circles": concentric_circles,
     "dsprites": dsprites,
     "fourier_picture": fourier_pictures,
     "mnist": mnist,
+    "rotated_mnist": rotated_mnist,
     "shapes3d": shapes3d,
     "simple_picture": simple_pictures,
     "smallnorb": smallnorb,
+    "swiss_roll": swiss_roll,
     "turntable": turntable,
 }
 

@@ -16,9 +16,10 @@ class Dataset(NamedTuple):
     """Arrays that live on the device, and the pure function that turns rows of them into a batch.
 
     A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
-    int32 `(B,)`, for digits and for known factors; `"translation"`, float32 `(B, 2)` in radians, for translated
-    pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in radians, for known
-    factors.
+    int32 `(B,)`, for digits, for points of a plane and for known factors; `"translation"`, float32 `(B, 2)` in
+    radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in
+    radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`, float32 `(B, N, H, W, C)`, for
+    rotated digits; `"latent"`, float32 `(B, 2)`, and `"parameter"`, float32 `(B,)` in [0, 1), for points of a plane.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.

@@ -16,13 +16,16 @@ WRITERS = {
     "smallnorb": factor_files.write_smallnorb,
 }
 KNOWN_FACTORS = (*WRITERS, "turntable")
+LABELLED = (*KNOWN_FACTORS, "concentric_circles", "mnist", "rotated_mnist", "swiss_roll")
 
 
 @pytest.fixture(params=sorted(BUILDERS))
 def dataset(request, digit_files, tmp_path, small_sizes):
     options = {"size": 12, "num_train": 30}
-    if request.param == "mnist":
+    if request.param in ("mnist", "rotated_mnist"):
         options = {"dir": str(digit_files.folder)}
+    elif request.param in ("concentric_circles", "swiss_roll"):
+        options = {"num_train": 30, "num_test": 20}
     elif request.param == "turntable":
         options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
     elif request.param in WRITERS:
@@ -55,7 +58,7 @@ def test_every_data_set_keeps_the_contract(dataset):
             assert jnp.all((factors >= 0) & (factors < jnp.array(dataset.factor_sizes)))
     else:
         assert (dataset.factor_names, dataset.factor_sizes) == ((), ())
-    if dataset.name == "mnist" or dataset.name in KNOWN_FACTORS:
+    if dataset.name in LABELLED:
         assert batch["label"].shape == (4,)
         assert batch["label"].dtype == jnp.int32
     else:
