@@ -1,22 +1,35 @@
-"""Pictures of latent spaces, decoded grids, reconstructions and training curves: arrays in, `Figure` out."""
+"""Pictures of latent spaces, orbits, decoded grids, reconstructions and training curves: arrays in, `Figure` out."""
 
 from mvae.figures.colours import PALETTE, periodic_colours
 from mvae.figures.curves import robust_limits, training_curves
 from mvae.figures.decoded_grid import decoded_grid, latent_grid
+from mvae.figures.extrapolated_rows import extrapolated_rows
+from mvae.figures.inferred_paths import inferred_paths
 from mvae.figures.latent_space import latent_space
 from mvae.figures.mosaic import mosaic
+from mvae.figures.operator_orbits import operator_orbits
+from mvae.figures.planar_latent_space import PlanarPanel, planar_latent_space
+from mvae.figures.prior_samples import prior_samples
 from mvae.figures.reconstructions import reconstructions
+from mvae.figures.samples_around import samples_around
 from mvae.figures.style import save
 
 __all__ = [
     "PALETTE",
+    "PlanarPanel",
     "decoded_grid",
+    "extrapolated_rows",
+    "inferred_paths",
     "latent_grid",
     "latent_space",
     "mosaic",
+    "operator_orbits",
     "periodic_colours",
+    "planar_latent_space",
+    "prior_samples",
     "reconstructions",
     "robust_limits",
+    "samples_around",
     "save",
     "training_curves",
 ]

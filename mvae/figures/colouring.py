@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from mvae.figures import style
 from mvae.figures.check import finite
-from mvae.figures.colours import PALETTE, periodic_colours
+from mvae.figures.colours import PALETTE, hue_ring, periodic_colours
 
 CYCLE = "twilight_shifted"  # the same colour at 0 and 2π
 PI_TICKS = {0.0: "0", np.pi: r"$\pi$", 2 * np.pi: r"$2\pi$"}
@@ -53,6 +53,27 @@ def colouring_of(n: int, label: Any, translation: Any, angle: Any = None) -> Col
     if is_text:
         raise ValueError(f"label has {len(names)} names, more than the {len(PALETTE)} there are colours for")
     return _scale(values)
+
+
+def parameter_colouring(parameter: Any, n: int, *, periodic: bool = False) -> Colouring:
+    """Returns the colours of n points by where they lie along a curve, and a colour bar from 0 to 1.
+
+    Args:
+        parameter: share of the way along the curve, (n,), in [0, 1].
+        n: how many points there are.
+        periodic: whether 0 and 1 are the same place, and so the same colour.
+
+    Raises:
+        ValueError: for another shape, NaNs, or values outside [0, 1].
+    """
+    values = finite("parameter", parameter, (n,))
+    if values.min() < 0.0 or values.max() > 1.0:
+        raise ValueError(f"parameter must lie in [0, 1], got values from {values.min():g} to {values.max():g}")
+    turn = np.linspace(0.0, 2 * np.pi, 257)
+    ring = ListedColormap(hue_ring(turn))  # CYCLE is nearly white half way, which would not do for pale codes
+    bar = ScalarMappable(Normalize(0.0, 1.0), cmap=ring if periodic else "viridis")
+    ticks = {0.0: "0", 0.5: "0.5", 1.0: "1"}
+    return Colouring(bar.to_rgba(values)[:, :3], 0.65, partial(_legend_bar, bar, "parameter", ticks))
 
 
 def _classes(names: list[str], index: np.ndarray) -> Colouring:

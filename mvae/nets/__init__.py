@@ -1,7 +1,8 @@
-"""Flax networks: encoders to a point and times, decoders from the latent space to a picture."""
+"""Flax networks: encoders to a point and times, decoders from the latent space to a picture, a classifier."""
 
 from mvae.nets.build import NETS, build_nets
+from mvae.nets.classifier import MLPClassifier
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
 
-__all__ = ["NETS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder", "build_nets"]
+__all__ = ["NETS", "ConvDecoder", "ConvEncoder", "MLPClassifier", "MLPDecoder", "MLPEncoder", "build_nets"]
