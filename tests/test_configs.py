@@ -20,7 +20,7 @@ from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
-SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere", "dvae_mnist")
+SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere", "dvae_mnist", "svae", "vamp")
 
 
 def tiny(path: Path, argument: str, digits: Path) -> dict:

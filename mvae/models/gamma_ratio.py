@@ -8,7 +8,7 @@ _SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432, 691 / 180224)
 
 
 def _log_half_step(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """log Γ(x + 1/2) - log Γ(x) for x > 0: recurrence up to x + 8, from there Stirling's series.
+    """Log Γ(x + 1/2) - log Γ(x) for x > 0: recurrence up to x + 8, from there Stirling's series.
 
     The coefficient of x^-j is (2^-j - 2) B_(j+1) / (j (j + 1)) for odd j, with Bernoulli numbers B (NIST Digital
     Library of Mathematical Functions, 5.11.8).

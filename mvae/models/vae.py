@@ -23,7 +23,7 @@ def gaussian_kl(posterior: GaussianPosterior) -> Float[Array, "..."]:
 
 
 def _log_ratio(q: GaussianPosterior, z: Float[Array, "... d"]) -> Float[Array, "..."]:
-    """log N(z; 0, I) - log q(z | x)."""
+    """Log N(z; 0, I) - log q(z | x)."""
     return jnp.sum(norm.logpdf(z) - norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
 
 
