@@ -20,7 +20,7 @@ from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
-SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere", "dvae_mnist")
+SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere", "dvae_mnist", "svae", "vamp")
 
 
 def tiny(path: Path, argument: str, digits: Path) -> dict:
@@ -34,6 +34,8 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.checkpoint_every = 3
     config.model.encoder_widths = (16, 16)
     config.model.decoder_widths = (16,)
+    if config.method == "vamp":
+        config.model.num_pseudo_inputs = 6
     config.evaluation.importance_samples = 3
     config.evaluation.degree_grid = 8
     if config.data.name == "mnist":
@@ -118,6 +120,30 @@ def test_vae_needs_a_euclidean_latent_space(digits):
     config = tiny(next(path for path in CONFIGS if path.stem == "vae"), "quick", digits)
     config["manifold"] |= {"name": "sphere"}
     with pytest.raises(UsageError, match="method vae has a Euclidean latent space"):
+        build_experiment(config)
+
+
+@pytest.mark.parametrize("change", [{"name": "flat_torus"}, {"name": "sphere", "radius": 2.0}])
+def test_svae_needs_the_unit_sphere(change, digits):
+    config = tiny(next(path for path in CONFIGS if path.stem == "svae"), "quick", digits)
+    config["manifold"] |= {"dim": 2} | change
+    with pytest.raises(UsageError, match="method svae is a sphere of radius 1"):
+        build_experiment(config)
+
+
+def test_vamp_refuses_other_spaces_capacities_and_pictures_it_would_clip(digits):
+    path = next(path for path in CONFIGS if path.stem == "vamp")
+    config = tiny(path, "quick", digits)
+    config["manifold"] |= {"name": "sphere"}
+    with pytest.raises(UsageError, match="method vamp has a Euclidean latent space"):
+        build_experiment(config)
+    config = tiny(path, "quick", digits)
+    config["model"]["max_capacity"] = 5.0
+    with pytest.raises(UsageError, match="max_capacity must be None with a VampPrior"):
+        build_experiment(config)
+    config["data"] = tiny(TORUS, "quick", digits)["data"]
+    config["model"]["max_capacity"] = None
+    with pytest.raises(UsageError, match="clip_pseudo_inputs = True needs pixels in"):
         build_experiment(config)
 
 

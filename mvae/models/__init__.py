@@ -2,6 +2,20 @@
 
 from mvae.models.dvae import DVAEConfig, dvae
 from mvae.models.model import LossTerms, Model, Posterior
+from mvae.models.svae import SVAEConfig, svae
 from mvae.models.vae import VAEConfig, vae
+from mvae.models.vamp import VampConfig, vamp
 
-__all__ = ["DVAEConfig", "LossTerms", "Model", "Posterior", "VAEConfig", "dvae", "vae"]
+__all__ = [
+    "DVAEConfig",
+    "LossTerms",
+    "Model",
+    "Posterior",
+    "SVAEConfig",
+    "VAEConfig",
+    "VampConfig",
+    "dvae",
+    "svae",
+    "vae",
+    "vamp",
+]

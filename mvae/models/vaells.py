@@ -278,7 +278,5 @@ def vaells(config: VAELLSConfig) -> VAELLS:
     def penalty(params: Params) -> Float[Array, ""]:
         return 0.5 * config.operator_penalty * jnp.sum(params["operators"] ** 2)
 
-    model = Model(
-        Euclidean(config.dim), init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample
-    )
+    model = Model(Euclidean(config.dim), init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
     return VAELLS(model, infer_batch, terms, warm_up_terms, penalty)

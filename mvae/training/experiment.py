@@ -14,8 +14,8 @@ from mvae import data
 from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError, unknown
-from mvae.manifolds import Euclidean, Manifold
-from mvae.models import DVAEConfig, Model, VAEConfig, dvae, vae
+from mvae.manifolds import Euclidean, Manifold, Sphere
+from mvae.models import DVAEConfig, Model, SVAEConfig, VAEConfig, VampConfig, dvae, svae, vae, vamp
 from mvae.models.anchors import check_anchors
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
@@ -155,10 +155,44 @@ def _build_vaells(
     return method.model, stages, lambda state: state.params
 
 
+def _build_svae(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """Hyperspherical VAE: one stage."""
+    if not (isinstance(manifold, Sphere) and manifold.radius == 1):
+        raise UsageError(
+            f"config.manifold: the latent space of the method svae is a sphere of radius 1, got {manifold}"
+        )
+    config = typed(SVAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    model = svae(_completed(config, dataset, num_steps))
+    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+
+
+def _build_vamp(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """VAE with a VampPrior: one stage."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method vamp has a Euclidean latent space, got {manifold}")
+    config = typed(VampConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    if config.clip_pseudo_inputs:
+        _check_unit_range(dataset, "clip_pseudo_inputs = True", "set it to False")
+    model = vamp(_completed(config, dataset, num_steps))
+    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+
+
 def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
     """Returns the config with the capacity rising over the whole training, if it does not say over what."""
     if config.likelihood == "bernoulli":
-        _check_unit_range(dataset)
+        _check_unit_range(dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
     if config.max_capacity is not None and config.capacity_steps is None:
         return dataclasses.replace(config, capacity_steps=num_steps)
     return config
@@ -210,15 +244,15 @@ def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_
         raise UsageError(f"config.model: {error}") from error
 
 
-def _check_unit_range(dataset: Dataset) -> None:
-    """Raises if the first pictures leave [0, 1], where a Bernoulli likelihood means nothing."""
+def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
+    """Raises if the first pictures leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
     image = dataset.render({name: array[:64] for name, array in dataset.train.items()})["image"]
     low, high = float(jnp.min(image)), float(jnp.max(image))
     if low < 0 or high > 1:
         raise UsageError(
-            f"config.model.likelihood = 'bernoulli' needs pixels in [0, 1], those of {dataset.name} reach from "
-            f"{low:.2f} to {high:.2f}: use gaussian or gaussian_learned_variance"
+            f"config.model.{setting} needs pixels in [0, 1], those of {dataset.name} reach from {low:.2f} to "
+            f"{high:.2f}: {remedy}"
         )
 
 
-METHODS = {"dvae": _build_dvae, "vae": _build_vae, "vaells": _build_vaells}
+METHODS = {"dvae": _build_dvae, "svae": _build_svae, "vae": _build_vae, "vaells": _build_vaells, "vamp": _build_vamp}
