@@ -45,7 +45,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.max_capacity = config_dict.placeholder(float)
     config.model.capacity_steps = config_dict.placeholder(int)
     config.model.num_operators = 8
-    config.model.initial_operator_scale = 0.01
+    config.model.initial_operator_scale = 0.05
     config.model.operator_penalty = 0.01
     config.model.num_classes = 10
     config.model.num_anchors = 8
@@ -66,13 +66,13 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.coefficient_gradient = "fixed"  # or implicit
     config.model.training = ConfigDict()
     config.model.training.warm_up_steps = 500  # an autoencoder with noise, no operators
-    config.model.training.operator_warm_up_steps = 1000  # operators alone
+    config.model.training.operator_warm_up_steps = 400  # operators alone
     config.model.training.network_steps = 20  # then in turns
     config.model.training.operator_steps = 20
     config.model.training.network_rate = 1.0  # factor on the learning rate of the networks after the warm-up
     config.model.training.operator_rate = 4e-4  # gradient descent, on the loss in nats
     config.model.training.max_operator_rate = 0.1
-    config.model.training.operator_factor = 0.99  # of the rate after a step that does not lower the loss
+    config.model.training.operator_factor = 0.95  # of the rate after a step that does not lower the loss
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3
@@ -81,9 +81,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.decay_fraction = 0.5
 
     config.evaluation = ConfigDict()
-    config.evaluation.importance_samples = 100
-    config.evaluation.bound_samples = 10
-    config.evaluation.batch_size = 100
+    config.evaluation.importance_samples = 20
+    config.evaluation.bound_samples = 2
+    config.evaluation.batch_size = 50
     config.evaluation.degree_grid = 64
     config.evaluation.scores = ()
     return config

@@ -20,7 +20,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.batch_size = 64
     config.init_batch_size = 1024
     config.num_epochs = 10
-    config.num_steps = 500 if quick else 10_000  # after the warm-up; None for num_epochs
+    config.num_steps = 500 if quick else 6000  # after the warm-up; None for num_epochs
     config.log_every = 100
     config.checkpoint_every = 1000
 
@@ -49,7 +49,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.max_capacity = config_dict.placeholder(float)
     config.model.capacity_steps = config_dict.placeholder(int)
     config.model.num_operators = 1
-    config.model.initial_operator_scale = 0.01
+    config.model.initial_operator_scale = 0.05
     config.model.operator_penalty = 0.01
     config.model.num_classes = 1
     config.model.num_anchors = 3
@@ -70,13 +70,13 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.coefficient_gradient = "fixed"  # or implicit
     config.model.training = ConfigDict()
     config.model.training.warm_up_steps = 500  # an autoencoder with noise, no operators
-    config.model.training.operator_warm_up_steps = 1000  # operators alone
+    config.model.training.operator_warm_up_steps = 200  # operators alone
     config.model.training.network_steps = 20  # then in turns
     config.model.training.operator_steps = 20
     config.model.training.network_rate = 1.0  # factor on the learning rate of the networks after the warm-up
     config.model.training.operator_rate = 4e-4  # gradient descent, on the loss in nats
     config.model.training.max_operator_rate = 0.1
-    config.model.training.operator_factor = 0.99  # of the rate after a step that does not lower the loss
+    config.model.training.operator_factor = 0.95  # of the rate after a step that does not lower the loss
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3
@@ -85,9 +85,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.decay_fraction = 0.5
 
     config.evaluation = ConfigDict()
-    config.evaluation.importance_samples = 100
-    config.evaluation.bound_samples = 10
-    config.evaluation.batch_size = 100
+    config.evaluation.importance_samples = 20
+    config.evaluation.bound_samples = 2
+    config.evaluation.batch_size = 50
     config.evaluation.degree_grid = 64
     config.evaluation.scores = ()
     return config
