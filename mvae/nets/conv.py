@@ -1,16 +1,55 @@
 """Convolutional networks: layers of 4 × 4 filters with stride 2, and the same backwards."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
 from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
+from flax.linen.linear import default_kernel_init
 from jaxtyping import Array, Float
 
 from mvae.nets.head import dense_head, point_and_log_times
+from mvae.nets.patches import conv4x4_stride2, conv_transpose4x4_stride2
 
 KERNEL = (4, 4)
 STRIDES = (2, 2)
 PADDINGS = ("SAME", "CIRCULAR")
+
+
+class PatchLayer(nn.Module):
+    """A layer with the parameters of `nn.Conv` and `nn.ConvTranspose` that multiplies matrices (`mvae.nets.patches`).
+
+    Attributes:
+        function: `conv4x4_stride2` or `conv_transpose4x4_stride2`.
+        features: Number of filters.
+        padding: "SAME" or "CIRCULAR".
+        kernel_init: How the filters are initialised.
+    """
+
+    function: Callable[..., Array]
+    features: int
+    padding: str
+    kernel_init: nn.initializers.Initializer
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 f"]:
+        """Returns the layer's output, before any nonlinearity."""
+        kernel = self.param("kernel", self.kernel_init, (*KERNEL, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return self.function(*promote_dtype(x, kernel, bias), self.padding)
+
+
+def _conv(features: int, padding: str) -> nn.Module:
+    if jax.default_backend() == "cpu":
+        return PatchLayer(conv4x4_stride2, features, padding, default_kernel_init)
+    return nn.Conv(features, KERNEL, STRIDES, padding)
+
+
+def _conv_transpose(features: int, padding: str, name: str, kernel_init: nn.initializers.Initializer) -> nn.Module:
+    if jax.default_backend() == "cpu":
+        return PatchLayer(conv_transpose4x4_stride2, features, padding, kernel_init, name=name)
+    return nn.ConvTranspose(features, KERNEL, STRIDES, padding, kernel_init=kernel_init, name=name)
 
 
 class ConvEncoder(nn.Module):
@@ -32,7 +71,7 @@ class ConvEncoder(nn.Module):
 
     def setup(self):
         """Names the layers."""
-        self.layers = [nn.Conv(channels, KERNEL, STRIDES, self.padding) for channels in self.channels]
+        self.layers = [_conv(channels, self.padding) for channels in self.channels]
         self.head = dense_head(self.ambient_dim, self.num_times)
 
     def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
@@ -75,7 +114,8 @@ class ConvDecoder(nn.Module):
         first = nn.Dense(math.prod(small))
         hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
         hidden = hidden.reshape(-1, *small)
-        for after in self.channels[1:]:
-            hidden = nn.relu(nn.ConvTranspose(after, KERNEL, STRIDES, self.padding)(hidden))
-        last = nn.ConvTranspose(channels, KERNEL, STRIDES, self.padding, kernel_init=nn.initializers.zeros)
-        return last(hidden)[:, :height, :width]
+        layers = [(after, default_kernel_init) for after in self.channels[1:]] + [(channels, nn.initializers.zeros)]
+        for i, (after, kernel_init) in enumerate(layers):
+            layer = _conv_transpose(after, self.padding, f"ConvTranspose_{i}", kernel_init)
+            hidden = layer(hidden if i == 0 else nn.relu(hidden))
+        return hidden[:, :height, :width]
