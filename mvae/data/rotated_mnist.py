@@ -1,10 +1,11 @@
 """MNIST with every digit rotated by an angle of its own, and the same digit at other angles beside it."""
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
 from mvae.data.dataset import Batch, Dataset, Rows, integer_option
 from mvae.data.mnist import mnist
@@ -67,12 +68,8 @@ def rotated_mnist(
     key_train, key_test = jax.random.split(jax.random.key(seed))
 
     def with_angles(key: Key[Array, ""], rows: Rows) -> Rows:
-        num = rows["label"].shape[0]
-        key_angle, key_phase = jax.random.split(key)
-        angle = largest * (1.0 - 2.0 * jax.random.uniform(key_angle, (num,), jnp.float32))
-        phase = jax.random.uniform(key_phase, (num, 1), jnp.float32)
-        steps = (jnp.arange(num_anchors, dtype=jnp.float32) + phase) / num_anchors
-        return rows | {"angle": angle, "anchor_angles": angle[:, None] + spread * (2.0 * steps - 1.0)}
+        angle, anchor_angles = _angles(key, largest, spread, rows["label"].shape[0], num_anchors)
+        return rows | {"angle": angle, "anchor_angles": anchor_angles}
 
     return Dataset(
         name="rotated_mnist",
@@ -81,6 +78,17 @@ def rotated_mnist(
         render=render,
         image_shape=(PADDED_SIDE, PADDED_SIDE, 1),
     )
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _angles(
+    key: Key[Array, ""], largest: float, spread: float, num: int, num_anchors: int
+) -> tuple[Float[Array, " n"], Float[Array, "n N"]]:
+    key_angle, key_phase = jax.random.split(key)
+    angle = largest * (1.0 - 2.0 * jax.random.uniform(key_angle, (num,), jnp.float32))
+    phase = jax.random.uniform(key_phase, (num, 1), jnp.float32)
+    steps = (jnp.arange(num_anchors, dtype=jnp.float32) + phase) / num_anchors
+    return angle, angle[:, None] + spread * (2.0 * steps - 1.0)
 
 
 def _radians(option: str, degrees: float) -> float:

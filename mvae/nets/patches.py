@@ -1,7 +1,8 @@
 """Convolutions of 4 × 4 filters with stride 2 as products of matrices.
 
 XLA's convolution on CPU is slow, and several times slower still inside a loop (`lax.fori_loop`, `lax.scan`); its
-products of matrices are fast in both places. On accelerators the convolution is the better choice.
+products of matrices are fast in both places. On accelerators the convolution is the better choice. The patches take
+memory: four times that of the pictures that go in.
 
 Filters have the layout of Flax, `(4, 4, in, out)`, and what is computed is, to rounding, what `flax.linen.Conv` and
 `flax.linen.ConvTranspose` compute with strides (2, 2).

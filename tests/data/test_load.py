@@ -25,7 +25,7 @@ def dataset(request, digit_files, tmp_path, small_sizes):
     if request.param in ("mnist", "rotated_mnist"):
         options = {"dir": str(digit_files.folder)}
     elif request.param in ("concentric_circles", "swiss_roll"):
-        options = {"num_train": 30, "num_test": 20}
+        options = {"num_train": 30, "num_test": 30}
     elif request.param == "turntable":
         options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
     elif request.param in WRITERS:

@@ -72,12 +72,6 @@ def test_circles_take_turns():
     assert not np.any(load("swiss_roll").train["label"])
 
 
-def test_number_of_points():
-    dataset = load("concentric_circles", num_train=7, num_test=1)
-    assert (dataset.num_train, dataset.num_test) == (7, 1)
-    assert dataset.train["label"].tolist() == [0, 1, 0, 1, 0, 1, 0]
-
-
 def test_manifold_is_evenly_spaced():
     _, labels, parameters = planar_manifold("concentric_circles", 0, 4)
     assert labels.tolist() == [0] * 4 + [1] * 4
