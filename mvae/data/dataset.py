@@ -30,6 +30,8 @@ class Dataset(NamedTuple):
       factor_names: names of the columns of `"factors"`; empty where no factors are known.
       factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
       periodic_factors: the factors that are angles, in equal steps all the way round.
+      curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"image"`,
+        `"label"` and `"parameter"`.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Dataset(NamedTuple):
     factor_names: tuple[str, ...] = ()
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()
+    curves: Rows | None = None
 
     @property
     def num_train(self) -> int:

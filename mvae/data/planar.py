@@ -26,6 +26,7 @@ _NOISE = 0.01
 _ROLL_SCALE = 10.0
 _NAMES = ("concentric_circles", "swiss_roll")
 _EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
+_CURVE_POINTS = 500
 
 
 class PlanarManifold(NamedTuple):
@@ -123,12 +124,14 @@ def _planar(name: str, num_train: int, num_test: int, seed: int) -> Dataset:
     integer_option("num_test", num_test, 1)
     _check_seed(seed)
     key_map, key_train, key_test = _keys(seed)
+    points, labels, parameters = planar_manifold(name, seed, _CURVE_POINTS)
     return Dataset(
         name=name,
         train=_draw(name, key_map, key_train, num_train),
         test=_draw(name, key_map, key_test, num_test),
         render=render,
         image_shape=(1, AMBIENT_DIM, 1),
+        curves={"image": points, "label": labels, "parameter": parameters},
     )
 
 

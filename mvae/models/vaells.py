@@ -154,7 +154,7 @@ def vaells(config: VAELLSConfig) -> VAELLS:
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()
     own_anchors = config.anchors == "batch"
-    limits = {"num_restarts": config.num_restarts, "max_iterations": config.max_iterations}
+    limits: dict[str, Any] = {"num_restarts": config.num_restarts, "max_iterations": config.max_iterations}
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, decoder_key, operator_key, anchor_key = jax.random.split(key, 4)
@@ -206,7 +206,7 @@ def vaells(config: VAELLSConfig) -> VAELLS:
         return Sampled(z, own.coefficients, prior.coefficients, converged)
 
     def log_ratio(operators: Array, location: Array, anchors: Array, z: Array, own: Array, prior: Array) -> Array:
-        """log q(z | x) - log p(z), given the coefficients."""
+        """Returns log q(z | x) - log p(z), given the coefficients."""
         gradient = config.coefficient_gradient
         log_q = log_density(config.posterior, operators, location, z, own, gradient=gradient)
         from_anchors = log_density(config.prior, operators, anchors, z[..., None, :], prior, gradient=gradient)

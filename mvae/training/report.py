@@ -12,6 +12,9 @@ from mvae.models.model import Params
 from mvae.training.experiment import Experiment
 from mvae.training.factor_report import BOUND_BATCH, degree_of_factors, encode_rows, factor_scores
 from mvae.training.metrics import read_records
+from mvae.training.operator_figures import draw_operator_figures
+from mvae.training.planar_report import draw_planar_figures, planar_numbers
+from mvae.training.rotation_report import draw_rotation_figure, rotation_numbers
 from mvae.training.run_folder import RunFolder
 
 NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
@@ -57,7 +60,8 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
         means["log_likelihood"] = float(np.asarray(log_likelihood, np.float64).mean())
     except NotImplementedError as error:
         means |= {"log_likelihood": None, "unavailable": {"log_likelihood": str(error)}}
-    return means | degree_of_factors(experiment, params) | factor_scores(experiment, params)
+    means |= degree_of_factors(experiment, params) | factor_scores(experiment, params)
+    return means | planar_numbers(experiment, params) | rotation_numbers(experiment, params)
 
 
 def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
@@ -116,14 +120,26 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
         figure = figures.latent_space(model.manifold, encode_rows(experiment, one, rows), **colour, title=title)
         figures.save(figure, folder.figures / f"latent_space_seed_{member['seed']}.png")
     first = jax.tree.map(lambda leaf: leaf[0], params)
+    figures.save(figures.training_curves(_curves(folder)), folder.figures / "training_curves.png")
+    draw_planar_figures(experiment, first, folder)
+    draw_rotation_figure(experiment, first, folder)
+    draw_operator_figures(experiment, first, folder)
+    if dataset.image_shape[0] > 1:  # a vector makes no picture
+        _draw_decoded(experiment, first, batch["image"], folder)
+
+
+def _draw_decoded(experiment: Experiment, params: Params, image: Array, folder: RunFolder) -> None:
+    """Draws reconstructions and what a grid of points of the latent space decodes to."""
+    model, dataset = experiment.model, experiment.dataset
     decode = jax.jit(model.decode)
-    decoded = decode(first, model.encode(first, batch["image"]).location)
+    decoded = decode(params, model.encode(params, image).location)
     figures.save(
-        figures.reconstructions(np.asarray(batch["image"]), np.asarray(decoded)),
+        figures.reconstructions(np.asarray(image), np.asarray(decoded)),
         folder.figures / "reconstructions.png",
     )
+    if "operators" in params:  # where its prior lies, no grid knows; `draw_operator_figures` shows orbits
+        return
     points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
-    grid = decode(first, points.reshape(-1, model.manifold.ambient_dim))
+    grid = decode(params, points.reshape(-1, model.manifold.ambient_dim))
     grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.image_shape)
     figures.save(figures.decoded_grid(grid, manifold=model.manifold), folder.figures / "decoded_grid.png")
-    figures.save(figures.training_curves(_curves(folder)), folder.figures / "training_curves.png")
