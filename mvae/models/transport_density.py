@@ -111,7 +111,7 @@ def log_density(
     *,
     gradient: str = "fixed",
 ) -> Float[Array, "*batch"]:
-    """Returns log q(z | c, μ) q(c) in nats: the log density of z with the integral over c replaced by its largest value.
+    """Returns log q(z | c, μ) q(c) in nats: log density of z, the integral over c replaced by its largest value.
 
     -|z - exp(Σ c_m Ψ_m) μ|²/(2γ²) - (d/2) log 2πγ² - |c|_1/b - M log 2b.
 

@@ -206,7 +206,7 @@ def vaells(config: VAELLSConfig) -> VAELLS:
         return Sampled(z, own.coefficients, prior.coefficients, converged)
 
     def log_ratio(operators: Array, location: Array, anchors: Array, z: Array, own: Array, prior: Array) -> Array:
-        """log q(z | x) - log p(z), given the coefficients."""
+        """Returns log q(z | x) - log p(z), given the coefficients."""
         gradient = config.coefficient_gradient
         log_q = log_density(config.posterior, operators, location, z, own, gradient=gradient)
         from_anchors = log_density(config.prior, operators, anchors, z[..., None, :], prior, gradient=gradient)
