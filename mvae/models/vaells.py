@@ -154,7 +154,7 @@ def vaells(config: VAELLSConfig) -> VAELLS:
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()
     own_anchors = config.anchors == "batch"
-    limits = {"num_restarts": config.num_restarts, "max_iterations": config.max_iterations}
+    limits: dict[str, Any] = {"num_restarts": config.num_restarts, "max_iterations": config.max_iterations}
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, decoder_key, operator_key, anchor_key = jax.random.split(key, 4)
