@@ -63,9 +63,9 @@ def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
     stages = alternating_stages(method, turns, optimizer, run.steps(dataset.num_train), model_config.beta)
     state = None
-    for index, (stage, steps) in enumerate(zip(stages, (turns.warm_up_steps, trained), strict=True)):
+    for index, (stage, count) in enumerate(zip(stages, (turns.warm_up_steps, trained), strict=True)):
         program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, 1, index))
-        progress, _ = program.run(program.init(state), program.orders(0), 0, steps)
+        progress, _ = program.run(program.init(state), program.orders(0), 0, count)
         state = progress.state
     state = jax.tree.map(lambda leaf: leaf[0], state)
     batch = dataset.render({name: array[: run.batch_size] for name, array in dataset.train.items()})
