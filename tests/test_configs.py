@@ -20,7 +20,17 @@ from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
-SLOW_TO_COMPILE = ("dvae_genus_two", "dvae_hypersphere", "dvae_mnist", "svae", "vamp")
+SLOW_TO_COMPILE = (
+    "dvae_genus_two",
+    "dvae_hypersphere",
+    "dvae_mnist",
+    "svae",
+    "vaells_mnist",
+    "vaells_rotated_mnist",
+    "vaells_swiss_roll",
+    "vamp",
+)
+PLANAR = ("concentric_circles", "swiss_roll")
 
 
 def tiny(path: Path, argument: str, digits: Path) -> dict:
@@ -36,12 +46,23 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.model.decoder_widths = (16,)
     if config.method == "vamp":
         config.model.num_pseudo_inputs = 6
+    if config.method == "vaells":
+        config.num_seeds = 1  # half the time of compilation
+        config.init_batch_size = 40
+        config.model.num_operators = config.model.num_restarts = 1
+        config.model.num_anchors = 1 if config.data.name == "mnist" else 2  # of one digit there is no more
+        training = config.model.training
+        # The interruption after the second step is in the first stage, or in the second.
+        training.warm_up_steps = 1 if argument == "quick" else 3
+        training.operator_warm_up_steps, training.network_steps, training.operator_steps = 1, 1, 1
     config.evaluation.importance_samples = 3
     config.evaluation.degree_grid = 8
-    if config.data.name == "mnist":
+    if config.data.name in ("mnist", "rotated_mnist"):
         config.data.dir = str(digits)
-    else:
+    elif config.data.name not in PLANAR:
         config.data.size = 8
+    if config.data.name == "rotated_mnist":
+        config.data.num_anchors = 2
     if config.data.name == "turntable":
         config.data.mesh, config.data.num_azimuths, config.data.num_elevations = "horn", 12, 5
     else:

@@ -132,6 +132,8 @@ def typed(cls: type[T], block: Mapping[str, Any], where: str, **given: Any) -> T
     Raises:
         UsageError: For an unknown or missing key, a value of another type, or one the dataclass refuses.
     """
+    if not isinstance(block, Mapping):
+        raise UsageError(f"{where} must be a block of keys, got {block!r}")
     hints = typing.get_type_hints(cls)
     fields = {field.name for field in dataclasses.fields(cls) if field.name not in given}  # type: ignore[arg-type]
     for key in block:

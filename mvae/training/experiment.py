@@ -73,10 +73,10 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
-    _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     model, stages, params_of = METHODS[config["method"]](
         config["model"], manifold, dataset, adam(optimizer, num_steps), num_steps
     )
+    _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     return Experiment(run, evaluation, dataset, model, stages, params_of)
 
 
@@ -227,7 +227,7 @@ def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
 
 
 def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_size: int) -> None:
-    """Raises if a method with anchors cannot have the ones it asks for."""
+    """Raises if a method with anchors cannot have the ones it asks for; `block` is one that the method has accepted."""
     if "anchors" not in block:
         return
     first = dataset.render({name: array[:init_batch_size] for name, array in dataset.train.items()})

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 from mvae.models.likelihood import LIKELIHOODS
@@ -29,6 +30,16 @@ def test_gaussian_learned_variance():
     best = np.sqrt(np.mean((x - OUTPUT) ** 2))  # the maximum-likelihood σ: the gradient vanishes there
     slope = jax.grad(lambda s: likelihood.log_prob({"log_std": s}, x, OUTPUT).sum())(jnp.log(best))
     assert abs(slope) < 1e-3
+
+
+def test_gaussian_sigmoid():
+    x = np.asarray(jax.random.uniform(jax.random.key(1), SHAPE))
+    likelihood = LIKELIHOODS["gaussian_sigmoid"]()
+    mean = scipy.special.expit(OUTPUT.astype(float))
+    expected = scipy.stats.norm.logpdf(x, mean).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(likelihood.log_prob(likelihood.params, x, OUTPUT), expected, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.mean(OUTPUT), mean, rtol=1e-5)
+    assert likelihood.params == {}
 
 
 @pytest.mark.parametrize("scale", [1.0, 200.0])

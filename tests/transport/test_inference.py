@@ -100,6 +100,23 @@ def test_restarts_reach_both_basins():
     np.testing.assert_allclose(both.coefficients, near.coefficients, atol=1e-5)
 
 
+def test_a_given_start_at_the_solution_is_kept():
+    """Beside a random start in a worse basin; it broadcasts to the problems."""
+    operators, z0 = jnp.asarray(TURN, jnp.float32), jnp.array([1.0, 0.0])
+    z1 = jnp.stack([jnp.cos(jnp.array([2.0, 1.9])), jnp.sin(jnp.array([2.0, 1.9]))], axis=-1)
+    solve = functools.partial(
+        infer_coefficients, KEY, operators, z0, z1, l1_weight=0.1, num_restarts=1, bounds=[(-4.5, -4.0)]
+    )
+    expected = np.array([2.0, 1.9])[:, None] - np.arcsin(0.1)
+    far = solve()
+    assert (far.coefficients < -3).all()
+    found = solve(initial=jnp.asarray(expected, jnp.float32))
+    np.testing.assert_allclose(found.coefficients, expected, atol=1e-3)
+    assert (found.objective < far.objective).all()
+    assert found.converged.all()
+    np.testing.assert_allclose(solve(initial=jnp.array([1.9])).coefficients, expected, atol=1e-2)
+
+
 def test_far_starts_and_bad_numbers():
     """Starts beyond the largest generator are drawn in; a NaN is reported and stays with its problem."""
     operators = jnp.asarray([[[1.0, 0.0], [0.0, -1.0]]])
@@ -143,6 +160,10 @@ def test_result_is_constant():
         ({"tolerance": 0.0}, "tolerance must be above 0"),
         ({"bounds": [(1.0, 0.0)]}, "bounds must be intervals"),
         ({"bounds": [1.0]}, "bounds must be pairs"),
+        ({"initial": jnp.ones(2)}, "initial must have a last axis of size 1"),
+        ({"initial": jnp.ones(1, jnp.int32)}, "initial must have a floating dtype"),
+        ({"initial": jnp.ones((3, 1))}, r"initial must broadcast to the problems \(\), got shape \(3, 1\)"),
+        ({"initial": jnp.ones((3, 1)), "z0": jnp.ones((4, 2))}, "initial"),
     ],
 )
 def test_bad_input(change, message):
