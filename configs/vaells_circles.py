@@ -54,11 +54,11 @@ def get_config(arg: str = "") -> ConfigDict:
     # The law of a transported point: exp(sum of c_m Psi_m) mu + noise_scale * normal, c_m ~ Laplace(laplace_scale).
     # l1_weight is that of the inference; None for noise_scale^2 / laplace_scale, which is what the law says.
     config.model.posterior = ConfigDict()
-    config.model.posterior.noise_scale = 0.05
+    config.model.posterior.noise_scale = 0.02
     config.model.posterior.laplace_scale = 0.05
     config.model.posterior.l1_weight = config_dict.placeholder(float)
     config.model.prior = ConfigDict()
-    config.model.prior.noise_scale = 0.05
+    config.model.prior.noise_scale = 0.02
     config.model.prior.laplace_scale = 1.0
     config.model.prior.l1_weight = config_dict.placeholder(float)
     config.model.num_restarts = 2  # random starts of each inference

@@ -61,7 +61,7 @@ def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     model_config = typed(VAELLSConfig, block, "config.model", dim=dim, image_shape=dataset.image_shape)
     method = vaells(model_config)
     optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
-    stages = alternating_stages(method, turns, optimizer, run.steps(dataset.num_train), model_config.beta)
+    stages = alternating_stages(method, turns, (optimizer, optimizer), run.steps(dataset.num_train), model_config.beta)
     state = None
     for index, (stage, count) in enumerate(zip(stages, (turns.warm_up_steps, trained), strict=True)):
         program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, 1, index))

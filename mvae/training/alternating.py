@@ -58,6 +58,11 @@ class AlternatingConfig:
         if not 0 < self.operator_factor < 1:
             raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
 
+    def num_network_steps(self, num_steps: int) -> int:
+        """Returns how many of so many steps of the alternating stage are the networks'."""
+        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
+        return rounds * self.network_steps + min(rest, self.network_steps)
+
 
 @flax.struct.dataclass
 class AlternatingState:
@@ -77,7 +82,11 @@ class AlternatingState:
 
 
 def alternating_stages(
-    method: VAELLS, config: AlternatingConfig, optimizer: optax.GradientTransformation, num_steps: int, beta: float
+    method: VAELLS,
+    config: AlternatingConfig,
+    optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    num_steps: int,
+    beta: float,
 ) -> tuple[Stage, ...]:
     """Builds the stages "warm_up" and "alternate".
 
@@ -88,17 +97,18 @@ def alternating_stages(
     Args:
         method: The model and its loss.
         config: Who learns when.
-        optimizer: That of networks and anchors.
+        optimizers: Those of networks and anchors in the two stages; the second sees `num_network_steps` steps.
         num_steps: Steps of the alternating stage.
         beta: σ², by which the loss is divided for the operators.
     """
     model = method.model
+    warm_up_optimizer, optimizer = optimizers
     warm_up = gradient_stage(
         "warm_up",
         config.warm_up_steps,
         lambda key, batch, previous: model.init(key, batch),
         method.warm_up_terms,
-        optimizer,
+        warm_up_optimizer,
     )
 
     def init(key: Key[Array, ""], batch: Batch, previous: Any) -> AlternatingState:

@@ -73,9 +73,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
-    model, stages, params_of = METHODS[config["method"]](
-        config["model"], manifold, dataset, adam(optimizer, num_steps), num_steps
-    )
+    model, stages, params_of = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     return Experiment(run, evaluation, dataset, model, stages, params_of)
 
@@ -107,7 +105,7 @@ def _build_dvae(
     block: Mapping[str, Any],
     manifold: Manifold,
     dataset: Dataset,
-    optimizer: optax.GradientTransformation,
+    optimizer: OptimizerConfig,
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """ΔVAE: one stage."""
@@ -121,7 +119,7 @@ def _build_vae(
     block: Mapping[str, Any],
     manifold: Manifold,
     dataset: Dataset,
-    optimizer: optax.GradientTransformation,
+    optimizer: OptimizerConfig,
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """VAE: one stage."""
@@ -136,7 +134,7 @@ def _build_vaells(
     block: Mapping[str, Any],
     manifold: Manifold,
     dataset: Dataset,
-    optimizer: optax.GradientTransformation,
+    optimizer: OptimizerConfig,
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """VAELLS: a warm-up, then networks and operators in turns."""
@@ -151,7 +149,9 @@ def _build_vaells(
         raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
     config = _completed(config, dataset, num_steps)
     method = vaells(config)
-    stages = alternating_stages(method, training, optimizer, num_steps, config.beta)
+    constant = dataclasses.replace(optimizer, decay_fraction=0.0)
+    optimizers = (adam(constant, training.warm_up_steps), adam(optimizer, training.num_network_steps(num_steps)))
+    stages = alternating_stages(method, training, optimizers, num_steps, config.beta)
     return method.model, stages, lambda state: state.params
 
 
@@ -159,7 +159,7 @@ def _build_svae(
     block: Mapping[str, Any],
     manifold: Manifold,
     dataset: Dataset,
-    optimizer: optax.GradientTransformation,
+    optimizer: OptimizerConfig,
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """Hyperspherical VAE: one stage."""
@@ -176,7 +176,7 @@ def _build_vamp(
     block: Mapping[str, Any],
     manifold: Manifold,
     dataset: Dataset,
-    optimizer: optax.GradientTransformation,
+    optimizer: OptimizerConfig,
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """VAE with a VampPrior: one stage."""
@@ -198,10 +198,14 @@ def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
     return config
 
 
-def _one_stage(model: Model, optimizer: optax.GradientTransformation, num_steps: int) -> Stage:
+def _one_stage(model: Model, optimizer: OptimizerConfig, num_steps: int) -> Stage:
     """Returns the stage that minimises a model's loss."""
     return gradient_stage(
-        "train", num_steps, lambda key, batch, previous: model.init(key, batch), model.loss_terms, optimizer
+        "train",
+        num_steps,
+        lambda key, batch, previous: model.init(key, batch),
+        model.loss_terms,
+        adam(optimizer, num_steps),
     )
 
 
@@ -235,6 +239,12 @@ def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_
     if needed not in first:
         raise UsageError(f"config.model.anchors = {block['anchors']!r} needs data with {needed}, not {dataset.name}")
     if block["anchors"] == "batch":
+        given = first["anchors"].shape[1]
+        if (block["num_anchors"], block["num_classes"]) != (given, 1):
+            raise UsageError(
+                f"config.model: each example of {dataset.name} brings {given} anchors of its own: num_anchors must be "
+                f"{given} and num_classes 1, got {block['num_anchors']} and {block['num_classes']}"
+            )
         return
     if "label" not in first:
         raise UsageError(f"config.model.anchors: {dataset.name} has no labels, which say which anchors are whose")

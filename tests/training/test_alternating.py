@@ -64,7 +64,7 @@ def quadratic():
     return VAELLS(model, infer, terms, warm_up_terms, penalty)
 
 
-WARM_UP, ALTERNATE = alternating_stages(quadratic(), CONFIG, optax.sgd(RATE), STEPS, BETA)
+WARM_UP, ALTERNATE = alternating_stages(quadratic(), CONFIG, (optax.sgd(RATE), optax.sgd(RATE)), STEPS, BETA)
 step = jax.jit(ALTERNATE.step)
 
 
