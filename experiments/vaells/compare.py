@@ -5,8 +5,8 @@
 
 All have the same networks, likelihood, variance of p(x | z), optimiser, batches and number of steps. Each run, of one
 method and one seed, has a folder of its own, DATA/METHOD/seed_N in the workdir; the same command resumes what was
-interrupted and runs what is missing. `--render` trains nothing. The table, in Markdown, and the figure are made from the
-run folders alone.
+interrupted and runs what is missing. `--render` trains nothing. Table, in Markdown, and figure are made from the run
+folders alone.
 """
 
 import logging
@@ -26,6 +26,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", re
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each method, 0 and up.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", None, "Steps after VAELLS's warm-up; left out, its config's.", lower_bound=1)
+_VARIANCE = flags.DEFINE_float("variance", None, "Variance of p(x | z); left out, VAELLS's config's.", lower_bound=1e-9)
 _QUICK = flags.DEFINE_bool("quick", default=False, help="The steps of VAELLS's quick config.")
 _FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture DATA_methods.png; left out, none is drawn.")
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what is there and train nothing.")
@@ -43,7 +44,9 @@ def main(argv: list[str]) -> None:
             for seed in range(_SEEDS.value):
                 folder = workdir / name / f"seed_{seed}"
                 logging.info("%s, seed %d", name, seed)
-                config = config_of(name, data, seed, _STEPS.value, quick=_QUICK.value)
+                config = config_of(
+                    name, data, seed, num_steps=_STEPS.value, variance=_VARIANCE.value, quick=_QUICK.value
+                )
                 try:
                     run(config, folder)
                 except Diverged as error:

@@ -41,7 +41,7 @@ class Method(NamedTuple):
 _PLANE = {"name": "euclidean", "dim": 2}
 METHODS = {
     "vae": Method("VAE", "vae.py", _PLANE, {"initial_variance": 2.5e-3}),
-    "svae": Method("Hyperspherical VAE", "svae.py", {"name": "sphere", "dim": 1}, {"initial_concentration": 100.0}),
+    "svae": Method("Hyperspherical VAE", "svae.py", {"name": "sphere", "dim": 1}, {"initial_concentration": 800.0}),
     "vamp": Method(
         "VAE with VampPrior",
         "vamp.py",
@@ -58,7 +58,15 @@ METHODS = {
 _COMMON = ("net", "encoder_widths", "decoder_widths", "likelihood", "beta", "min_capacity", "max_capacity")
 
 
-def config_of(name: str, data: str, seed: int, num_steps: int | None = None, *, quick: bool = False) -> dict[str, Any]:
+def config_of(
+    name: str,
+    data: str,
+    seed: int,
+    *,
+    num_steps: int | None = None,
+    variance: float | None = None,
+    quick: bool = False,
+) -> dict[str, Any]:
     """Returns the whole config of a run, as plain dicts.
 
     VAELLS has its own config of the data set. The others have the networks, likelihood, β, optimiser, batches and
@@ -69,10 +77,13 @@ def config_of(name: str, data: str, seed: int, num_steps: int | None = None, *, 
         data: Of `DATA`.
         seed: The seed.
         num_steps: Steps of VAELLS after its warm-up; None for those of its config.
+        variance: β, the variance of p(x | z); None for that of VAELLS's config.
         quick: Whether that is the quick one.
     """
     ours = load_config(CONFIGS / DATA[data], "quick" if quick else "").to_dict()
     ours |= {"seed": seed, "num_seeds": 1, "num_steps": num_steps or ours["num_steps"]}
+    if variance is not None:
+        ours["model"]["beta"] = variance
     method = METHODS[name]
     if method.config is None:
         return ours

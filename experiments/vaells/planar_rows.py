@@ -70,7 +70,7 @@ def render(data: str, workdir: Path, methods: list[str], num_seeds: int) -> str:
             rows[name] = done
     if not rows:
         return "nothing has been run"
-    test = _test_set(data)
+    test = test_set(data)
     runs = {name: [numbers_of(data, folder, test) for folder in folders] for name, folders in rows.items()}
     columns = [name for name in COLUMNS if name in next(iter(runs.values()))[0]]
     lines = ["| method | seeds × steps | " + " | ".join(COLUMNS[name][0] for name in columns) + " |"]
@@ -88,7 +88,7 @@ def draw(data: str, workdir: Path, methods: list[str]) -> Figure:
     Raises:
         UsageError: If no run of seed 0 is there.
     """
-    test = _test_set(data)
+    test = test_set(data)
     if data == "swiss_roll":
         colour: dict[str, np.ndarray] = {"parameter": test["parameter"]}
     else:
@@ -104,7 +104,8 @@ def draw(data: str, workdir: Path, methods: list[str]) -> Figure:
     return planar_latent_space(panels)
 
 
-def _test_set(data: str) -> dict[str, np.ndarray]:
+def test_set(data: str) -> dict[str, np.ndarray]:
+    """Returns the rows of the test set of a data set as numpy arrays."""
     return {name: np.asarray(jax.device_get(array)) for name, array in load(data).test.items()}
 
 
