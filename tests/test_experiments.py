@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mvae.training.config import build_manifold
@@ -91,3 +92,52 @@ def test_circles_are_listed_with_what_is_missing(tmp_path):
     assert "| 3 | 1 of 2 | 0.500 |" in table
     assert "| 4 | not run | – |" in table
     assert "| all | 1 of 2 |" in table
+
+
+@pytest.fixture
+def planar(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS / "vaells"))
+    return load(EXPERIMENTS / "vaells" / "planar_methods.py"), load(EXPERIMENTS / "vaells" / "planar_rows.py")
+
+
+@pytest.mark.parametrize("data", ["swiss_roll", "concentric_circles"])
+def test_four_methods_in_the_plane_share_networks_steps_and_variance(planar, data):
+    methods, _ = planar
+    configs = {name: methods.config_of(name, data, 2, num_steps=30) for name in methods.METHODS}
+    assert [config["method"] for config in configs.values()] == list(methods.METHODS)
+    ours = configs.pop("vaells")
+    for config in configs.values():
+        assert {key: config[key] for key in ("seed", "batch_size", "data", "optimizer")} == {
+            key: ours[key] for key in ("seed", "batch_size", "data", "optimizer")
+        }
+        for key in ("encoder_widths", "decoder_widths", "likelihood", "beta", "max_capacity"):
+            assert config["model"][key] == ours["model"][key]
+        assert config["num_steps"] == ours["num_steps"] + ours["model"]["training"]["warm_up_steps"] == 530
+
+
+def test_true_distances_are_lengths_of_the_curve(planar):
+    _, rows = planar
+    u = np.linspace(0, 1, 2001)
+    angle = 1.5 * np.pi * (1 + 2 * u)
+    plane = angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    length = np.linalg.norm(np.diff(plane, axis=0), axis=-1).sum()
+    roll = rows.true_distances("swiss_roll", np.zeros(2001), u)
+    assert roll[0, -1] == pytest.approx(length, rel=1e-5)
+    circles = rows.true_distances("concentric_circles", np.array([0, 0, 1]), np.array([0.1, 0.9, 0.1]))
+    np.testing.assert_allclose(circles, [[0, 0.2, np.inf], [0.2, 0, np.inf], [np.inf, np.inf, 0]], atol=1e-12)
+
+
+def test_table_of_the_plane_is_made_from_run_folders_alone(planar, tmp_path):
+    methods, rows = planar
+    test = rows.test_set("concentric_circles")
+    for seed, elbo in enumerate((1.0, 3.0)):
+        folder = tmp_path / "vae" / f"seed_{seed}"
+        folder.mkdir(parents=True)
+        np.savez(folder / methods.MEASURED, codes=test["latent"], elbo=elbo, log_likelihood=4.0, mse=2e-3)
+        (folder / "results.json").write_text(json.dumps({"num_steps": 530}))
+    table = rows.render("concentric_circles", tmp_path, ["vae", "svae"], 3).splitlines()
+    assert len(table) == 3  # what has not been run is left out
+    assert table[-1].startswith("| VAE | 2 × 530 | 2.00 ± 1.41 | 4.00 ± 0.00 | 2.000 ± 0.000 | 1.000 ± 0.000 |")
+    assert table[-1].endswith("| 1.0000 ± 0.0000 |")
+    assert rows.render("concentric_circles", tmp_path, ["svae"], 3) == "nothing has been run"
+    assert len(rows.draw("concentric_circles", tmp_path, ["vae"]).axes) == 2

@@ -12,6 +12,7 @@ from mvae.evaluation.orbit_match import OrbitMatch, mean_orbit_match, orbit_matc
 from mvae.evaluation.rotation import RotationEstimate, rotation_angles, rotation_range, unwrap_rotation
 from mvae.evaluation.scores import SCORES, disentanglement_scores
 from mvae.evaluation.topology import Degree, mapping_degree
+from mvae.evaluation.trustworthiness import trustworthiness
 
 __all__ = [
     "SCORES",
@@ -45,5 +46,6 @@ __all__ = [
     "rotation_range",
     "sap",
     "train_classifier",
+    "trustworthiness",
     "unwrap_rotation",
 ]

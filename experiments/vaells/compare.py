@@ -1,0 +1,62 @@
+"""VAE, hyperspherical VAE, VAE with VampPrior and VAELLS on a swiss roll and on two circles (vaells.md, Figs. 2 and 4).
+
+    python experiments/vaells/compare.py --data=swiss_roll --workdir=runs/planar --figures=experiments/vaells/figures
+    python experiments/vaells/compare.py --data=concentric_circles --workdir=runs/planar
+
+All have the same networks, likelihood, variance of p(x | z), optimiser, batches and number of steps. Each run, of one
+method and one seed, has a folder of its own, DATA/METHOD/seed_N in the workdir; the same command resumes what was
+interrupted and runs what is missing. `--render` trains nothing. Table, in Markdown, and figure are made from the run
+folders alone.
+"""
+
+import logging
+from pathlib import Path
+
+from absl import app, flags
+from planar_methods import DATA, METHODS, config_of, measure
+from planar_rows import draw, render
+
+from mvae import figures
+from mvae.errors import UsageError, reporting
+from mvae.training.loop import Diverged
+from mvae.training.run import run
+
+_DATA = flags.DEFINE_enum("data", "swiss_roll", list(DATA), "Curve of the plane.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
+_METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each method, 0 and up.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", None, "Steps after VAELLS's warm-up; left out, its config's.", lower_bound=1)
+_VARIANCE = flags.DEFINE_float("variance", None, "Variance of p(x | z); left out, VAELLS's config's.", lower_bound=1e-9)
+_QUICK = flags.DEFINE_bool("quick", default=False, help="The steps of VAELLS's quick config.")
+_FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture DATA_methods.png; left out, none is drawn.")
+_RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what is there and train nothing.")
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is missing, prints the table and draws the figure."""
+    del argv
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if wrong := set(_METHODS.value) - set(METHODS):
+        raise UsageError(f"--methods: no {', '.join(sorted(wrong))}; there are {', '.join(METHODS)}")
+    data, workdir = _DATA.value, Path(_WORKDIR.value) / _DATA.value
+    if not _RENDER.value:
+        for name in _METHODS.value:
+            for seed in range(_SEEDS.value):
+                folder = workdir / name / f"seed_{seed}"
+                logging.info("%s, seed %d", name, seed)
+                config = config_of(
+                    name, data, seed, num_steps=_STEPS.value, variance=_VARIANCE.value, quick=_QUICK.value
+                )
+                try:
+                    run(config, folder)
+                except Diverged as error:
+                    logging.error("%s diverged and is left out: %s", folder, error)
+                else:
+                    measure(config, folder)
+    print(render(data, workdir, _METHODS.value, _SEEDS.value))
+    if _FIGURES.value:
+        figures.save(draw(data, workdir, _METHODS.value), Path(_FIGURES.value) / f"{data}_methods.png")
+
+
+if __name__ == "__main__":
+    app.run(reporting(main))
