@@ -128,8 +128,8 @@ def vaells(config: VAELLSConfig) -> VAELLS:
 
     loss(x) = -E[log p(x | z)] + β E[log q(z | x) - log p(z)], where z is x's encoding transported by random
     coefficients, plus noise; q(z | x) is its density by the inferred coefficients, and the prior is the mean of the
-    same density over the anchors of x's class (vaells.md, Eqs. 5 to 9). β is the variance σ² of p(x | z), the loss being
-    σ² times the published one and the reconstruction that of unit variance. Training adds β times `penalty`.
+    same density over the anchors of x's class (vaells.md, Eqs. 5 to 9). β is the variance σ² of p(x | z), the loss
+    being σ² times the published one and the reconstruction that of unit variance. Training adds β times `penalty`.
 
     In `LossTerms`, `kl` is log q(z | x) - log p(z) of one draw and `time` the squared distance of z from μ, over d.
     `log_likelihood` is that given the class.
