@@ -15,6 +15,7 @@ from mvae.models.anchors import ANCHOR_CHOICES, choose_anchors
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, LossTerms, Model, Params
 from mvae.models.transport_density import COEFFICIENT_GRADIENTS, TransportLaw, draw, infer, log_density
+from mvae.models.transport_marginal import log_marginal_density
 from mvae.models.variational import VariationalConfig
 from mvae.nets import build_nets
 
@@ -123,7 +124,7 @@ class VAELLS(NamedTuple):
     penalty: Callable[[Params], Float[Array, ""]]
 
 
-def vaells(config: VAELLSConfig) -> VAELLS:
+def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
     """Builds the VAELLS.
 
     loss(x) = -E[log p(x | z)] + β E[log q(z | x) - log p(z)], where z is x's encoding transported by random
@@ -136,6 +137,8 @@ def vaells(config: VAELLSConfig) -> VAELLS:
 
     Args:
         config: The typed configuration.
+        marginal_draws: If not 0, `log_likelihood` has the densities of posterior and prior with their coefficients
+            integrated out, by so many draws, see `log_marginal_density`, in place of the largest values.
 
     Returns:
         The model, whose parameters are a dict with "encoder", "decoder", "likelihood", "operators", (M, d, d), and,
@@ -212,6 +215,19 @@ def vaells(config: VAELLSConfig) -> VAELLS:
         from_anchors = log_density(config.prior, operators, anchors, z[..., None, :], prior, gradient=gradient)
         return log_q - logsumexp(from_anchors, axis=-1) + math.log(from_anchors.shape[-1])
 
+    def marginal_log_ratio(
+        key: Key[Array, ""], operators: Array, location: Array, anchors: Array, found: Sampled
+    ) -> Float[Array, "*s b"]:
+        """Returns log q(z | x) - log p(z), coefficients integrated out."""
+        own_key, prior_key = jax.random.split(key)
+        z, own, prior = found.z, found.posterior_coefficients, found.prior_coefficients
+        count = {"num_draws": marginal_draws}
+        log_q = log_marginal_density(own_key, config.posterior, operators, location, z, own, **count)
+        from_anchors = log_marginal_density(
+            prior_key, config.prior, operators, anchors, z[..., None, :], prior, **count
+        )
+        return log_q - logsumexp(from_anchors, axis=-1) + math.log(from_anchors.shape[-1])
+
     def infer_batch(params: Params, key: Key[Array, ""], batch: Batch) -> Sampled:
         draw_key, inference_key = jax.random.split(key)
         params = jax.lax.stop_gradient(params)
@@ -262,8 +278,11 @@ def vaells(config: VAELLSConfig) -> VAELLS:
         output = decoder_apply(params["decoder"], found.z.reshape(-1, config.dim))
         tiled = jnp.broadcast_to(image, (num_samples, *image.shape)).reshape(output.shape)
         log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num_samples, -1)
-        own, prior = found.posterior_coefficients, found.prior_coefficients
-        ratio = log_ratio(q.operators, q.location, anchors, found.z, own, prior)
+        if marginal_draws:
+            ratio = marginal_log_ratio(jax.random.fold_in(key, 2), q.operators, q.location, anchors, found)
+        else:
+            own, prior = found.posterior_coefficients, found.prior_coefficients
+            ratio = log_ratio(q.operators, q.location, anchors, found.z, own, prior)
         return logsumexp(log_likelihoods - ratio, axis=0) - math.log(num_samples)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:

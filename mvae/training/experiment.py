@@ -138,15 +138,7 @@ def _build_vaells(
     num_steps: int,
 ) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
     """VAELLS: a warm-up, then networks and operators in turns."""
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the method vaells has a Euclidean latent space, got {manifold}")
-    if "training" not in block:
-        raise UsageError("config.model lacks training")
-    training = typed(AlternatingConfig, block["training"], "config.model.training")
-    rest = {name: value for name, value in block.items() if name != "training"}
-    config = typed(VAELLSConfig, rest, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    if config.beta <= 0:
-        raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
+    config, training = read_vaells(block, manifold, dataset)
     config = _completed(config, dataset, num_steps)
     method = vaells(config)
     constant = dataclasses.replace(optimizer, decay_fraction=0.0)
@@ -187,6 +179,26 @@ def _build_vamp(
         _check_unit_range(dataset, "clip_pseudo_inputs = True", "set it to False")
     model = vamp(_completed(config, dataset, num_steps))
     return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+
+
+def read_vaells(
+    block: Mapping[str, Any], manifold: Manifold, dataset: Dataset
+) -> tuple[VAELLSConfig, AlternatingConfig]:
+    """Reads the model block of a VAELLS.
+
+    Raises:
+        UsageError: For another manifold, β = 0, or anything unknown, missing or out of range.
+    """
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method vaells has a Euclidean latent space, got {manifold}")
+    if "training" not in block:
+        raise UsageError("config.model lacks training")
+    training = typed(AlternatingConfig, block["training"], "config.model.training")
+    rest = {name: value for name, value in block.items() if name != "training"}
+    config = typed(VAELLSConfig, rest, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    if config.beta <= 0:
+        raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
+    return config, training
 
 
 def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
