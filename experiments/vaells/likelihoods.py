@@ -2,10 +2,10 @@
 
     python experiments/vaells/likelihoods.py --runs=runs/vaells_mnist
 
-For every run folder, made by `python -m mvae.main`, the first member's parameters are read from its last checkpoint, and
-`--num_test` test examples get both importance-sampled log-likelihoods, from the same draws of the posterior. The maxima
-stand for densities that are not normalised: of M operators, posterior and prior then differ by M log(b_prior/b_posterior)
-even where they are the same law for the eye. With the coefficients integrated out both are densities.
+For every run folder, made by `python -m mvae.main`, the first member's parameters are read from its last checkpoint,
+and `--num_test` test examples get both importance-sampled log-likelihoods, from the same draws of the posterior. The
+maxima stand for densities that are not normalised: of M operators, posterior and prior then differ by
+M log(b_prior/b_posterior) even where they are much the same law. With the coefficients integrated out both are densities.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
@@ -70,6 +70,7 @@ def row(path: Path) -> str:
 def main(argv: list[str]) -> None:
     """Prints the table."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     print("| run | M | N_a | maxima | integrated |\n|---|---|---|---|---|")
     for name in _RUNS.value:
         print(row(Path(name)), flush=True)
