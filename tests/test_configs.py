@@ -25,6 +25,7 @@ SLOW_TO_COMPILE = (
     "dvae_hypersphere",
     "dvae_mnist",
     "svae",
+    "vae",
     "vaells_mnist",
     "vaells_rotated_mnist",
     "vaells_swiss_roll",
@@ -112,6 +113,7 @@ def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_pat
     assert (tmp_path / manifold / "figures" / "decoded_grid.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_known_factors_are_scored_and_the_degree_of_their_torus_is_computed(digits, tmp_path):
     config = tiny(TORUS, "quick", digits)
     config["data"] |= {"name": "turntable", "mesh": "horn", "num_azimuths": 8, "num_elevations": 8}

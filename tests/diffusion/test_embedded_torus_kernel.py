@@ -102,7 +102,7 @@ def against_the_oracle(t, radii, dtype):
     return np.abs(np.expm1(np.clip(np.array(value, float) - expected, -5, 5)))[known], expected[known]
 
 
-@pytest.mark.parametrize("time", [0.6, 2.5])
+@pytest.mark.parametrize("time", [0.6, pytest.param(2.5, marks=pytest.mark.slow)])
 def test_density_against_ball_arithmetic(time, dtype):
     error, expected = against_the_oracle(time * A**2, (C, A), dtype)
     assert np.sum(expected < -22) > 30
