@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mvae import figures
+from mvae.data import rotate
 from mvae.data.dataset import Rows
 from mvae.evaluation import Classifier, accuracy, rotation_angles, rotation_range, train_classifier
 from mvae.models.model import Params
@@ -57,7 +58,9 @@ def rotation_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
     "rotation_range": median over digits of the angle in degrees that is covered with the class kept;
     "rotation_half_turn": share of digits where that is 175 degrees or more, half a turn but for the error of an angle;
     "rotation_error": root mean square of angle - ω c, in degrees;
-    "rotation_class_kept": share of all pictures of all digits with their class kept;
+    "rotation_class_kept": share of all pictures of all digits that have the digit's class;
+    "rotation_class_start": the same of the decoded starts alone, before any turn;
+    "rotation_class_real": the same of the digits themselves, rotated by the same angles, not decoded;
     "classifier_accuracy": of the classifier on rotated test digits.
     """
     if not turns_digits(experiment, params):
@@ -77,6 +80,8 @@ def rotation_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
         "rotation_half_turn": float(np.mean(np.array(ranges) >= 175)),
         "rotation_error": float(np.degrees(np.sqrt(np.mean((angles - rate * turned.times) ** 2)))),
         "rotation_class_kept": float(kept.mean()),
+        "rotation_class_start": float(kept[:, NUM_TIMES // 2].mean()),
+        "rotation_class_real": float(_class_kept(classifier, _really_turned(experiment)).mean()),
         "classifier_accuracy": float(accuracy(classifier, test, dataset.render)),
     }
 
@@ -105,6 +110,15 @@ def turn_digits(experiment: Experiment, params: Params, num_digits: int, num_tim
         rate = 1e-4 / small  # an operator that does not turn anything: finite coefficients, whose angles will say so
     times = np.linspace(-np.pi, np.pi, num_times) / rate
     return Turned(times, decoded(times), np.asarray(batch["label"]))
+
+
+def _really_turned(experiment: Experiment) -> Turned:
+    """The same digits, rotated by the angles that the orbits should have."""
+    dataset = experiment.dataset
+    batch = dataset.render(upright({name: array[:NUM_DIGITS] for name, array in dataset.test.items()}))
+    angles = np.linspace(-np.pi, np.pi, NUM_TIMES, dtype=np.float32)
+    pictures = rotate(batch["image"][:, None], jnp.broadcast_to(angles, (len(batch["image"]), NUM_TIMES)))
+    return Turned(angles, np.asarray(pictures), np.asarray(batch["label"]))
 
 
 def upright(rows: Rows) -> Rows:
