@@ -20,7 +20,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.batch_size = 64
     config.init_batch_size = 4096  # anchors are chosen among these
     config.num_epochs = 10
-    config.num_steps = 500 if quick else 10_000  # after the warm-up; None for num_epochs
+    config.num_steps = 500 if quick else 6000  # after the warm-up; None for num_epochs
     config.log_every = 100
     config.checkpoint_every = 1000
 
