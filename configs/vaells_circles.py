@@ -72,7 +72,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.training.network_rate = 1.0  # factor on the learning rate of the networks after the warm-up
     config.model.training.operator_rate = 4e-4  # gradient descent, on the loss in nats
     config.model.training.max_operator_rate = 0.1
-    config.model.training.operator_factor = 0.99  # of the rate after a step that does not lower the loss
+    config.model.training.operator_factor = 0.95  # of the rate after a step that does not lower the loss
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3

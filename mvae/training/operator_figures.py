@@ -13,7 +13,7 @@ from mvae.transport import path, transport
 NUM_ROWS = 200  # test examples among which one of each class is found
 NUM_EXAMPLES = 3
 SIDE = 5
-SAMPLE_ANGLE = 0.4  # size of random transports, see `_unit`
+SAMPLE_ANGLE = 0.8  # size of random transports, see `_unit`
 PATH_ANGLE = 2.0
 NUM_COLUMNS = 13
 FIGURE_SEED = 7
