@@ -74,8 +74,9 @@ def best_orbits(experiment: Experiment, params: Params) -> tuple[int, OrbitMatch
 
     Candidates are the operators, each alone, and, numbered M, the combination of all of them that is inferred between
     two points of the class a quarter of the curve apart: several operators may share one motion. It is taken where it
-    at least halves the error of the best one alone. The orbit starts at the encoding of an anchor in the middle of the class and covers the coefficients that the candidate needs to reach
-    the encoded curve, but for the outermost hundredth at each end.
+    at least halves the error of the best one alone. An orbit starts at the encoding of an anchor in the middle of the
+    class and covers the coefficients that the candidate needs to reach the encoded curve, but for the outermost
+    hundredth at each end.
     """
     curves = experiment.dataset.curves
     assert curves is not None
