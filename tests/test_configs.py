@@ -193,3 +193,24 @@ def test_results_on_an_implicit_surface_say_what_is_not_known(digits, tmp_path):
     assert np.isfinite(results["mean"]["elbo"])
     assert "log_likelihood       not available: no log-likelihood on Implicit" in _table(results)
     assert (tmp_path / "run" / "figures" / "latent_space_seed_0.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", ["vaells_circles", "vaells_rotated_mnist", "vaells_mnist"])
+def test_transport_operators_with_results_and_figures(stem, digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("mvae.training.rotation_report.CLASSIFIER_STEPS", 20)
+    path = next(path for path in CONFIGS if path.stem == stem)
+    config = tiny(path, "", digits)
+    results = run(config, tmp_path / "run")
+    expected = {
+        "vaells_circles": {"orbit_error", "orbit_coverage", "orbit_precision", "separation_accuracy", "separation_gap"},
+        "vaells_rotated_mnist": {"rotation_range", "rotation_error", "rotation_class_kept", "classifier_accuracy"},
+        "vaells_mnist": {"elbo"},
+    }
+    assert all(np.isfinite(results["mean"][name]) for name in expected[stem] | {"log_likelihood"})
+    figures = {
+        "vaells_circles": {"operator_orbits", "prior_samples", "paths"},
+        "vaells_rotated_mnist": {"rotations", "posterior_samples"},
+        "vaells_mnist": {"posterior_samples"},
+    }
+    assert figures[stem] <= {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")}

@@ -15,6 +15,7 @@ from mvae.models.model import Params
 from mvae.training.experiment import Experiment
 from mvae.training.run_folder import RunFolder
 from mvae.transport import path
+from mvae.transport.exponential import one_norm
 
 NUM_DIGITS = 150
 NUM_TIMES = 25  # from half a turn one way to half a turn the other way
@@ -24,6 +25,7 @@ CLASSIFIER_SEED = 0
 SYMMETRIC = (0, 1, 8)  # look much the same after half a turn: their angle is not known
 SIX, NINE = 6, 9  # one class here: each is the other turned over
 SMALL_ANGLE = 0.1
+MOST_NORM = 30.0  # of what is exponentiated
 NUM_ROWS = 10
 NUM_COLUMNS = 13
 
@@ -106,9 +108,10 @@ def turn_digits(experiment: Experiment, params: Params, num_digits: int, num_tim
     few = decoded(np.array([0.0, small]))
     first = rotation_angles(few[:, 1], few[:, 0], num_angles=NUM_ANGLES).angle
     rate = np.median(np.angle(np.exp(1j * np.asarray(first)))) / small
-    if abs(rate) * small < 1e-4:
-        rate = 1e-4 / small  # an operator that does not turn anything: finite coefficients, whose angles will say so
-    times = np.linspace(-np.pi, np.pi, num_times) / rate
+    # An operator that hardly turns anything does not get to half a turn, which its angles will say.
+    most = MOST_NORM / max(float(one_norm(operator[0])), 1e-30)
+    half_turn = min(np.pi / max(abs(rate), 1e-30), most)
+    times = np.copysign(half_turn, rate) * np.linspace(-1, 1, num_times)
     return Turned(times, decoded(times), np.asarray(batch["label"]))
 
 
