@@ -1,6 +1,7 @@
 """What a run says of data on plane curves: how well orbits meet them, how separate classes are; and the pictures."""
 
 import itertools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ ORBIT_POINTS = 400
 NUM_DRAWN = 1500
 SHOWN_SCALES = (0.25, 1.0)  # Laplace scale of the drawn prior samples, and their noise relative to the model's
 PATH_SEED = 4
-NUM_INTERVALS = 8  # of starts from one turn back to one turn on
+NUM_INTERVALS = 12  # of starts from one and a half turns back to as far on
 FAR_WEIGHT = 1e-3  # of a turn in the objective: far less than a residual that can be seen
 
 
@@ -125,10 +126,10 @@ def _orbit(experiment: Experiment, params: Params, operator: Array, label: int, 
 
 
 def _infer_far(operators: Float[Array, "M d d"], start: Array, end: Array) -> Float[Array, "*batch M"]:
-    """Coefficients between points that may be a whole turn apart: starts cover that, so that few minima are missed."""
-    # A turn takes a coefficient of 2π over an angular velocity, which is at most the norm.
-    turn = 2 * np.pi / max(float(jnp.max(jnp.linalg.norm(operators, axis=(1, 2)))), 1e-6)
-    borders = np.linspace(-turn, turn, NUM_INTERVALS + 1)
+    """Coefficients between points that may be a turn apart and more: starts cover that, so that few minima are missed."""
+    # A turn takes a coefficient of 2π over the angular velocity; that of a rotation is its norm over √2.
+    turn = 2 * np.pi * math.sqrt(2) / max(float(jnp.max(jnp.linalg.norm(operators, axis=(1, 2)))), 1e-6)
+    borders = np.linspace(-1.5 * turn, 1.5 * turn, NUM_INTERVALS + 1)
     inferred = infer_coefficients(
         jax.random.key(PATH_SEED),
         operators,
