@@ -126,7 +126,7 @@ def _orbit(experiment: Experiment, params: Params, operator: Array, label: int, 
 
 
 def _infer_far(operators: Float[Array, "M d d"], start: Array, end: Array) -> Float[Array, "*batch M"]:
-    """Coefficients between points that may be a turn apart and more: starts cover that, so that few minima are missed."""
+    """Coefficients between points a turn apart or more: starts cover that, so that few minima are missed."""
     # A turn takes a coefficient of 2π over the angular velocity; that of a rotation is its norm over √2.
     turn = 2 * np.pi * math.sqrt(2) / max(float(jnp.max(jnp.linalg.norm(operators, axis=(1, 2)))), 1e-6)
     borders = np.linspace(-1.5 * turn, 1.5 * turn, NUM_INTERVALS + 1)
