@@ -2,8 +2,8 @@
 
     python -m mvae.main --config=configs/vaells_circles.py --workdir=runs/circles
 
-Run time on two CPU cores: TIME.
-Expected: EXPECTED.
+Run time on two CPU cores: 1.5 to 2.5 minutes of training beside other work; a step takes 9.6 ms alone.
+Expected: the circles apart (accuracy 1, gap 12), decoded orbits within 0.04 of them relative to their size.
 """
 
 from ml_collections import ConfigDict, config_dict

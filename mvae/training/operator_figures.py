@@ -13,8 +13,8 @@ from mvae.transport import path, transport
 NUM_ROWS = 200  # test examples among which one of each class is found
 NUM_EXAMPLES = 3
 SIDE = 5
-SAMPLE_ANGLE = 0.8  # size of random transports, see `_unit`
-PATH_ANGLE = 2.0
+SAMPLE_ANGLE = 0.8  # expected |c|_1 of random transports, in units of `_unit`
+PATH_ANGLE = 1.0
 NUM_COLUMNS = 13
 FIGURE_SEED = 7
 
@@ -40,14 +40,14 @@ def draw_operator_figures(experiment: Experiment, params: Params, folder: RunFol
 
     few = location[2 : 2 + NUM_EXAMPLES] if len(location) > NUM_EXAMPLES + 1 else location[:NUM_EXAMPLES]
     draws = jax.random.laplace(jax.random.key(FIGURE_SEED), (len(few), SIDE, SIDE, len(operators)))
-    coefficients = SAMPLE_ANGLE * _unit(params) * draws / jnp.sqrt(len(operators))
+    coefficients = SAMPLE_ANGLE * _unit(params) * draws / len(operators)
     samples = transport(operators, coefficients, few[:, None, None])
     figure = figures.samples_around(decoded(few), decoded(samples))
     figures.save(figure, folder.figures / "posterior_samples.png")
     if len(operators) > 1:
-        times = PATH_ANGLE * _unit(params) * jnp.linspace(-1, 1, NUM_COLUMNS)
-        orbits = path(operators, jnp.eye(len(operators)), few[:1], times)
-        figure = figures.extrapolated_rows(decoded(orbits), NUM_COLUMNS // 2, np.asarray(times))
+        times = PATH_ANGLE * _unit(params) * np.linspace(-1, 1, NUM_COLUMNS)  # exactly 0 in the middle
+        orbits = path(operators, jnp.eye(len(operators)), few[:1], jnp.asarray(times, jnp.float32))
+        figure = figures.extrapolated_rows(decoded(orbits), NUM_COLUMNS // 2, times)
         figures.save(figure, folder.figures / "operator_paths.png")
 
 
