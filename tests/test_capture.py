@@ -33,6 +33,7 @@ def test_padded_coefficients_make_the_same_picture(capture):
         np.testing.assert_allclose(translate(padded, moves), translate(picture, moves), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_every_ingredient_runs_and_schedules_end(capture, monkeypatch):
     runs, _ = capture
     monkeypatch.setattr(runs, "NUM_STEPS", 4)

@@ -26,6 +26,7 @@ SLOW_TO_COMPILE = (
     "dvae_mnist",
     "svae",
     "vae",
+    "vaells_circles",
     "vaells_mnist",
     "vaells_rotated_mnist",
     "vaells_swiss_roll",

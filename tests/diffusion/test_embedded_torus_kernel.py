@@ -102,6 +102,7 @@ def against_the_oracle(t, radii, dtype):
     return np.abs(np.expm1(np.clip(np.array(value, float) - expected, -5, 5)))[known], expected[known]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", [0.6, pytest.param(2.5, marks=pytest.mark.slow)])
 def test_density_against_ball_arithmetic(time, dtype):
     error, expected = against_the_oracle(time * A**2, (C, A), dtype)
@@ -144,6 +145,7 @@ def test_expansion_and_series_meet(dtype):
     np.testing.assert_allclose((after - before)[known], 2 * step * switch * slope[known], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_mass_is_one_and_the_kernel_symmetric_at_early_times():
     """Where the expansion alone is used."""
     nodes, weights = np.polynomial.legendre.leggauss(34)

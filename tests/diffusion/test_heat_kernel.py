@@ -240,6 +240,7 @@ def cut_point(manifold, z):
             return -z
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_derivatives_are_finite_and_agree(manifold, dtype):
     z = manifold.uniform(jax.random.key(0), (1,)).astype(dtype)

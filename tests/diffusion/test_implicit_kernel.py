@@ -27,6 +27,7 @@ def at_distances(r, dtype):
     return jnp.array([1, 0, 0], dtype), jnp.stack([jnp.cos(r), jnp.sin(r), 0 * r], axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("t", "error"), [(0.01, 5e-6), (0.1, 6e-4), (0.3, 9e-3)])
 def test_error_on_the_sphere_is_as_stated(t, error, dtype):
     z, w = at_distances(np.linspace(0, min(4 * math.sqrt(t), 3), 30), dtype)
@@ -36,6 +37,7 @@ def test_error_on_the_sphere_is_as_stated(t, error, dtype):
     np.testing.assert_allclose(value, log_heat_kernel(Sphere(2), t, z, w), atol=error + rounding)
 
 
+@pytest.mark.slow
 def test_error_is_of_second_order():
     """At distances in proportion to sqrt(t) halving t divides it by four."""
     with jax.enable_x64(True):
@@ -46,6 +48,7 @@ def test_error_is_of_second_order():
         np.testing.assert_allclose(gaps[0] / gaps[1], 4, atol=0.3)
 
 
+@pytest.mark.slow
 def test_flat_torus_leaves_out_only_the_images():
     torus = FlatTorus(2)
     with jax.enable_x64(True):

@@ -182,6 +182,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_derivatives_forward_reverse_and_by_differences(manifold, dtype):
     z = manifold.uniform(jax.random.key(1), (3,)).astype(dtype)

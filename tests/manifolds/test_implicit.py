@@ -84,6 +84,7 @@ def on_torus(theta, phi, radius=MINOR):
     return np.stack([ring * np.cos(phi), ring * np.sin(phi), radius * np.sin(theta)], axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manifold", "known", "dtype"),
     [
@@ -153,6 +154,7 @@ def test_projection_is_the_nearest_of_many_points(manifold):
     assert jnp.all(excess < 0.1)  # by the medial axis, to within the spacing of the net
 
 
+@pytest.mark.slow
 def test_geodesics_of_the_torus():
     """The meridian closes after 2 pi a; on any other Clairaut's integral stays."""
     with jax.enable_x64(True):
@@ -181,6 +183,7 @@ def test_accuracy_of_exp_is_as_stated(length, error):
         np.testing.assert_allclose(end, [math.cos(length), math.sin(length), 0], atol=error)
 
 
+@pytest.mark.slow
 @FLOAT64_FIRST
 def test_derivatives_forward_reverse_and_by_differences(dtype):
     with jax.enable_x64(True):
@@ -250,6 +253,7 @@ def test_volume_is_within_its_standard_error(manifold):
     assert (volume, math.exp(manifold.log_volume)) == (manifold.volume, pytest.approx(volume))
 
 
+@pytest.mark.slow
 def test_uniform_law_of_the_torus():
     """The minor angle has density proportional to c + a cos, the major one is uniform, and they are independent."""
     count = 30_000
@@ -270,6 +274,7 @@ def test_uniform_law_of_the_torus():
         assert abs(value.mean() - mean) < 4 * value.std() / math.sqrt(count)
 
 
+@pytest.mark.slow
 def test_uniform_law_of_codimension_two():
     count = 20_000
     z = np.asarray(CIRCLES.uniform(jax.random.key(4), (count,)), np.float64)
@@ -290,12 +295,14 @@ def test_genus_two_has_euler_characteristic_minus_two():
     assert deviation < 0.05 * 4 * math.pi
 
 
+@pytest.mark.slow
 def test_genus_two_is_smooth():
     """The gradient is far from 0 on the surface: over its own size, by the reach."""
     z = GENUS_TWO.uniform(jax.random.key(1), (20_000,))
     assert jnp.min(jnp.linalg.norm(jax.vmap(jax.grad(genus_two))(z), axis=-1)) > 0.05
 
 
+@pytest.mark.slow
 def test_static_argument_vmap_and_broadcasting():
     z, w = (SPHERE.project(jax.random.normal(jax.random.key(k), s)) for k, s in ((0, (3, 1, 3)), (1, (4, 3))))
     static = jax.jit(lambda space, z, v: space.to_tangent(z, v), static_argnums=0)

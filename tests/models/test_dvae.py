@@ -131,6 +131,7 @@ def test_log_likelihood_of_a_linear_gaussian_model():
     assert spread.mean() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manifold", "time"),
     [(FlatTorus(1), 1.0), (Sphere(2), 1.0), pytest.param(Sphere(2, 2.0), 4.0, marks=pytest.mark.slow)],

@@ -26,6 +26,7 @@ def features(pictures):
     return jax.nn.relu(pictures @ weights + 0.3 * jax.random.normal(jax.random.key(2), (200,)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_circle_is_wound_once_where_principal_components_wind_it_twice(seed):
     circle, pictures = Sphere(1), views()
