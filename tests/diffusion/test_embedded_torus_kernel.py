@@ -228,6 +228,7 @@ def test_late_density_is_uniform_and_arguments_are_named(dtype):
         embedded_torus_kl(TORUS, 0.0, z)
 
 
+@pytest.mark.slow
 def test_known_divergences(dtype):
     value = kl(jnp.array(list(KNOWN), dtype), place(0.0, 0.0, dtype))
     np.testing.assert_allclose(value, list(KNOWN.values()), atol=max(1e-6, DIVERGENCE[dtype.name]))

@@ -240,6 +240,7 @@ def test_distance_is_the_least_of_a_dense_search(radii, count):
             assert np.median(bound - distance) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"], indirect=True)
 def test_derivatives_forward_reverse_and_by_differences(dtype):
     """Far, near, on the diagonal, across the tube, across the axis, and at points off the surface."""

@@ -213,6 +213,7 @@ def test_second_derivative_of_the_projection():
         np.testing.assert_allclose(jax.hessian(SPHERE.project)(x), jax.hessian(Sphere(2).project)(x), atol=1e-12)
 
 
+@pytest.mark.slow
 @FLOAT32_FIRST
 def test_degenerate_points_are_finite(dtype):
     """The centre (the gradient vanishes, every point is closest), next to it, far out, the diagonal, the antipode."""
