@@ -6,10 +6,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from mvae.data.rotation import rotate
 from mvae.evaluation.disentanglement_inputs import check_count
 
 NUM_ANGLES = 360
@@ -146,16 +146,6 @@ def _mask(mask: ArrayLike | None, height: int, width: int) -> np.ndarray:
     return inside
 
 
-def _rotated(picture: Float[Array, "h w"], angle: Float[Array, ""]) -> Float[Array, "h w"]:
-    """Turns a picture counter-clockwise about its centre: the value at x is the one that was at R_{-angle} x."""
-    middle = (jnp.asarray(picture.shape, picture.dtype) - 1) / 2
-    row, column = jnp.meshgrid(*(jnp.arange(side, dtype=picture.dtype) for side in picture.shape), indexing="ij")
-    right, up = column - middle[1], middle[0] - row
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    source = [middle[0] - (cos * up - sin * right), middle[1] + (cos * right + sin * up)]
-    return map_coordinates(picture, source, order=1, mode="constant", cval=0.0)
-
-
 @functools.partial(jax.jit, static_argnums=3)
 def _best_angles(
     pictures: Float[Array, "n h w"], references: Float[Array, "n h w"], inside: Array, num_angles: int
@@ -165,7 +155,7 @@ def _best_angles(
 
     def correlations(pair: tuple[Array, Array]) -> Array:
         picture, reference = pair
-        turned = jax.vmap(_rotated, (None, 0))(reference, grid).reshape(num_angles, -1)
+        turned = rotate(reference[None, :, :, None], grid).reshape(num_angles, -1)
         return _masked(turned, weight) @ _masked(picture.reshape(-1), weight)
 
     rho = jax.lax.map(correlations, (pictures, references), batch_size=_PICTURES_AT_ONCE)
