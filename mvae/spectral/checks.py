@@ -1,0 +1,33 @@
+"""Checks of arguments that the functions of this folder share."""
+
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float
+
+
+def check_points(name: str, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    """Returns x as an array; finiteness is checked outside of compiled code alone, which cannot look at numbers.
+
+    Raises:
+        ValueError: If x is not a matrix of finite floats with a row and a column or more.
+    """
+    x = jnp.asarray(x)
+    if x.ndim != 2 or 0 in x.shape or not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{name} must be floats of shape (n, d), got {x.dtype} {x.shape}")
+    check_finite(name, x)
+    return x
+
+
+def check_finite(name: str, x: Array) -> None:
+    """Raises ValueError if a number of x is not finite; does nothing in compiled code."""
+    if isinstance(x, Tracer):
+        return
+    finite = jnp.isfinite(x)
+    if not bool(jnp.all(finite)):
+        raise ValueError(f"{name} must be finite, got {int(jnp.sum(~finite))} numbers of {x.size} that are not")
+
+
+def check_count(name: str, value: int, most: int, meaning: str) -> None:
+    """Raises ValueError unless value lies in [1, most]; `meaning` says what bounds it."""
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} must lie in [1, {most}] with {meaning}, got {value}")
