@@ -3,7 +3,7 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -33,7 +33,9 @@ _DAMAGE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # R
 ReadFile = Callable[[int, int], bytes]
 
 
-def coil20(*, dir: str = "", object: int = 0, size: int = 64, test_every: int = 4) -> Dataset:
+def coil20(
+    *, dir: str = "", object: int = 0, objects: Sequence[int] = (), size: int = 64, test_every: int = 4
+) -> Dataset:
     """Returns COIL-20: 20 objects seen from 72 angles, 5° apart all the way round.
 
     Pictures are grey, 128×128 in the files and averaged over areas down to `size`; they stay on the device as
@@ -45,20 +47,34 @@ def coil20(*, dir: str = "", object: int = 0, size: int = 64, test_every: int = 
       dir: the folder that holds `coil-20-proc.zip`, or the folder `coil-20-proc`, or the 1440 pictures
         themselves; or has one of these in a subfolder `coil20`.
       object: which object to keep, 1 to 20 as in the names of the files; 0 keeps all.
+      objects: which objects to keep, in this order, in place of `object`; empty keeps what that says.
       size: pixels along a side, from 1 to 128.
       test_every: every how many angles one is kept for the test, from 2 to 72.
 
     Raises:
       UsageError: if an option is out of range, or the data are missing or damaged.
     """
-    integer_option("object", object, 0, NUM_OBJECTS)
     integer_option("size", size, 1, SIDE)
     integer_option("test_every", test_every, 2, NUM_ANGLES)
-    numbers = [object] if object else list(range(1, NUM_OBJECTS + 1))
+    numbers = _numbers(object, objects)
     pictures = read(find("COIL-20", "coil20", dir, (ARCHIVE, FOLDER, _FIRST), REMEDY), numbers, size)
     is_test = pictures.factors[:, 1] % test_every == test_every - 1
     train, test = (Pictures(pictures.images[part], pictures.factors[part]) for part in (~is_test, is_test))
     return make_dataset("coil20", train, test, sizes=SIZES, label="object", azimuth="azimuth")
+
+
+def _numbers(object: int, objects: Sequence[int]) -> Sequence[int]:
+    """Returns the objects to keep, 1 to 20, by the two options."""
+    integer_option("object", object, 0, NUM_OBJECTS)
+    if not isinstance(objects, list | tuple):
+        raise UsageError(f"data option objects={objects!r}: must be a sequence of integers, such as (1, 2, 3)")
+    for number in objects:
+        integer_option("objects", number, 1, NUM_OBJECTS)
+    if len(set(objects)) < len(objects):
+        raise UsageError(f"data option objects={objects!r}: must not name an object twice")
+    if objects and object:
+        raise UsageError(f"data options object={object}, objects={objects!r}: only one of the two can be given")
+    return objects or ([object] if object else range(1, NUM_OBJECTS + 1))
 
 
 def read(source: Path, numbers: Iterable[int], size: int = SIDE) -> Pictures:

@@ -1,5 +1,7 @@
 """What every data set is: arrays on the device and the pure function that makes batches of them."""
 
+import math
+import numbers
 import operator
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,10 +18,11 @@ class Dataset(NamedTuple):
     """Arrays that live on the device, and the pure function that turns rows of them into a batch.
 
     A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
-    int32 `(B,)`, for digits, for points of a plane and for known factors; `"translation"`, float32 `(B, 2)` in
+    int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`, float32 `(B, 2)` in
     radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in
     radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`, float32 `(B, N, H, W, C)`, for
-    rotated digits; `"latent"`, float32 `(B, 2)`, and `"parameter"`, float32 `(B,)` in [0, 1), for points of a plane.
+    rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus; `"parameter"`, float32 `(B,)`
+    in [0, 1), for points of curves; `"frame"`, int32 `(B,)`, for a video.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.
@@ -83,3 +86,23 @@ def integer_option(name: str, given: int, minimum: int, maximum: int | None = No
         most = "" if maximum is None else f" and at most {maximum}"
         raise UsageError(f"data option {name}={given!r}: must be an integer of at least {minimum}{most}")
     return number
+
+
+def number_option(name: str, given: float, minimum: float) -> float:
+    """Returns `given` as a float if it is a finite number of at least `minimum`.
+
+    Args:
+      name: the option's name, for the message.
+      given: the option's value.
+      minimum: the least value that makes sense.
+
+    Raises:
+      UsageError: if it is not a number, not finite or less than `minimum`.
+
+    >>> number_option("noise", 0, 0.0)
+    0.0
+    """
+    is_number = isinstance(given, numbers.Real) and not isinstance(given, bool)
+    if not is_number or not math.isfinite(given) or given < minimum:
+        raise UsageError(f"data option {name}={given!r}: must be a finite number of at least {minimum:g}")
+    return float(given)

@@ -7,6 +7,7 @@ for every pair of e and a modulo a full turn: where both angles go all the way r
 """
 
 import math
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,8 +23,7 @@ GENERATED = {"blob": blob, "horn": horn}
 BUNNY = ("stanford-bunny.obj.gz", "stanford-bunny.obj")
 BUNNY_REMEDY = (
     f"put the Stanford bunny in the format OBJ, as {' or '.join(BUNNY)}, into a folder DIR and pass "
-    "--config.data.dir=DIR; where it comes from, in the format PLY, is https://graphics.stanford.edu/data/3Dscanrep; "
-    f"the meshes {', '.join(GENERATED)} need no file"
+    "--config.data.dir=DIR; where it comes from, in the format PLY, is https://graphics.stanford.edu/data/3Dscanrep"
 )
 _FULL_TURN = 180.0
 
@@ -137,12 +137,23 @@ def named_mesh(name: str, dir: str) -> Mesh:
     if name in GENERATED:
         return GENERATED[name]()
     if name == "bunny":
-        path = find("the mesh bunny", "bunny", dir, BUNNY, BUNNY_REMEDY)
+        path = find(
+            "the mesh bunny", "bunny", dir, BUNNY, f"{BUNNY_REMEDY}; the meshes {', '.join(GENERATED)} need no file"
+        )
     elif name.endswith((".obj", ".obj.gz")):
         remedy = f"put {name} into a folder DIR and pass --config.data.dir=DIR"
         path = find(f"the mesh {name}", "turntable", dir, (name,), remedy)
     else:
         raise unknown("mesh", name, [*GENERATED, "bunny", "NAME.obj", "NAME.obj.gz"])
+    return read_in_unit_ball(path)
+
+
+def read_in_unit_ball(path: Path) -> Mesh:
+    """Returns the mesh of a file of the format OBJ, moved and scaled by `in_unit_ball`.
+
+    Raises:
+      UsageError: if the file is damaged, or no triangle has an area.
+    """
     try:
         return in_unit_ball(read_obj(path))
     except ValueError as error:
