@@ -147,3 +147,13 @@ def write_smallnorb(folder):
         for kind, array in norb_arrays(part).items():
             content = gzip.compress(norb_bytes(array), compresslevel=1, mtime=0)
             (folder / f"{norb_name(part, kind)}.gz").write_bytes(content)
+
+
+@functools.cache
+def frey_faces():
+    """Pictures of random bytes, (1965, 28, 20)."""
+    return np.random.default_rng(0).integers(0, 256, (1965, 28, 20), np.uint8)
+
+
+def write_frey(path):
+    scipy.io.savemat(path, {"ff": frey_faces().reshape(1965, 560).T})

@@ -9,7 +9,9 @@ import pytest
 
 from mvae.data import load
 from mvae.data.coil20 import ARCHIVE
+from mvae.data.known_factors import full_grid
 from mvae.errors import UsageError
+from tests.data.circle_check import assert_circle
 from tests.data.factor_files import coil20_picture, png, write_coil20
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -69,6 +71,43 @@ def test_one_object_scaled_to_the_unit_interval(original):
     assert set(np.asarray(batch["label"]).tolist()) == {6}
     expected = np.stack([coil20_picture(7, angle) for angle in range(3, 72, 4)]) / 255
     np.testing.assert_allclose(batch["image"][..., 0], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("objects", [(1, 2, 3, 4, 5), [7, 3]])
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_several_objects(original, objects, size):
+    dataset = load("coil20", dir=str(original), objects=objects, size=size)
+    assert (dataset.image_shape, dataset.factor_sizes) == ((size, size, 1), (20, 72))
+    for rows, angles in ((dataset.train, 54), (dataset.test, 18)):
+        assert rows["label"].tolist() == [number - 1 for number in objects for _ in range(angles)]
+        np.testing.assert_array_equal(rows["image"][:, 0, 0, 0], 10 * (rows["label"] + 1))
+        alone = load("coil20", dir=str(original), object=objects[1], size=size)
+        theirs = alone.train if angles == 54 else alone.test
+        for name, array in rows.items():
+            np.testing.assert_array_equal(array[angles : 2 * angles], theirs[name])
+
+
+@pytest.mark.parametrize("objects", [(), []])
+def test_no_objects_named_are_all_or_the_one(original, objects):
+    assert load("coil20", dir=str(original), objects=objects, size=2).num_train == 20 * 54
+    assert load("coil20", dir=str(original), objects=objects, object=2, size=2).num_train == 54
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objects": (1, 21)}, "data option objects=21: must be an integer of at least 1 and at most 20"),
+        ({"objects": (0,)}, "data option objects=0: must be an integer of at least 1"),
+        ({"objects": ("1",)}, "data option objects='1': must be an integer"),
+        ({"objects": 5}, r"data option objects=5: must be a sequence of integers, such as \(1, 2, 3\)"),
+        ({"objects": "12"}, "data option objects='12': must be a sequence of integers"),
+        ({"objects": (3, 3)}, r"data option objects=\(3, 3\): must not name an object twice"),
+        ({"objects": (3, 4), "object": 3}, r"data options object=3, objects=\(3, 4\): only one of the two"),
+    ],
+)
+def test_wrong_objects_are_named(options, message):
+    with pytest.raises(UsageError, match=message):
+        load("coil20", **options)
 
 
 @pytest.mark.parametrize(("test_every", "num_test"), [(2, 36), (5, 14), (72, 1)])
@@ -164,3 +203,12 @@ def test_real_pictures():
     far = np.abs(ordered - np.roll(ordered, 18, axis=1)).mean(axis=(1, 2))
     assert np.all(step[:, 0] <= 1.5 * step[:, 1:].max(axis=1))
     assert np.median(step.mean(axis=1) / far) < 0.5
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_one_real_object_goes_round_a_circle(size):
+    folder = Path(os.environ.get("MVAE_DATA_DIR") or SHARED)
+    if not (folder / "coil20" / ARCHIVE).exists():
+        pytest.skip(f"needs coil20/{ARCHIVE} in {folder} (or in the folder that MVAE_DATA_DIR names)")
+    rows = full_grid(load("coil20", dir=str(folder), object=1, size=size), ("azimuth",))
+    assert_circle(rows["image"])

@@ -6,17 +6,22 @@ import pytest
 
 from mvae.data import BUILDERS, Dataset, load
 from mvae.errors import UsageError
-from tests.data import factor_files
+from tests.data import factor_files, mesh_files
 
 WRITERS = {
+    "bunny": lambda folder: mesh_files.write_ellipsoid(folder / "stanford-bunny.obj.gz"),
     "cars3d": lambda folder: factor_files.write_cars3d(folder / "nips2015-analogy-data.tar.gz"),
     "coil20": lambda folder: factor_files.write_coil20(folder / "coil-20-proc.zip"),
     "dsprites": lambda folder: factor_files.write_dsprites(folder / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
+    "frey": lambda folder: factor_files.write_frey(folder / "frey_rawface.mat"),
     "shapes3d": lambda folder: factor_files.write_shapes3d(folder / "3dshapes.h5"),
     "smallnorb": factor_files.write_smallnorb,
 }
-KNOWN_FACTORS = (*WRITERS, "turntable")
-LABELLED = (*KNOWN_FACTORS, "concentric_circles", "mnist", "rotated_mnist", "swiss_roll")
+KNOWN_FACTORS = (*(WRITERS.keys() - {"bunny", "frey"}), "turntable")
+PLANAR = ("concentric_circles", "swiss_roll")
+POINTS = ("circle", "gaussian_grid", "loop", "sphere", "torus", "two_moons")
+LABELLED = (*KNOWN_FACTORS, *PLANAR, "gaussian_grid", "mnist", "rotated_mnist", "two_moons")
+TRANSLATED = ("fourier_picture", "simple_picture")
 
 
 @pytest.fixture(params=sorted(BUILDERS))
@@ -24,7 +29,7 @@ def dataset(request, digit_files, tmp_path, small_sizes):
     options = {"size": 12, "num_train": 30}
     if request.param in ("mnist", "rotated_mnist"):
         options = {"dir": str(digit_files.folder)}
-    elif request.param in ("concentric_circles", "swiss_roll"):
+    elif request.param in (*PLANAR, *POINTS):
         options = {"num_train": 30, "num_test": 30}
     elif request.param == "turntable":
         options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
@@ -33,7 +38,7 @@ def dataset(request, digit_files, tmp_path, small_sizes):
             pytest.importorskip("h5py")
         WRITERS[request.param](tmp_path)
         options = {"dir": str(tmp_path)}
-        if request.param in ("cars3d", "dsprites", "shapes3d"):
+        if request.param in ("bunny", "cars3d", "dsprites", "shapes3d"):
             options |= {"num_train": 30, "num_test": 20}
     return load(request.param, **options)
 
@@ -61,7 +66,7 @@ def test_every_data_set_keeps_the_contract(dataset):
     if dataset.name in LABELLED:
         assert batch["label"].shape == (4,)
         assert batch["label"].dtype == jnp.int32
-    else:
+    if dataset.name in TRANSLATED:
         assert batch["translation"].shape == (4, 2)
         assert batch["translation"].dtype == jnp.float32
 

@@ -15,6 +15,7 @@ from mvae.data.turntable import elevation_angles, rotations
 from mvae.errors import UsageError
 from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus
+from tests.data.circle_check import assert_circle
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SMALL = {"size": 12, "num_azimuths": 8, "num_elevations": 3}
@@ -69,6 +70,13 @@ def test_one_elevation_is_a_circle_seen_horizontally():
         dataset = load("turntable", size=8, num_azimuths=8, num_elevations=1, max_elevation=max_elevation, test_every=4)
         assert dataset.test["factors"].tolist() == [[0, 3], [0, 7]]
         assert not np.any(dataset.train["elevation"])
+
+
+@pytest.mark.parametrize("mesh", ["blob", "horn"])
+def test_one_elevation_is_a_circle_of_pictures(mesh):
+    dataset = load("turntable", mesh=mesh, size=32, num_elevations=1)
+    assert (dataset.num_train, dataset.num_test, dataset.periodic_factors) == (54, 18, ("azimuth",))
+    assert_circle(full_grid(dataset)["image"])
 
 
 def test_elevations():
