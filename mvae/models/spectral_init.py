@@ -47,7 +47,9 @@ def fit_spectral_head(
     moment_key, start_key = jax.random.split(key)
     flat = images.reshape(num, -1)
     num_neighbors = max(1, min(MAX_NEIGHBORS, 2 * manifold.dim, num // 10))
-    modes = diffusion_map(flat, min(MODES_PER_COORDINATE * n, num - 1), num_neighbors=num_neighbors).eigenvectors
+    num_modes = min(MODES_PER_COORDINATE * n, num - 1)
+    # Pictures in groups give modes too, those that tell the groups apart; compiled code could not refuse them.
+    modes = diffusion_map(flat, num_modes, num_neighbors=num_neighbors, allow_disconnected=True).eigenvectors
     modes = jnp.pad(modes, ((0, 0), (0, max(0, n - modes.shape[1]))))
     scale = prior_scale(moment_key, manifold)
     turns, distances = turn_to_manifold(start_key, manifold, scale * modes)

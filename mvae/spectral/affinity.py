@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.spectral.checks import check_bandwidth, check_count, check_points
+
 _EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
 
 
@@ -44,20 +46,24 @@ def gaussian_affinity(
         positive number in its place, and is then linked to its copies alone.
 
     Raises:
-        ValueError: If x is not a matrix of floats, or k or the bandwidth is out of range.
+        ValueError: If x is not a matrix of floats, or k or the bandwidth is out of range; outside of compiled code also
+            if x is not finite.
 
     Source: Zelnik-Manor & Perona, Self-tuning spectral clustering, 2004, Eq. 3.
     """
-    x = jnp.asarray(x)
-    if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"x must be floats of shape (n, d), got {x.dtype} {x.shape}")
-    if not 1 <= num_neighbors < len(x):
-        raise ValueError(f"num_neighbors must lie in [1, n - 1] with n = {len(x)} points, got {num_neighbors}")
-    if bandwidth is not None and not bandwidth > 0:
-        raise ValueError(f"bandwidth must be positive, got {bandwidth}")
+    return affinity_and_scales(x, num_neighbors, bandwidth)[0]
+
+
+def affinity_and_scales(
+    x: Float[Array, "n d"], num_neighbors: int, bandwidth: float | None
+) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:
+    """Returns `gaussian_affinity` and the scales s_i it was made with."""
+    x = check_points("x", x)
+    check_count("num_neighbors", num_neighbors, len(x) - 1, f"{len(x)} points of which each leaves itself out")
+    check_bandwidth(bandwidth)
     distances = squared_distances(x)
     if bandwidth is not None:
-        return jnp.exp(-distances / bandwidth**2)
+        return jnp.exp(-distances / bandwidth**2), jnp.full(len(x), bandwidth, x.dtype)
     nearest, _ = jax.lax.top_k(-distances, num_neighbors + 1)
     scale = jnp.maximum(jnp.sqrt(-nearest[:, -1]), jnp.sqrt(jnp.finfo(x.dtype).tiny))
-    return jnp.exp(-distances / (scale[:, None] * scale[None, :]))
+    return jnp.exp(-distances / (scale[:, None] * scale[None, :])), scale

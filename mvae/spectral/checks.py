@@ -31,3 +31,9 @@ def check_count(name: str, value: int, most: int, meaning: str) -> None:
     """Raises ValueError unless value lies in [1, most]; `meaning` says what bounds it."""
     if not 1 <= value <= most:
         raise ValueError(f"{name} must lie in [1, {most}] with {meaning}, got {value}")
+
+
+def check_bandwidth(bandwidth: float | None) -> None:
+    """Raises ValueError unless the bandwidth is None or a positive number."""
+    if bandwidth is not None and not 0 < bandwidth < float("inf"):
+        raise ValueError(f"bandwidth must be positive, got {bandwidth}")
