@@ -20,9 +20,9 @@ def check_points(name: str, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
 
 def check_finite(name: str, x: Array) -> None:
     """Raises ValueError if a number of x is not finite; does nothing in compiled code."""
-    if isinstance(x, Tracer):
-        return
     finite = jnp.isfinite(x)
+    if isinstance(finite, Tracer):  # of constants in compiled code too
+        return
     if not bool(jnp.all(finite)):
         raise ValueError(f"{name} must be finite, got {int(jnp.sum(~finite))} numbers of {x.size} that are not")
 
