@@ -52,6 +52,8 @@ class Model(NamedTuple):
         log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,). Raises
             NotImplementedError with the reason if it is not known on this manifold.
         sample: (params, key, num) -> pictures drawn from the model, (num, h, w, c).
+        walk: (params, key, image, num_steps) -> paths of the random walk by which the model generates, from these
+            pictures on, (num_steps + 1, b, h, w, c); None for a model that draws from a prior.
     """
 
     manifold: Manifold
@@ -62,3 +64,4 @@ class Model(NamedTuple):
     loss_terms: Callable[..., LossTerms]
     log_likelihood: Callable[..., Float[Array, " b"]]
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num h w c"]]
+    walk: Callable[[Params, Key[Array, ""], Float[Array, "b h w c"], int], Float[Array, "t b h w c"]] | None = None

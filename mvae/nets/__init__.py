@@ -1,8 +1,18 @@
-"""Flax networks: encoders to a point and times, decoders from the latent space to a picture, a classifier."""
+"""Flax networks: encoders to a point and times, decoders from the latent space to a picture, a classifier, covariances."""
 
 from mvae.nets.build import NETS, build_nets
 from mvae.nets.classifier import MLPClassifier
 from mvae.nets.conv import ConvDecoder, ConvEncoder
+from mvae.nets.covariance import CovarianceNet
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
 
-__all__ = ["NETS", "ConvDecoder", "ConvEncoder", "MLPClassifier", "MLPDecoder", "MLPEncoder", "build_nets"]
+__all__ = [
+    "NETS",
+    "ConvDecoder",
+    "ConvEncoder",
+    "CovarianceNet",
+    "MLPClassifier",
+    "MLPDecoder",
+    "MLPEncoder",
+    "build_nets",
+]

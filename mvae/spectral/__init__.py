@@ -5,19 +5,31 @@ from mvae.spectral.diffusion_map import DiffusionMap, diffusion_map
 from mvae.spectral.local_covariance import local_covariance
 from mvae.spectral.neighbors import Neighbors, nearest_neighbors
 from mvae.spectral.orthonormal import Orthonormal, orthonormalize
+from mvae.spectral.pointwise_graph import (
+    PointwiseGraph,
+    cross_affinities,
+    graph_sums,
+    pair_affinities,
+    pointwise_graph,
+)
 from mvae.spectral.sparse_affinity import SparseAffinity, connected_components, sparse_gaussian_affinity
 
 __all__ = [
     "DiffusionMap",
     "Neighbors",
     "Orthonormal",
+    "PointwiseGraph",
     "SparseAffinity",
     "connected_components",
+    "cross_affinities",
     "diffusion_map",
     "gaussian_affinity",
+    "graph_sums",
     "local_covariance",
     "nearest_neighbors",
     "orthonormalize",
+    "pair_affinities",
+    "pointwise_graph",
     "sparse_gaussian_affinity",
     "squared_distances",
 ]

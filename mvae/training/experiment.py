@@ -12,15 +12,19 @@ from jaxtyping import Array
 
 from mvae import data
 from mvae.data import Dataset
+from mvae.data.graph import with_graph
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Euclidean, Manifold, Sphere
 from mvae.models import DVAEConfig, Model, SVAEConfig, VAEConfig, VampConfig, dvae, svae, vae, vamp
 from mvae.models.anchors import check_anchors
+from mvae.models.spectral_net import SpectralNetConfig
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
+from mvae.models.vdae import VDAEConfig, vdae
 from mvae.training.alternating import AlternatingConfig, alternating_stages
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.training.spectral_stages import spectral_stages
 from mvae.training.stage import Stage, gradient_stage
 
 C = TypeVar("C", bound=VariationalConfig)
@@ -73,6 +77,8 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
+    if config["method"] in PREPARED:
+        dataset = PREPARED[config["method"]](config["model"], dataset)
     model, stages, params_of = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     return Experiment(run, evaluation, dataset, model, stages, params_of)
@@ -181,6 +187,37 @@ def _build_vamp(
     return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
 
 
+def _build_vdae(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: OptimizerConfig,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """VDAE: the diffusion map, then the autoencoder."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the codes of the method vdae lie in a Euclidean space, got {manifold}")
+    if optimizer.encoder_warmup_steps:
+        raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method vdae: its encoder is fixed")
+    config = typed(VDAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    method = vdae(_completed(config, dataset, num_steps), dataset.num_train)
+    stages = spectral_stages(method, config.spectral, adam(optimizer, num_steps), num_steps)
+    return method.model, stages, lambda state: state.params
+
+
+def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
+    """The data with the graph that the first stage of a VDAE learns from."""
+    if "spectral" not in block:
+        raise UsageError("config.model lacks spectral")
+    config = typed(SpectralNetConfig, block["spectral"], "config.model.spectral")
+    return with_graph(
+        dataset,
+        num_neighbors=config.num_neighbors,
+        scale_neighbor=config.scale_neighbor,
+        alpha=config.density_power,
+    )
+
+
 def read_vaells(
     block: Mapping[str, Any], manifold: Manifold, dataset: Dataset
 ) -> tuple[VAELLSConfig, AlternatingConfig]:
@@ -277,4 +314,13 @@ def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
         )
 
 
-METHODS = {"dvae": _build_dvae, "svae": _build_svae, "vae": _build_vae, "vaells": _build_vaells, "vamp": _build_vamp}
+METHODS = {
+    "dvae": _build_dvae,
+    "svae": _build_svae,
+    "vae": _build_vae,
+    "vaells": _build_vaells,
+    "vamp": _build_vamp,
+    "vdae": _build_vdae,
+}
+# What a method adds to the data before anything is built of them.
+PREPARED: dict[str, Callable[[Mapping[str, Any], Dataset], Dataset]] = {"vdae": _with_graph}

@@ -1,0 +1,148 @@
+r"""VDAE: a diffusion map learned by a network, and an autoencoder around it that generates by a random walk.
+
+    python -m mvae.main --config=configs/vdae.py:sphere --workdir=runs/sphere
+    python -m mvae.main --config=configs/vdae.py:bunny --config.data.dir=DIR --workdir=runs/bunny
+
+The argument is the data set: circle, loop, torus, sphere, two_moons, gaussian_grid, bunny, frey, coil20,
+coil20_object, turntable, mnist; or quick, which is the circle with fewer steps. What differs between them is in the
+table below; everything else is shared. Paper: vdae.md; the measures of its Table 1 are in experiments/vdae.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+# Neighbours in the graph (None for all pairs), which of them gives the scale, D, outputs beyond D, t, steps of the map;
+# neighbours whose covariance is one step of the walk, alpha of Eq. 7; steps of the autoencoder, batch.
+POINTS = {
+    "graph": None,
+    "scale": 10,
+    "extra": 4,
+    "time": 1.0,
+    "map_steps": 1000,
+    "floor": 1e-3,
+    "steps": 2000,
+    "batch": 512,
+    "separate": True,
+    "widths": (256, 256),
+    "decoder": (256, 256, 256),
+    "likelihood": "gaussian",
+    "noise": "none",
+}
+SETTINGS = {
+    "circle": POINTS | {"dim": 2, "around": 300, "alpha": 4.0},
+    "loop": POINTS | {"dim": 2, "around": 1000, "alpha": 4.0},
+    "torus": POINTS | {"dim": 4, "around": 400, "alpha": 3.0},
+    "sphere": POINTS | {"dim": 3, "around": 600, "alpha": 4.0},
+    "two_moons": POINTS | {"dim": 3, "around": 100, "alpha": 2.0},
+    "bunny": POINTS | {"dim": 6, "around": 800, "alpha": 2.0, "graph": 64, "map_steps": 2000},
+    "gaussian_grid": POINTS
+    | {
+        "dim": 24,
+        "around": 50,
+        "alpha": 1.0,
+        "graph": 30,
+        "map_steps": 3000,
+        "likelihood": "gaussian_learned_variance",
+        "noise": "likelihood",
+    },
+    "frey": POINTS | {"dim": 5, "around": 100, "alpha": 1.0, "graph": 20, "widths": (512, 512), "decoder": (512, 512)},
+    "coil20": POINTS
+    | {"dim": 10, "around": 8, "alpha": 1.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
+    "coil20_object": POINTS
+    | {"dim": 2, "around": 16, "alpha": 2.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
+    "turntable": POINTS
+    | {"dim": 2, "around": 40, "alpha": 2.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
+    "mnist": POINTS | {"dim": 20, "around": 20, "alpha": 1.0, "graph": 30, "widths": (512, 512), "decoder": (512, 512)},
+}
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    quick = arg == "quick"
+    name = "circle" if arg in ("", "quick") else arg
+    if name not in SETTINGS:
+        raise ValueError(f"configs/vdae.py knows the arguments quick, {', '.join(SETTINGS)}, got {arg!r}")
+    setting = SETTINGS[name]
+    config = ConfigDict()
+    config.method = "vdae"
+    config.seed = 0
+    config.num_seeds = 1 if quick else 5
+    config.batch_size = setting["batch"]
+    config.init_batch_size = 8192  # the training examples among which neighbours are sought
+    config.num_epochs = 1
+    config.num_steps = 300 if quick else setting["steps"]  # of the autoencoder
+    config.log_every = 100
+    config.checkpoint_every = 500
+
+    # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
+    config.data = ConfigDict()
+    config.data.name = "coil20" if name == "coil20_object" else name
+    config.data.dir = config_dict.placeholder(str)  # folder of the files of bunny, frey, coil20, mnist
+    config.data.num_train = config_dict.placeholder(int)
+    config.data.num_test = config_dict.placeholder(int)
+    config.data.seed = config_dict.placeholder(int)
+    config.data.noise = config_dict.placeholder(float)  # points: standard deviation of noise
+    config.data.size = config_dict.placeholder(int)  # coil20, turntable: pixels along a side
+    config.data.object = config_dict.placeholder(int)  # coil20: the one object to keep, 1 to 20
+    config.data.objects = config_dict.placeholder(tuple)  # coil20: the objects to keep
+    config.data.test_every = config_dict.placeholder(
+        int
+    )  # coil20, frey, turntable: one picture in so many is for the test
+    config.data.num_azimuths = config_dict.placeholder(int)  # turntable
+    config.data.num_elevations = config_dict.placeholder(int)  # turntable
+    config.data.mesh = config_dict.placeholder(str)  # turntable
+    if name in ("coil20", "coil20_object"):
+        config.data.size = 32
+    if name == "coil20":
+        config.data.objects = (1, 2, 3, 4, 5)
+    if name == "coil20_object":
+        config.data.object = 1
+    if name == "turntable":
+        config.data.num_azimuths, config.data.num_elevations, config.data.size = 200, 1, 32
+
+    config.manifold = ConfigDict()
+    config.manifold.name = "euclidean"
+    config.manifold.dim = setting["dim"]  # D, diffusion coordinates
+
+    config.model = ConfigDict()
+    config.model.net = "mlp"  # of the decoder; or conv, circular_conv
+    config.model.encoder_widths = (256, 256)  # of the network of C(x); the encoder is model.spectral
+    config.model.decoder_widths = setting["decoder"]
+    config.model.likelihood = setting["likelihood"]  # gaussian: c = 1
+    config.model.beta = 1.0  # weight of the KL between steps
+    config.model.min_capacity = 0.0
+    config.model.max_capacity = config_dict.placeholder(float)
+    config.model.capacity_steps = config_dict.placeholder(int)
+    config.model.num_neighbors = config_dict.placeholder(int)  # Sigma* is the covariance of so many codes,
+    config.model.num_neighbors = setting["around"]
+    config.model.radius = config_dict.placeholder(float)  # or of those in a ball
+    config.model.step_scale = setting["alpha"]  # alpha of Eq. 7
+    config.model.covariance_floor = setting["floor"]
+    config.model.walk_steps = 10
+    config.model.sample_noise = setting["noise"]  # or likelihood: steps are drawn from p(x | z)
+
+    config.model.spectral = ConfigDict()
+    config.model.spectral.num_neighbors = config_dict.placeholder(int)
+    config.model.spectral.num_neighbors = setting["graph"]
+    config.model.spectral.scale_neighbor = setting["scale"]
+    config.model.spectral.density_power = 1.0
+    config.model.spectral.laplacian = "random_walk"  # or unnormalized
+    config.model.spectral.net = "mlp"
+    config.model.spectral.widths = setting["widths"]
+    config.model.spectral.num_extra = setting["extra"]
+    config.model.spectral.diffusion_time = setting["time"]
+    config.model.spectral.separate_batch = setting["separate"]
+    config.model.spectral.num_steps = 500 if quick else setting["map_steps"]
+    config.model.spectral.learning_rate = 3e-3
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.encoder_warmup_steps = 0
+    config.optimizer.final_learning_rate = 1e-5
+    config.optimizer.decay_fraction = 0.8
+
+    config.evaluation = ConfigDict()
+    config.evaluation.importance_samples = 1
+    config.evaluation.bound_samples = 10
+    config.evaluation.batch_size = 100
+    config.evaluation.degree_grid = 64
+    config.evaluation.scores = ()
+    return config

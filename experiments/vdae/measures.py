@@ -1,0 +1,102 @@
+"""What is measured of a trained model beside data: Gromov-Wasserstein, bi-Lipschitz, MMD (vdae.md, section 6.4)."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from mvae.data import Dataset
+from mvae.data.graph import rendered
+from mvae.evaluation import bilipschitz, gromov_wasserstein, mmd
+from mvae.manifolds import Euclidean
+from mvae.models import Model
+from mvae.models.model import Params
+from mvae.training.experiment import build_experiment
+from mvae.training.run import train
+from mvae.training.run_folder import RunFolder, write_json
+
+MEASURED = "geometry.json"
+COMPARED = 500  # points of a set; fewer where the data have fewer
+BILIPSCHITZ_NEIGHBORS = 10
+_STREAM = 0xB11
+
+
+class Generated(NamedTuple):
+    """Samples of a model.
+
+    Attributes:
+        image: Pictures, drawn as the model generates, (n, h, w, c).
+        code: Points of the latent law, (n, d): of the prior, or the codes of the samples of a walk.
+        decoded: What these decode to, (n, h, w, c).
+    """
+
+    image: np.ndarray
+    code: np.ndarray
+    decoded: np.ndarray
+
+
+def generate(model: Model, params: Params, key: Key[Array, ""], num: int) -> Generated:
+    """Draws samples, with the latent points that their bi-Lipschitz measure is about."""
+    if model.walk is not None:
+        image = jax.jit(model.sample, static_argnums=2)(params, key, num)
+        code = model.encode(params, image).location
+        return Generated(np.asarray(image), np.asarray(code), np.asarray(model.decode(params, code)))
+    euclidean = isinstance(model.manifold, Euclidean)
+    shape = (num, model.manifold.dim)
+    code = jax.random.normal(key, shape) if euclidean else model.manifold.uniform(key, (num,))
+    decoded = np.asarray(model.decode(params, code))
+    return Generated(decoded, np.asarray(code), decoded)
+
+
+def originals(dataset: Dataset, seed: int, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two disjoint random samples of the training pictures, or the same one twice where there are too few."""
+    rows = np.random.default_rng(seed).permutation(dataset.num_train)
+    second = rows[num : 2 * num] if len(rows) >= 2 * num else rows[:num]
+    first, second = (
+        np.asarray(rendered(dataset, {name: array[part] for name, array in dataset.train.items()}))
+        for part in (rows[:num], second)
+    )
+    return first, second
+
+
+def member_measures(dataset: Dataset, model: Model, params: Params, seed: int) -> dict[str, float]:
+    """Returns the numbers of one seed."""
+    num = min(COMPARED, dataset.num_train)
+    key = jax.random.fold_in(jax.random.key(np.uint32(seed)), _STREAM)
+    found = generate(model, params, key, num)
+    data, _ = originals(dataset, seed, num)
+    neighbors = min(BILIPSCHITZ_NEIGHBORS, num - 1)
+    return {
+        "gromov_wasserstein": gromov_wasserstein(data, found.image),
+        "mmd": mmd(data, found.image),
+        "bilipschitz": float(np.median(bilipschitz(found.code, found.decoded, neighbors))),
+        "bilipschitz_rescaled": float(np.median(bilipschitz(found.code, found.decoded, neighbors, rescale=True))),
+    }
+
+
+def measure(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns the measures of a finished run, per seed, from its folder or afresh.
+
+    Args:
+        config: The config of the run.
+        folder: Its folder.
+    """
+    path = folder / MEASURED
+    if path.exists():
+        return json.loads(path.read_text())
+    experiment = build_experiment(config)
+    params = train(experiment, RunFolder(folder))
+    members = []
+    for index in range(experiment.run.num_seeds):
+        seed = experiment.run.seed + index
+        logging.info("measuring seed %d of %s", seed, folder)
+        member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
+        members.append({"seed": seed} | member_measures(experiment.dataset, experiment.model, member, seed))
+    found = {"members": members}
+    write_json(path, found)
+    return found

@@ -1,0 +1,72 @@
+"""Data sets whose examples know their place in the graph of all of them."""
+
+import logging
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mvae.data.dataset import Batch, Dataset, Rows
+from mvae.errors import UsageError
+from mvae.spectral import PointwiseGraph, pointwise_graph
+
+LOGGER = logging.getLogger(__name__)
+RENDERED = 500
+
+
+def with_graph(
+    dataset: Dataset, *, num_neighbors: int | None = None, scale_neighbor: int = 10, alpha: float = 1.0
+) -> Dataset:
+    """Returns the data set with the rows of `pointwise_graph` for each training example, by distance of pictures.
+
+    Batches have besides what they had "index", int32 `(B,)`: 0 to n - 1 for training examples, n and up for test
+    examples. Batches of training examples have the four fields of `PointwiseGraph`, float32 `(B,)`.
+
+    Args:
+      dataset: the data set; one whose `render` draws or turns pictures is compared as rendered.
+      num_neighbors: as in `pointwise_graph`.
+      scale_neighbor: as there.
+      alpha: as there.
+
+    Raises:
+      UsageError: if the training examples are fewer than the neighbours, or many of them are copies of each other.
+    """
+    most = max(scale_neighbor, num_neighbors or 1)
+    if most >= dataset.num_train:
+        raise UsageError(f"{dataset.name}: {most} neighbours need more than the {dataset.num_train} training examples")
+    images = rendered(dataset, dataset.train)
+    LOGGER.info("graph of the %d training examples of %s", dataset.num_train, dataset.name)
+    graph = pointwise_graph(
+        images.reshape(len(images), -1), num_neighbors=num_neighbors, scale_neighbor=scale_neighbor, alpha=alpha
+    )
+    _check_copies(dataset, graph, scale_neighbor)
+    train = dataset.train | {"index": jnp.arange(dataset.num_train, dtype=jnp.int32)} | graph._asdict()
+    test = dataset.test | {"index": jnp.arange(dataset.num_test, dtype=jnp.int32) + dataset.num_train}
+    own = ("index", *graph._fields)
+
+    def render(rows: Rows) -> Batch:
+        known = {name: rows[name] for name in own if name in rows}
+        return dataset.render({name: array for name, array in rows.items() if name not in own}) | known
+
+    return dataset._replace(train=train, test=test, render=render)
+
+
+def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n h w c"]:
+    """Returns the pictures of all rows."""
+    render = jax.jit(lambda rows: dataset.render(rows)["image"])
+    num = len(next(iter(rows.values())))
+    parts = [
+        render({name: array[start : start + RENDERED] for name, array in rows.items()})
+        for start in range(0, num, RENDERED)
+    ]
+    return jnp.concatenate(parts)
+
+
+def _check_copies(dataset: Dataset, graph: PointwiseGraph, scale_neighbor: int) -> None:
+    """Raises if a tenth of the examples have so many copies that their scale is 0."""
+    share = float(jnp.mean(graph.scale <= jnp.sqrt(jnp.finfo(graph.scale.dtype).tiny)))
+    if share > 0.1:
+        raise UsageError(
+            f"{dataset.name}: {100 * share:.0f} % of the training examples have {scale_neighbor} copies or more, which "
+            "leaves no scale for their edges: drop the copies or raise config.model.spectral.scale_neighbor"
+        )

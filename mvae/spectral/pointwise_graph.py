@@ -1,0 +1,153 @@
+"""A graph on a point cloud kept as four numbers a point, so that any few points know the edges between them."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from jaxtyping import Array, Float
+
+from mvae.spectral.neighbors import nearest_neighbors
+
+BLOCK = 256
+FEW_COORDINATES = 8
+
+
+class PointwiseGraph(NamedTuple):
+    """What a point has to know of the whole cloud for its edges to others to be computed from the two of them alone.
+
+    The graph has the affinities K_ij = exp(-|x_i - x_j|² / (s_i s_j)) where |x_i - x_j| ≤ max(r_i, r_j), else 0, with
+    their density divided out, W_ij = K_ij / (p_i p_j), and their total scaled to Σ_ij W_ij = n².
+
+    Attributes:
+        scale: s_i, the distance to a near neighbour.
+        radius: r_i, the distance to the last neighbour that has an edge; infinite in a complete graph.
+        density: p_i, proportional to (Σ_j K_ij)^α.
+        weight: Σ_j W_ij / n, of mean 1: n times the stationary law of the random walk.
+    """
+
+    scale: Float[Array, " n"]
+    radius: Float[Array, " n"]
+    density: Float[Array, " n"]
+    weight: Float[Array, " n"]
+
+
+def pointwise_graph(
+    x: Float[Array, "n d"], *, num_neighbors: int | None = None, scale_neighbor: int = 10, alpha: float = 1.0
+) -> PointwiseGraph:
+    """Returns the graph of a point cloud; it costs O(n²) once and keeps nothing of that size.
+
+    Args:
+        x: Points, one a row.
+        num_neighbors: Edges join two points of which one is among so many nearest of the other; None for all pairs.
+        scale_neighbor: Which neighbour gives a point its scale.
+        alpha: α in [0, 1], how much of the density is divided out.
+
+    Returns:
+        The graph. A point with `scale_neighbor` copies of itself has the scale 0: it is given the smallest positive
+        number in its place, and is linked to its copies alone.
+
+    Raises:
+        ValueError: If x is no matrix of finite floats, or an argument is out of range.
+
+    Source: Coifman & Lafon, Diffusion maps, 2006; local scales after Zelnik-Manor & Perona, 2004.
+    """
+    most = scale_neighbor if num_neighbors is None else max(scale_neighbor, num_neighbors)
+    if scale_neighbor < 1:
+        raise ValueError(f"scale_neighbor must be at least 1, got {scale_neighbor}")
+    if num_neighbors is not None and num_neighbors < 1:
+        raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
+    found = nearest_neighbors(x, most)
+    smallest = jnp.sqrt(jnp.finfo(x.dtype).tiny)
+    scale = jnp.maximum(found.distances[:, scale_neighbor - 1], smallest)
+    if num_neighbors is None:
+        radius = jnp.full(len(x), jnp.inf, x.dtype)
+        density = _complete_sums(x, scale, jnp.ones_like(scale)) ** alpha
+        sums = _complete_sums(x, scale, density)
+    else:
+        radius = found.distances[:, num_neighbors - 1]
+        edges = _edges(found.indices[:, :num_neighbors], found.distances[:, :num_neighbors], scale)
+        density = jnp.asarray(np.asarray(edges.sum(axis=1)).ravel() ** alpha, x.dtype)
+        inverse = scipy.sparse.diags(1 / np.asarray(density, np.float64))
+        sums = jnp.asarray(np.asarray((inverse @ edges @ inverse).sum(axis=1)).ravel(), x.dtype)
+    mean = jnp.mean(sums)
+    unit = jnp.sqrt(mean / len(x))
+    return PointwiseGraph(scale, radius, density * unit, sums / mean)
+
+
+def pair_affinities(x: Float[Array, "m d"], graph: PointwiseGraph) -> Float[Array, "m m"]:
+    """Returns W_ij between some points of the cloud, `graph` having the rows of these points."""
+    return cross_affinities(x, graph, x, graph)
+
+
+def cross_affinities(
+    x: Float[Array, "m d"],
+    graph: PointwiseGraph,
+    y: Float[Array, "k d"],
+    other: PointwiseGraph,
+) -> Float[Array, "m k"]:
+    """Returns W_ij between points x and points y of the cloud, each with their rows of the graph.
+
+    Args:
+        x: Points, one a row.
+        graph: Their rows.
+        y: Points.
+        other: Their rows.
+    """
+    squares = _between(x, y)
+    kernel = jnp.exp(-squares / (graph.scale[:, None] * other.scale))
+    reach = jnp.maximum(graph.radius[:, None], other.radius)
+    # A neighbour at the very radius has to be within it, whichever way its distance was rounded.
+    near = squares <= reach**2 * (1 + 64 * jnp.finfo(squares.dtype).eps)
+    return jnp.where(near, kernel, 0) / (graph.density[:, None] * other.density)
+
+
+def _between(x: Float[Array, "m d"], y: Float[Array, "k d"]) -> Float[Array, "m k"]:
+    """|x_i - y_j|²: from differences for points of few coordinates, where neighbours may be very near, else by Gram."""
+    if x.shape[1] <= FEW_COORDINATES:
+        return jnp.sum((x[:, None] - y) ** 2, axis=-1)
+    centre = jnp.mean(y, axis=0)
+    x, y = x - centre, y - centre
+    gram = jnp.matmul(x, y.T, precision=jax.lax.Precision.HIGHEST)
+    return jnp.maximum(jnp.sum(x**2, axis=1)[:, None] + jnp.sum(y**2, axis=1) - 2 * gram, 0)
+
+
+def graph_sums(
+    x: Float[Array, "n d"], graph: PointwiseGraph, values: Float[Array, "n k"] | None = None
+) -> Float[Array, "n k"]:
+    """Returns Σ_j W_ij v_j for every point i, in blocks of rows; without values Σ_j W_ij, (n, 1)."""
+    num = len(x)
+    if values is None:
+        values = jnp.ones((num, 1), x.dtype)
+    size = min(BLOCK, num)
+    starts = jnp.minimum(jnp.arange(-(-num // size)) * size, num - size)
+
+    def block(start: Array) -> Array:
+        rows = start + jnp.arange(size)
+        return cross_affinities(x[rows], PointwiseGraph(*(leaf[rows] for leaf in graph)), x, graph) @ values
+
+    blocks = jax.lax.map(block, starts)
+    # The last block reaches back to the one before, so that all are of one size.
+    rest = num - (len(starts) - 1) * size
+    whole = blocks[:-1].reshape(-1, values.shape[1])
+    return jnp.concatenate([whole, blocks[-1][size - rest :]])
+
+
+@jax.jit
+def _complete_sums(x: Float[Array, "n d"], scale: Float[Array, " n"], density: Float[Array, " n"]) -> Array:
+    """Σ_j K_ij / (p_i p_j) over all points."""
+    return graph_sums(x, PointwiseGraph(scale, jnp.full_like(scale, jnp.inf), density, scale))[:, 0]
+
+
+def _edges(indices: Array, distances: Array, scale: Array) -> scipy.sparse.csr_array:
+    """K on the pairs of which one is a neighbour of the other, and on the diagonal."""
+    columns, length = np.asarray(indices), np.asarray(distances, np.float64)
+    num, k = columns.shape
+    rows, columns = np.repeat(np.arange(num), k), columns.ravel()
+    scale = np.asarray(scale, np.float64)
+    values = np.exp(-(length.ravel() ** 2) / (scale[rows] * scale[columns]))
+    one_way = scipy.sparse.csr_array((values, (rows, columns)), shape=(num, num))
+    return scipy.sparse.csr_array(one_way.maximum(one_way.T) + scipy.sparse.eye_array(num))

@@ -1,0 +1,77 @@
+"""The graph kept as four numbers a point, against the whole matrix."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from mvae.spectral import PointwiseGraph, diffusion_map, graph_sums, pair_affinities, pointwise_graph
+
+N = 150
+
+
+@pytest.fixture(params=[2, 30], ids=["differences", "gram"])
+def points(request):
+    return jax.random.normal(jax.random.key(0), (N, request.param))
+
+
+def whole(x, num_neighbors, scale_neighbor, alpha):
+    """W by numpy, from the definition."""
+    x = np.asarray(x, np.float64)
+    distance = cdist(x, x)
+    order = np.sort(distance, axis=1)
+    scale = order[:, scale_neighbor]
+    kernel = np.exp(-(distance**2) / np.outer(scale, scale))
+    if num_neighbors is not None:
+        radius = order[:, num_neighbors]
+        kernel *= distance <= np.maximum(radius[:, None], radius) * (1 + 1e-12)
+    density = kernel.sum(1) ** alpha
+    kernel /= np.outer(density, density)
+    return kernel * N**2 / kernel.sum()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("num_neighbors", [None, 4, 20])
+def test_affinities_between_any_points_are_those_of_the_whole_graph(points, num_neighbors, alpha):
+    graph = pointwise_graph(points, num_neighbors=num_neighbors, scale_neighbor=7, alpha=alpha)
+    truth = whole(points, num_neighbors, 7, alpha)
+    some = np.random.default_rng(1).permutation(N)[:40]
+    found = pair_affinities(points[some], PointwiseGraph(*(field[some] for field in graph)))
+    np.testing.assert_allclose(found, truth[np.ix_(some, some)], rtol=3e-4, atol=1e-4)
+    np.testing.assert_allclose(graph.weight, truth.mean(1), rtol=3e-4)
+    np.testing.assert_allclose(jnp.mean(graph.weight), 1, rtol=1e-5)
+
+
+def test_sums_in_blocks_are_those_of_the_matrix():
+    x = jax.random.normal(jax.random.key(0), (600, 3))  # more than two blocks, the last one short
+    graph = pointwise_graph(x, num_neighbors=10)
+    values = jax.random.normal(jax.random.key(1), (600, 4))
+    edges = pair_affinities(x, graph)
+    np.testing.assert_allclose(graph_sums(x, graph, values), edges @ values, rtol=1e-4, atol=2e-3)
+    np.testing.assert_allclose(graph_sums(x, graph)[:, 0] / 600, graph.weight, rtol=1e-4)
+
+
+def test_its_stationary_law_is_that_of_the_diffusion_map(points):
+    graph = pointwise_graph(points, scale_neighbor=10, alpha=1.0)
+    stationary = diffusion_map(points, 2, num_neighbors=10).stationary
+    np.testing.assert_allclose(graph.weight / N, stationary, rtol=1e-3)
+
+
+def test_copies_are_linked_to_each_other_and_nothing_is_nan():
+    x = jnp.concatenate([jnp.zeros((15, 2)), jax.random.normal(jax.random.key(0), (30, 2))])
+    for num_neighbors in (None, 12):
+        graph = pointwise_graph(x, num_neighbors=num_neighbors, scale_neighbor=10)
+        assert all(bool(jnp.all(jnp.isfinite(field))) for field in (graph.scale, graph.density, graph.weight))
+        edges = pair_affinities(x, graph)
+        assert bool(jnp.all(jnp.isfinite(edges)))
+        assert bool(jnp.all(edges[:15, :15] > 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "culprit"),
+    [({"num_neighbors": 0}, "num_neighbors"), ({"scale_neighbor": 0}, "scale_neighbor"), ({"alpha": 1.5}, "alpha")],
+)
+def test_options_out_of_range_are_named(options, culprit):
+    with pytest.raises(ValueError, match=culprit):
+        pointwise_graph(jnp.ones((20, 2)), **options)
