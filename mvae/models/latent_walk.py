@@ -47,7 +47,7 @@ def latent_walk(
     return jnp.concatenate([image[None], path])
 
 
-def seed_share(codes: Float[Array, "t s m d"]) -> np.ndarray:
+def seed_share(codes: Float[Array | np.ndarray, "t s m d"]) -> np.ndarray:
     """Returns how much of the variance of codes the seed of their chain explains, 0 to 1, one number a step.
 
     The share is Σ_j between-seed variance / Σ_j total variance over the coordinates j: 1 at the seeds, and
@@ -67,7 +67,7 @@ def seed_share(codes: Float[Array, "t s m d"]) -> np.ndarray:
     return between / np.maximum(total, np.finfo(float).tiny)
 
 
-def mixing_steps(codes: Float[Array, "t s m d"]) -> int | None:
+def mixing_steps(codes: Float[Array | np.ndarray, "t s m d"]) -> int | None:
     """Returns after how many steps chains have forgotten their seeds, None if they have not.
 
     That is the first step from which on `seed_share` stays below the 99 % quantile it has for m chains from each of s

@@ -127,8 +127,8 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         loss(x) = -log p(x' | z') + β KL(N(ψ(x), C) ‖ N(ψ(x), α Σ*)),  x' = argmin over y ≠ x of |ψ(y) - z'|
 
     with Σ* the covariance of the codes around ψ(x) (vdae.md, Eqs. 5 to 7). Neighbours are sought among the first
-    `init_batch_size` training examples, not in the batch: in a batch the nearest example is far where batches are small,
-    and the decoder then learns averages over that distance.
+    `init_batch_size` training examples, not in the batch: in a small batch the nearest example is far, and the decoder
+    then learns averages over that distance.
 
     Against the paper: Eq. 7 with its ½; C from a network of ψ(x), by its Cholesky factor. Against the code published
     with it: Σ* is the covariance, about its mean; the trace, not the nuclear norm; x itself is excluded; one nearest

@@ -1,4 +1,4 @@
-"""Flax networks: encoders to a point and times, decoders from the latent space to a picture, a classifier, covariances."""
+"""Flax networks: encoders to points and times, decoders to pictures, covariances, a classifier."""
 
 from mvae.nets.build import NETS, build_nets
 from mvae.nets.classifier import MLPClassifier

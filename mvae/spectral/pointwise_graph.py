@@ -142,12 +142,12 @@ def _complete_sums(x: Float[Array, "n d"], scale: Float[Array, " n"], density: F
     return graph_sums(x, PointwiseGraph(scale, jnp.full_like(scale, jnp.inf), density, scale))[:, 0]
 
 
-def _edges(indices: Array, distances: Array, scale: Array) -> scipy.sparse.csr_array:
+def _edges(indices: Array, distances: Array, scales: Array) -> scipy.sparse.csr_array:
     """K on the pairs of which one is a neighbour of the other, and on the diagonal."""
     columns, length = np.asarray(indices), np.asarray(distances, np.float64)
     num, k = columns.shape
     rows, columns = np.repeat(np.arange(num), k), columns.ravel()
-    scale = np.asarray(scale, np.float64)
+    scale = np.asarray(scales, np.float64)
     values = np.exp(-(length.ravel() ** 2) / (scale[rows] * scale[columns]))
     one_way = scipy.sparse.csr_array((values, (rows, columns)), shape=(num, num))
     return scipy.sparse.csr_array(one_way.maximum(one_way.T) + scipy.sparse.eye_array(num))

@@ -64,8 +64,8 @@ def _autoencoder_stage(method: VDAE, optimizer: optax.GradientTransformation, nu
         learned = _learned(state.params)
         gradient, metrics = jax.grad(mean_loss, has_aux=True)(learned)
         updates, opt_state = optimizer.update(gradient, state.opt_state, learned)
-        params = optax.apply_updates(learned, updates) | fixed
-        return TrainState(state.step + 1, params, opt_state), metrics
+        params: Any = optax.apply_updates(learned, updates)
+        return TrainState(state.step + 1, params | fixed, opt_state), metrics
 
     return Stage("autoencoder", num_steps, init, step)
 

@@ -1,4 +1,4 @@
-"""What a run says of a model that generates by a random walk: how fast it mixes, how far it strays; and the pictures."""
+"""What a run says of a model that generates by a random walk: how fast it mixes, and the pictures."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def walk_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
     """Numbers of the walk; empty for a model without one.
 
     "self_mse" is the squared error of decode(ψ(x)) against x itself, per pixel, on the test set. "mixing_steps" is
-    after how many steps chains from `NUM_SEEDS` seeds have forgotten them, see `mixing_steps`, and "seed_share" how much
-    of the variance of codes the seeds explain after ten. Clusters that the walk does not leave keep a share above 0.
+    after how many steps chains from `NUM_SEEDS` seeds have forgotten them, see `mixing_steps`, and "seed_share" what
+    share of the variance of codes the seeds explain after ten. Clusters that the walk does not leave keep one above 0.
     """
     model = experiment.model
     if model.walk is None:
