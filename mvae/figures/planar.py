@@ -1,5 +1,6 @@
 """What pictures of a planar latent space share: the view, the codes beneath, curves cut off at the view's border."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,26 @@ def code_colouring(n: int, label: Any, parameter: Any, *, periodic: bool, plain:
     if label is None and plain is not None:
         return colouring._replace(colours=np.tile(plain, (n, 1)))
     return colouring
+
+
+def shared_colourings(
+    sizes: Sequence[int], labels: Sequence[Any], parameters: Sequence[Any], *, periodic: bool
+) -> list[Colouring]:
+    """Returns the colours of several clouds in one scheme: equal values look alike in all, one legend tells them.
+
+    Args:
+        sizes: how many points each cloud has.
+        labels: the labels of each, (n,), or None for all.
+        parameters: the places of each along a curve, (n,), or None for all.
+        periodic: whether the parameters 0 and 1 are the same place.
+
+    Returns:
+        The colours of each cloud; the legends are one and the same.
+    """
+    label, parameter = (None if values[0] is None else np.concatenate(values) for values in (labels, parameters))
+    together = code_colouring(sum(sizes), label, parameter, periodic=periodic)
+    parts = np.split(together.colours, np.cumsum(sizes)[:-1])
+    return [together._replace(colours=part) for part in parts]
 
 
 def background(n: int, label: Any, parameter: Any, *, periodic: bool) -> Colouring:

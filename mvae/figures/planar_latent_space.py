@@ -1,22 +1,17 @@
 """Codes of several methods in the plane, side by side."""
 
-import string
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
 from mvae.figures import style
+from mvae.figures.captions import FONT, captions, captions_height
 from mvae.figures.check import finite
-from mvae.figures.colouring import Colouring
-from mvae.figures.planar import code_colouring, scatter, show_square, square_around
+from mvae.figures.planar import scatter, shared_colourings, show_square, square_around
 
 _PANEL = 1.7  # inches, at most
-_CAPTION, _LINE, _BETWEEN = 0.22, 0.14, 0.06  # inches: one line of it, each further one, between two captions
-_FONT = 8.0  # points
 
 
 class PlanarPanel(NamedTuple):
@@ -65,44 +60,28 @@ def planar_latent_space(
     checked = _checked(panels)
     if columns < 1:
         raise ValueError(f"columns must be positive, got {columns}")
-    colourings = _colourings(checked, periodic)
+    colourings = shared_colourings(
+        [len(panel.codes) for panel in checked],
+        [panel.label for panel in checked],
+        [panel.parameter for panel in checked],
+        periodic=periodic,
+    )
     columns = min(columns, len(checked))
     rows = -(-len(checked) // columns)
     inches = min((style.PAGE - colourings[0].width) / columns, _PANEL)
     width = columns * inches + colourings[0].width
-    captions = _captions([panel.name for panel in checked], inches - _BETWEEN)
-    lines = max(caption.count("\n") for caption in captions)
-    height = rows * (inches + _CAPTION + lines * _LINE) + (0.2 if title else 0.0)
+    texts = captions([panel.name for panel in checked], inches)
+    height = rows * (inches + captions_height(texts)) + (0.2 if title else 0.0)
     figure = style.new_figure(width, height, title)
     axes = []
     for k, (panel, colouring) in enumerate(zip(checked, colourings, strict=True)):
         ax = figure.add_subplot(rows, columns, k + 1)
         scatter(ax, panel.codes, colouring.colours, inches)
         show_square(ax, square_around(panel.codes))
-        ax.set_xlabel(captions[k], fontsize=_FONT, linespacing=0.95)
+        ax.set_xlabel(texts[k], fontsize=FONT, linespacing=0.95)
         axes.append(ax)
     colourings[0].legend(figure, axes, None)
     return figure
-
-
-def _captions(names: list[str], inches: float) -> list[str]:
-    """Names with letters before them where there are several, in lines at most that wide where words allow it."""
-    if len(names) > 1:
-        names = [f"({string.ascii_lowercase[k % 26]}) {name}" for k, name in enumerate(names)]
-    return [_wrapped(name.split(" "), inches) for name in names]
-
-
-def _wrapped(words: list[str], inches: float) -> str:
-    font = FontProperties(family=style.RC["font.family"], size=_FONT)
-    lines = [words[0]]
-    for word in words[1:]:
-        longer = f"{lines[-1]} {word}"
-        width, _, _ = text_to_path.get_text_width_height_descent(longer, font, ismath=False)
-        if width <= 72 * inches:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return "\n".join(lines)
 
 
 def _checked(panels: Sequence[PlanarPanel | tuple[Any, ...]]) -> list[PlanarPanel]:
@@ -124,16 +103,3 @@ def _checked(panels: Sequence[PlanarPanel | tuple[Any, ...]]) -> list[PlanarPane
         if len({getattr(panel, name) is None for panel in checked}) > 1:
             raise ValueError(f"panels must all have a {name}, or none of them")
     return checked
-
-
-def _colourings(panels: list[PlanarPanel], periodic: bool) -> list[Colouring]:  # noqa: FBT001
-    """The colours of each panel; all have the one legend."""
-    sizes = [len(panel.codes) for panel in panels]
-
-    def joined(name: str) -> np.ndarray | None:
-        values = [getattr(panel, name) for panel in panels]
-        return None if values[0] is None else np.concatenate(values)
-
-    together = code_colouring(sum(sizes), joined("label"), joined("parameter"), periodic=periodic)
-    parts = np.split(together.colours, np.cumsum(sizes)[:-1])
-    return [together._replace(colours=part) for part in parts]
