@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from mvae import data
 from mvae.data import Dataset
 from mvae.data.graph import rendered
 from mvae.evaluation import bilipschitz, gromov_wasserstein, mmd
@@ -21,6 +22,7 @@ from mvae.training.run import train
 from mvae.training.run_folder import RunFolder, write_json
 
 MEASURED = "geometry.json"
+REFERENCE = "reference.json"
 COMPARED = 500  # points of a set; fewer where the data have fewer
 BILIPSCHITZ_NEIGHBORS = 10
 _STREAM = 0xB11
@@ -69,11 +71,11 @@ def member_measures(dataset: Dataset, model: Model, params: Params, seed: int) -
     num = min(COMPARED, dataset.num_train)
     key = jax.random.fold_in(jax.random.key(np.uint32(seed)), _STREAM)
     found = generate(model, params, key, num)
-    data, _ = originals(dataset, seed, num)
+    real, _ = originals(dataset, seed, num)
     neighbors = min(BILIPSCHITZ_NEIGHBORS, num - 1)
     return {
-        "gromov_wasserstein": gromov_wasserstein(data, found.image),
-        "mmd": mmd(data, found.image),
+        "gromov_wasserstein": gromov_wasserstein(real, found.image),
+        "mmd": mmd(real, found.image),
         "bilipschitz": float(np.median(bilipschitz(found.code, found.decoded, neighbors))),
         "bilipschitz_rescaled": float(np.median(bilipschitz(found.code, found.decoded, neighbors, rescale=True))),
     }
@@ -98,5 +100,26 @@ def measure(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
         members.append({"seed": seed} | member_measures(experiment.dataset, experiment.model, member, seed))
     found = {"members": members}
+    write_json(path, found)
+    return found
+
+
+def reference(config: Mapping[str, Any], folder: Path, *, seeds: int) -> dict[str, Any]:
+    """Returns the G-W of two samples of the data themselves, which no model can be expected to go below.
+
+    Args:
+        config: A config with the data.
+        folder: Where it is kept.
+        seeds: How many pairs.
+    """
+    path = folder / REFERENCE
+    if path.exists():
+        return json.loads(path.read_text())
+    dataset = data.load(**{name: value for name, value in config["data"].items() if value is not None})
+    num = min(COMPARED, dataset.num_train)
+    values = []
+    if dataset.num_train >= 2 * num:
+        values = [gromov_wasserstein(*originals(dataset, seed, num)) for seed in range(seeds)]
+    found = {"gromov_wasserstein": values}
     write_json(path, found)
     return found

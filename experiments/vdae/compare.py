@@ -1,0 +1,81 @@
+"""WGAN-GP, beta-VAE, hyperspherical VAE and VDAE by how well samples keep the geometry of the data (vdae.md, Table 1).
+
+    python experiments/vdae/compare.py --workdir=runs/vdae --data=circle,torus --seeds=5
+    python experiments/vdae/compare.py --workdir=runs/vdae --data_dir=DIR
+
+DIR has the folders bunny, coil20, frey and mnist with their files. All methods have the same decoder, batches and
+optimiser. The seeds of a method train in one program, whose folder is DATA/METHOD in the workdir; the same command
+resumes what was interrupted and runs what is missing. Beta of the VAE and of the hyperspherical VAE is the one of
+--betas whose samples have the least G-W, of one seed trained for each. `--render` trains nothing: the tables, in
+Markdown, are made from the folders alone.
+"""
+
+import logging
+from pathlib import Path
+
+from absl import app, flags
+from measures import measure, reference
+from methods import DATA, METHODS, config_of
+from rows import render
+
+from mvae.errors import UsageError, reporting
+from mvae.training.loop import Diverged
+from mvae.training.run import run
+
+_DATA = flags.DEFINE_list("data", list(DATA), f"Of {', '.join(DATA)}.")
+_METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with the folders of real data.")
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each method, 0 and up.", lower_bound=1)
+_BETAS = flags.DEFINE_list("betas", ["0.001", "0.01", "0.1", "1"], "Weights of the KL that are tried.")
+_STEPS = flags.DEFINE_integer("steps", None, "Steps of every stage; left out, those of the config.", lower_bound=1)
+_RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
+
+
+def _run(method: str, data: str, folder: Path, *, seeds: int, beta: float = 1.0) -> float | None:
+    """Trains and measures what is missing; returns the mean G-W, or None where it diverged."""
+    config = config_of(method, data, seeds=seeds, data_dir=_DATA_DIR.value, beta=beta, num_steps=_STEPS.value)
+    logging.info("%s on %s, %s", METHODS[method], data, folder)
+    try:
+        run(config, folder)
+        members = measure(config, folder)["members"]
+    except Diverged as error:
+        logging.error("%s diverged and is left out: %s", folder, error)
+        return None
+    return sum(member["gromov_wasserstein"] for member in members) / len(members)
+
+
+def _best_beta(method: str, data: str, folder: Path, betas: list[float]) -> float:
+    """Returns the beta whose one-seed run has the least G-W."""
+    scores = {beta: _run(method, data, folder / f"{method}_beta_{beta:g}", seeds=1, beta=beta) for beta in betas}
+    known = {beta: score for beta, score in scores.items() if score is not None}
+    if not known:
+        raise UsageError(f"every run of {method} on {data} diverged")
+    return min(known, key=lambda beta: known[beta])
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is missing and prints the tables."""
+    del argv
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for name, asked, known in (("data", _DATA.value, DATA), ("methods", _METHODS.value, METHODS)):
+        if wrong := set(asked) - set(known):
+            raise UsageError(f"--{name}: no {', '.join(sorted(wrong))}; there are {', '.join(known)}")
+    try:
+        betas = [float(beta) for beta in _BETAS.value]
+    except ValueError as error:
+        raise UsageError(f"--betas: {error}") from error
+    workdir = Path(_WORKDIR.value)
+    if not _RENDER.value:
+        for data in _DATA.value:
+            for method in _METHODS.value:
+                folder, beta = workdir / data / method, 1.0
+                if method in ("vae", "svae"):
+                    beta = _best_beta(method, data, workdir / data, betas)
+                _run(method, data, folder, seeds=_SEEDS.value, beta=beta)
+            reference(config_of("vdae", data, seeds=1, data_dir=_DATA_DIR.value), workdir / data, seeds=_SEEDS.value)
+    print(render(workdir, _DATA.value, _METHODS.value))
+
+
+if __name__ == "__main__":
+    app.run(reporting(main))
