@@ -31,6 +31,7 @@ SLOW_TO_COMPILE = (
     "vaells_rotated_mnist",
     "vaells_swiss_roll",
     "vamp",
+    "wgan",
 )
 PLANAR = ("concentric_circles", "swiss_roll")
 
@@ -153,6 +154,38 @@ def test_svae_needs_the_unit_sphere(change, digits):
     config["manifold"] |= {"dim": 2} | change
     with pytest.raises(UsageError, match="method svae is a sphere of radius 1"):
         build_experiment(config)
+
+
+@pytest.mark.parametrize(
+    ("block", "change", "message"),
+    [
+        ("manifold", {"name": "sphere"}, "method wgan has a Euclidean latent space"),
+        ("optimizer", {"encoder_warmup_steps": 10}, "which has no encoder"),
+        ("model", {"prior": "cauchy"}, "prior must be one of normal, uniform"),
+    ],
+)
+def test_wgan_refuses_what_it_does_not_have(block, change, message, digits):
+    config = tiny(next(path for path in CONFIGS if path.stem == "wgan"), "quick", digits)
+    config[block] |= change
+    with pytest.raises(UsageError, match=message):
+        build_experiment(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["turntable", "concentric_circles"])
+def test_results_of_a_model_without_an_encoder_say_what_is_not_known(data, digits, tmp_path):
+    config = tiny(next(path for path in CONFIGS if path.stem == "wgan"), "quick", digits)
+    if data == "concentric_circles":
+        config["data"] = dict.fromkeys(config["data"]) | {"name": data, "num_train": 40, "num_test": 20}
+    else:
+        config["evaluation"]["scores"] = ("mig",)
+    results = run(config, tmp_path / "run")
+    expected = {"elbo", "kl", "mse", "time", "log_likelihood"} | set(config["evaluation"]["scores"])
+    assert set(results["unavailable"]) == expected
+    assert all(results["mean"][name] is None for name in expected)
+    assert "elbo                 not available: a GAN has neither" in _table(results)
+    figures = {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")}
+    assert figures == {"training_curves"} | ({"samples"} if data == "turntable" else set())
 
 
 def test_vamp_refuses_other_spaces_capacities_and_pictures_it_would_clip(digits):

@@ -5,8 +5,10 @@ from mvae.models.model import LossTerms, Model, Posterior
 from mvae.models.svae import SVAEConfig, svae
 from mvae.models.vae import VAEConfig, vae
 from mvae.models.vamp import VampConfig, vamp
+from mvae.models.wgan import WGAN, WGANConfig, wgan
 
 __all__ = [
+    "WGAN",
     "DVAEConfig",
     "LossTerms",
     "Model",
@@ -14,8 +16,10 @@ __all__ = [
     "SVAEConfig",
     "VAEConfig",
     "VampConfig",
+    "WGANConfig",
     "dvae",
     "svae",
     "vae",
     "vamp",
+    "wgan",
 ]

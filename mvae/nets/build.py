@@ -16,6 +16,7 @@ def build_nets(
     initial_log_time: float,
     num_times: int = 1,
     even: bool = False,
+    zero_output: bool = True,
 ) -> tuple[MLPEncoder | ConvEncoder, MLPDecoder | ConvDecoder]:
     """Returns encoder and decoder; arguments are those of the networks.
 
@@ -28,6 +29,7 @@ def build_nets(
         initial_log_time: Log time at initialisation.
         num_times: How many log times the encoder has.
         even: Whether the decoder is even.
+        zero_output: Whether all that is decoded is zero at initialisation.
 
     Raises:
         ValueError: For another name.
@@ -36,7 +38,7 @@ def build_nets(
         raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
     if net == "mlp":
         encoder = MLPEncoder(encoder_widths, ambient_dim, initial_log_time, num_times)
-        return encoder, MLPDecoder(decoder_widths, image_shape, even)
+        return encoder, MLPDecoder(decoder_widths, image_shape, even, zero_output)
     padding = "CIRCULAR" if net == "circular_conv" else "SAME"
     encoder = ConvEncoder(encoder_widths, ambient_dim, initial_log_time, num_times, padding)
-    return encoder, ConvDecoder(decoder_widths, image_shape, even, padding)
+    return encoder, ConvDecoder(decoder_widths, image_shape, even, padding, zero_output)

@@ -98,12 +98,14 @@ class ConvDecoder(nn.Module):
         image_shape: (height, width, channels) of the picture.
         even: Whether the decoder is even, f(-z) = f(z), by construction, as in `MLPDecoder`.
         padding: "SAME" for pictures with borders, "CIRCULAR" for periodic ones.
+        zero_output: Whether the filters of the last layer start at zero, and so all pictures as one.
     """
 
     channels: Sequence[int]
     image_shape: tuple[int, int, int]
     even: bool = False
     padding: str = "SAME"
+    zero_output: bool = True
 
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
@@ -114,7 +116,8 @@ class ConvDecoder(nn.Module):
         first = nn.Dense(math.prod(small))
         hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
         hidden = hidden.reshape(-1, *small)
-        layers = [(after, default_kernel_init) for after in self.channels[1:]] + [(channels, nn.initializers.zeros)]
+        last_init = nn.initializers.zeros if self.zero_output else default_kernel_init
+        layers = [(after, default_kernel_init) for after in self.channels[1:]] + [(channels, last_init)]
         for i, (after, kernel_init) in enumerate(layers):
             layer = _conv_transpose(after, self.padding, f"ConvTranspose_{i}", kernel_init)
             hidden = layer(hidden if i == 0 else nn.relu(hidden))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.linear import default_kernel_init
 from jaxtyping import Array, Float
 
 from mvae.nets.head import dense_head, point_and_log_times
@@ -50,11 +51,13 @@ class MLPDecoder(nn.Module):
         image_shape: (height, width, channels) of the picture.
         even: Whether the decoder is even, f(-z) = f(z), by construction: its first layer is then
             relu(W z + b) + relu(-W z + b). For points of the sphere that stand for lines.
+        zero_output: Whether the weights of the last layer start at zero, and so all pictures as one.
     """
 
     widths: Sequence[int]
     image_shape: tuple[int, int, int]
     even: bool = False
+    zero_output: bool = True
 
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
@@ -64,5 +67,6 @@ class MLPDecoder(nn.Module):
         for width in self.widths[1:]:
             hidden = nn.relu(nn.Dense(width)(hidden))
         height, width, channels = self.image_shape
-        pixels = nn.Dense(height * width * channels, kernel_init=nn.initializers.zeros)(hidden)
+        kernel_init = nn.initializers.zeros if self.zero_output else default_kernel_init
+        pixels = nn.Dense(height * width * channels, kernel_init=kernel_init)(hidden)
         return jnp.reshape(pixels, (z.shape[0], *self.image_shape))

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array
 
 from mvae import data
 from mvae.data import Dataset
@@ -22,8 +20,11 @@ from mvae.models.spectral_net import SpectralNetConfig
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
 from mvae.models.vdae import VDAEConfig, vdae
+from mvae.models.wgan import WGANConfig, wgan
+from mvae.training.adversarial import adversarial_stage
 from mvae.training.alternating import AlternatingConfig, alternating_stages
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.training.optimizer import adam, adversarial_adam
 from mvae.training.spectral_stages import spectral_stages
 from mvae.training.stage import Stage, gradient_stage
 
@@ -82,29 +83,6 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     model, stages, params_of = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     return Experiment(run, evaluation, dataset, model, stages, params_of)
-
-
-def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
-    """Returns Adam for parameters {"encoder", ...}, each part at learning_rate · decay(s), the encoder · rise(s).
-
-    decay(s) is 1 until the last `decay_fraction` of the steps and then half a cosine; rise(s) is 0 for the
-    first half of the encoder's warm-up, then linear up to 1.
-    """
-    decay_steps = round(config.decay_fraction * num_steps)
-    last = config.final_learning_rate / config.learning_rate
-    half = config.encoder_warmup_steps / 2
-
-    def rate(step: Any) -> Array:
-        progress = jnp.clip((step - (num_steps - decay_steps)) / max(decay_steps, 1), 0.0, 1.0)
-        return config.learning_rate * (last + (1 - last) * 0.5 * (1 + jnp.cos(jnp.pi * progress)))
-
-    def encoder_rate(step: Any) -> Array:
-        return rate(step) * (jnp.clip((step - half) / half, 0.0, 1.0) if half else 1.0)
-
-    def parts(params: dict[str, Any]) -> dict[str, str]:
-        return {name: "encoder" if name == "encoder" else "rest" for name in params}
-
-    return optax.multi_transform({"encoder": optax.adam(encoder_rate), "rest": optax.adam(rate)}, parts)
 
 
 def _build_dvae(
@@ -203,6 +181,27 @@ def _build_vdae(
     method = vdae(_completed(config, dataset, num_steps), dataset.num_train)
     stages = spectral_stages(method, config.spectral, adam(optimizer, num_steps), num_steps)
     return method.model, stages, lambda state: state.params
+
+
+def _build_wgan(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: OptimizerConfig,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """Wasserstein GAN: one stage, in which critic and generator take turns."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method wgan has a Euclidean latent space, got {manifold}")
+    if optimizer.encoder_warmup_steps:
+        raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method wgan, which has no encoder")
+    config = typed(WGANConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    method = wgan(config)
+    optimizers = (
+        adversarial_adam(optimizer, num_steps, config.num_critic_steps),
+        adversarial_adam(optimizer, num_steps, 1),
+    )
+    return method.model, (adversarial_stage(method, optimizers, num_steps),), lambda state: state.params
 
 
 def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
@@ -321,6 +320,7 @@ METHODS = {
     "vaells": _build_vaells,
     "vamp": _build_vamp,
     "vdae": _build_vdae,
+    "wgan": _build_wgan,
 }
 # What a method adds to the data before anything is built of them.
 PREPARED: dict[str, Callable[[Mapping[str, Any], Dataset], Dataset]] = {"vdae": _with_graph}

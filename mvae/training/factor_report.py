@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -22,6 +23,16 @@ from mvae.models.model import Params
 from mvae.training.experiment import Experiment
 
 BOUND_BATCH = 500
+
+
+def no_encoder(experiment: Experiment, params: Params) -> str | None:
+    """Returns why the model has no encoder, None if it has one."""
+    image = jnp.zeros((1, *experiment.dataset.image_shape))
+    try:
+        jax.eval_shape(experiment.model.encode, params, image)
+    except NotImplementedError as error:
+        return str(error)
+    return None
 
 
 def encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) -> np.ndarray:

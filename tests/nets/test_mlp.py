@@ -33,3 +33,10 @@ def test_even_decoder_is_even_and_the_other_is_not():
         params = jax.tree.map(lambda leaf: leaf + 0.1, params)
         same = np.allclose(decoder.apply(params, z), decoder.apply(params, -z), atol=1e-5)
         assert same == even
+
+
+def test_pictures_differ_at_initialisation_where_the_output_does_not_start_at_zero():
+    decoder = MLPDecoder((16, 8), (3, 5, 2), zero_output=False)
+    z = jax.random.normal(jax.random.key(0), (7, 4))
+    pictures = decoder.apply(decoder.init(jax.random.key(1), z), z)
+    assert (jnp.std(pictures, axis=0) > 0.01).all()

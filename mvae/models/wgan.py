@@ -1,0 +1,198 @@
+"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028), a baseline without an encoder."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from mvae.manifolds import Euclidean
+from mvae.manifolds.safe_math import norm
+from mvae.models.model import Batch, Model, Params
+from mvae.nets import NETS, build_nets
+
+Apply = Callable[..., Any]
+PRIORS: dict[str, Callable[..., Array]] = {
+    "normal": jax.random.normal,
+    "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class WGANConfig:
+    """Everything that makes a Wasserstein GAN apart from the data.
+
+    Attributes:
+        image_shape: (height, width, channels).
+        net: As in `VariationalConfig`.
+        encoder_widths: Widths of the hidden layers of the critic, for convolutions their channels: the encoder of a
+            VAE, with one output.
+        decoder_widths: The same of the generator, from the latent space on.
+        dim: Dimension d of the latent space.
+        prior: "normal", N(0, I), or "uniform", on [-1, 1)^d.
+        gradient_penalty: λ, weight of (|∇D| - 1)².
+        num_critic_steps: Steps of the critic before each of the generator.
+
+    Raises:
+        ValueError: For a value out of range, naming it.
+    """
+
+    image_shape: tuple[int, int, int]
+    net: str
+    encoder_widths: tuple[int, ...]
+    decoder_widths: tuple[int, ...]
+    dim: int
+    prior: str
+    gradient_penalty: float
+    num_critic_steps: int
+
+    def __post_init__(self):
+        if self.net not in NETS:
+            raise ValueError(f"net must be one of {', '.join(NETS)}, got {self.net!r}")
+        for name in ("encoder_widths", "decoder_widths"):
+            widths = getattr(self, name)
+            if not widths or any(width < 1 for width in widths):
+                raise ValueError(f"{name} must be one or more positive widths, got {widths}")
+        for name in ("dim", "num_critic_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.prior not in PRIORS:
+            raise ValueError(f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}")
+        if not (math.isfinite(self.gradient_penalty) and self.gradient_penalty >= 0):
+            raise ValueError(f"gradient_penalty must be zero or more, got {self.gradient_penalty}")
+
+
+class CriticTerms(NamedTuple):
+    """What the critic's loss is made of, each per example, (b,).
+
+    Attributes:
+        loss: What it minimises, -`wasserstein` + λ `penalty`.
+        wasserstein: D(x) - D(G(z)), whose mean estimates the Wasserstein-1 distance of data and samples from below,
+            as far as D has slopes of at most 1.
+        penalty: (|∇D(x̂)| - 1)².
+    """
+
+    loss: Float[Array, " b"]
+    wasserstein: Float[Array, " b"]
+    penalty: Float[Array, " b"]
+
+
+class WGAN(NamedTuple):
+    """The model, and what its training needs beside it.
+
+    Attributes:
+        model: The noun `Model`.
+        num_critic_steps: Steps of the critic before each of the generator.
+        critic_terms: (params, key, image) -> CriticTerms, with samples of the generator drawn from the key.
+        generator_loss: (params, key, num) -> -D(G(z)) of so many draws, (num,).
+    """
+
+    model: Model
+    num_critic_steps: int
+    critic_terms: Callable[[Params, Key[Array, ""], Array], CriticTerms]
+    generator_loss: Callable[[Params, Key[Array, ""], int], Float[Array, " num"]]
+
+
+def gradient_penalty(
+    critic: Callable[[Array], Float[Array, " b"]],
+    real: Float[Array, "b h w c"],
+    generated: Float[Array, "b h w c"],
+    share: Float[Array, " b"],
+) -> Float[Array, " b"]:
+    """Returns (|∇D(x̂)| - 1)² at x̂ = s x + (1 - s) x̃, between each example and a sample.
+
+    Args:
+        critic: D, pictures -> scores, each of its own picture alone.
+        real: x.
+        generated: x̃.
+        share: s in [0, 1].
+
+    Source: Gulrajani et al. 2017, Eq. 3.
+    """
+    weight = share[:, None, None, None]
+    between = weight * real + (1 - weight) * generated
+    gradient = jax.grad(lambda image: jnp.sum(critic(image)))(between)
+    return (norm(gradient.reshape(len(gradient), -1)) - 1) ** 2
+
+
+def wgan(config: WGANConfig) -> WGAN:
+    """Builds the Wasserstein GAN.
+
+    The critic maximises E D(x) - E D(G(z)) - λ E(|∇D| - 1)², the generator E D(G(z)). The networks are those of the
+    VAEs: the critic is the encoder with one output, and the generator the decoder, whose last layer does not start at
+    zero as there, since then all samples were the same picture and no gradient would reach its other layers.
+
+    The model decodes and samples. It has neither encoder nor density: its `encode`, `sample_posterior`, `loss_terms`
+    and `log_likelihood` raise NotImplementedError with the reason.
+
+    Args:
+        config: The typed configuration.
+
+    Returns:
+        Model and losses; the parameters are a dict with "critic" and "decoder".
+    """
+    critic, generator = build_nets(
+        config.net,
+        config.encoder_widths,
+        config.decoder_widths,
+        config.image_shape,
+        ambient_dim=1,
+        initial_log_time=0.0,
+        num_times=0,
+        zero_output=False,
+    )
+    critic_apply: Apply = critic.apply
+    generator_apply: Apply = generator.apply
+
+    def init(key: Key[Array, ""], batch: Batch) -> Params:
+        critic_key, generator_key = jax.random.split(key)
+        return {
+            "critic": critic.init(critic_key, batch["image"][:1]),
+            "decoder": generator.init(generator_key, jnp.zeros((1, config.dim))),
+        }
+
+    def score(params: Params, image: Array) -> Float[Array, " b"]:
+        return critic_apply(params["critic"], image)[0][:, 0]
+
+    def decode(params: Params, z: Array) -> Array:
+        return generator_apply(params["decoder"], z)
+
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+        return decode(params, PRIORS[config.prior](key, (num, config.dim)))
+
+    def critic_terms(params: Params, key: Key[Array, ""], image: Array) -> CriticTerms:
+        sample_key, share_key = jax.random.split(key)
+        generated = sample(params, sample_key, len(image))
+        share = jax.random.uniform(share_key, (len(image),), image.dtype)
+        wasserstein = score(params, image) - score(params, generated)
+        penalty = gradient_penalty(lambda between: score(params, between), image, generated, share)
+        return CriticTerms(config.gradient_penalty * penalty - wasserstein, wasserstein, penalty)
+
+    def generator_loss(params: Params, key: Key[Array, ""], num: int) -> Float[Array, " num"]:
+        return -score(params, sample(params, key, num))
+
+    no_encoder = _lacking("a GAN has no encoder")
+    model = Model(
+        manifold=Euclidean(config.dim),
+        init=init,
+        encode=no_encoder,
+        decode=decode,
+        sample_posterior=no_encoder,
+        loss_terms=_lacking("a GAN has neither a posterior nor a bound"),
+        log_likelihood=_lacking("a GAN has no density"),
+        sample=sample,
+    )
+    return WGAN(model, config.num_critic_steps, critic_terms, generator_loss)
+
+
+def _lacking(reason: str) -> Callable[..., Any]:
+    """Returns a function of a model that has no such function."""
+
+    def lacking(*arguments: Any) -> NoReturn:
+        del arguments
+        raise NotImplementedError(reason)
+
+    return lacking
