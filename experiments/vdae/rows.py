@@ -33,11 +33,11 @@ def _table(title: str, workdir: Path, data: list[str], methods: list[str], name:
     lines = [_row(header), _row(["---"] * len(header))]
     for key in data:
         values = [_values(workdir / key / method / MEASURED, name) for method in methods]
-        means = [np.mean(each) if len(each) else np.inf for each in values]
+        means = [float(np.mean(each)) if len(each) else np.inf for each in values]
         cells = []
         for index, (method, each) in enumerate(zip(methods, values, strict=True)):
             cell = MISSING if not len(each) else _number(unit * each)
-            cell = f"**{cell}**" if len(each) and index == int(np.argmin(means)) else cell
+            cell = f"**{cell}**" if len(each) and means[index] == min(means) else cell
             printed = DATA[key].published[published] if published is not None else ()
             cells.append(cell + (f" / {printed[list(METHODS).index(method)]}" if printed else ""))
         if with_reference:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Key
 
-from mvae.models.spectral_net import SpectralNetConfig
+from mvae.models.spectral_net import SpectralNet, SpectralNetConfig
 from mvae.models.vdae import LEARNED, VDAE
 from mvae.training.stage import Batch, Metrics, Stage, TrainState
 
@@ -23,22 +23,27 @@ def spectral_stages(
         optimizer: The second stage's, for parameters with the names `LEARNED`.
         num_steps: Steps of the second stage.
     """
-    return _map_stage(method, config), _autoencoder_stage(method, optimizer, num_steps)
+    return map_stage(method.spectral, config), _autoencoder_stage(method, optimizer, num_steps)
 
 
-def _map_stage(method: VDAE, config: SpectralNetConfig) -> Stage:
+def map_stage(net: SpectralNet, config: SpectralNetConfig) -> Stage:
+    """Builds the stage "spectral_map", in which a network learns the span of the slowest modes of a graph.
+
+    Batches have the rows of `mvae.data.graph.with_graph`. The state is a TrainState; `SpectralNet.fit` makes
+    coordinates of its parameters.
+    """
     adam = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.num_steps))
 
     def init(key: Key[Array, ""], batch: Batch, previous: Any) -> TrainState:
         del previous
-        params = method.spectral.init(key, batch)
+        params = net.init(key, batch)
         return TrainState(jnp.zeros((), jnp.int32), params, adam.init(params))
 
     def step(key: Key[Array, ""], state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         del key
 
         def loss(params: Any) -> tuple[Array, Metrics]:
-            terms = method.spectral.loss(params, batch)
+            terms = net.loss(params, batch)
             return terms.loss, terms._asdict()
 
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)

@@ -1,0 +1,50 @@
+"""What the random walk of a trained VDAE does: uniform samples from one seed, points between clusters, classes kept.
+
+    python experiments/vdae/walks.py --data=circle --workdir=runs/walks
+    python experiments/vdae/walks.py --data=mnist --data_dir=DIR --workdir=runs/walks --figures=FOLDER
+
+Trains configs/vdae.py:DATA into DATA in the workdir, or resumes it, measures every seed of the run and prints a table in
+Markdown. circle and sphere: p-values of tests of uniformity over many chains from a single seed, and how far they lie
+from the manifold. gaussian_grid: the share of samples further than four standard deviations from every centre. mnist:
+the share of chains whose picture has the class of its seed, told by a classifier, against the number of steps.
+"""
+
+import logging
+from pathlib import Path
+
+import jax
+from absl import app, flags
+from methods import config_of
+from walk_measures import MEASURES, figure_of
+
+from mvae import figures
+from mvae.errors import reporting
+from mvae.training.experiment import build_experiment
+from mvae.training.run import run, train
+from mvae.training.run_folder import RunFolder
+
+_DATA = flags.DEFINE_enum("data", "circle", list(MEASURES), "Data set.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with the folders of real data.")
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds, 0 and up.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", None, "Steps of every stage; left out, those of the config.", lower_bound=1)
+_FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture walk_DATA.png; left out, none is drawn.")
+
+
+def main(argv: list[str]) -> None:
+    """Trains what is missing, measures and prints."""
+    del argv
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    data, folder = _DATA.value, Path(_WORKDIR.value) / _DATA.value
+    config = config_of("vdae", data, seeds=_SEEDS.value, data_dir=_DATA_DIR.value, num_steps=_STEPS.value)
+    run(config, folder)
+    experiment = build_experiment(config)
+    params = train(experiment, RunFolder(folder))
+    members = [jax.tree.map(lambda leaf, i=index: leaf[i], params) for index in range(_SEEDS.value)]
+    print(MEASURES[data](experiment, members))
+    if _FIGURES.value:
+        figures.save(figure_of(experiment, members[0], data), Path(_FIGURES.value) / f"walk_{data}.png")
+
+
+if __name__ == "__main__":
+    app.run(reporting(main))
