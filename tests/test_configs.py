@@ -31,9 +31,10 @@ SLOW_TO_COMPILE = (
     "vaells_rotated_mnist",
     "vaells_swiss_roll",
     "vamp",
+    "vdae",
     "wgan",
 )
-PLANAR = ("concentric_circles", "swiss_roll")
+PLANAR = ("circle", "concentric_circles", "swiss_roll")
 
 
 def tiny(path: Path, argument: str, digits: Path) -> dict:
@@ -49,6 +50,10 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.model.decoder_widths = (16,)
     if config.method == "vamp":
         config.model.num_pseudo_inputs = 6
+    if config.method == "vdae":
+        config.model.num_neighbors = 8
+        spectral = config.model.spectral
+        spectral.widths, spectral.scale_neighbor, spectral.num_steps = (16,), 5, 1 if argument == "quick" else 3
     if config.method == "vaells":
         config.num_seeds = 1  # half the time of compilation
         config.init_batch_size = 40

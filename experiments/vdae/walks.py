@@ -1,7 +1,7 @@
 """What the random walk of a trained VDAE does: uniform samples from one seed, points between clusters, classes kept.
 
-    python experiments/vdae/walks.py --data=circle --workdir=runs/walks
-    python experiments/vdae/walks.py --data=mnist --data_dir=DIR --workdir=runs/walks --figures=FOLDER
+    python experiments/vdae/walks.py --data=circle --workdir=W
+    python experiments/vdae/walks.py --data=mnist --data_dir=DIR --workdir=W --figures=F
 
 Trains configs/vdae.py:DATA into DATA in the workdir, or resumes it, measures every seed of the run and prints a table in
 Markdown. circle and sphere: p-values of tests of uniformity over many chains from a single seed, and how far they lie

@@ -82,6 +82,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
         dataset = PREPARED[config["method"]](config["model"], dataset)
     model, stages, params_of = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
+    _check_spectral_sizes(config["model"], manifold.dim, run)
     return Experiment(run, evaluation, dataset, model, stages, params_of)
 
 
@@ -300,6 +301,25 @@ def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_
         check_anchors(first["label"], block["num_classes"], block["num_anchors"])
     except ValueError as error:
         raise UsageError(f"config.model: {error}") from error
+
+
+def _check_spectral_sizes(block: Mapping[str, Any], dim: int, run: RunConfig) -> None:
+    """Raises if batches are too small for a VDAE; `block` is one that the method has accepted."""
+    if "spectral" not in block:
+        return
+    outputs = dim + block["spectral"]["num_extra"]
+    rows = run.batch_size // 2 if block["spectral"]["separate_batch"] else run.batch_size
+    if rows < outputs + 1:
+        raise UsageError(
+            f"config.batch_size = {run.batch_size}: {outputs} outputs are to be orthonormal on {rows} examples; take more, "
+            "or config.model.spectral.separate_batch=False"
+        )
+    neighbors = block["num_neighbors"] or 2
+    if neighbors > run.init_batch_size:
+        raise UsageError(
+            f"config.model.num_neighbors = {neighbors}: neighbours are sought among {run.init_batch_size} examples, the "
+            "smaller of config.init_batch_size and the training set"
+        )
 
 
 def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
