@@ -34,10 +34,10 @@ def orthonormalize(y: Float[Array, "n D"], *, weights: Float[Array, " n"] | None
 
     That is the mean over the rows: (Y T)ᵀ(Y T) / n = I without weights, so that columns have the mean square 1, as
     the modes of `diffusion_map` do with π for weights. T comes from Cholesky's factor of the Gram matrix of the
-    columns, each scaled to mean square 1, applied twice, which is accurate to rounding as long as each column is independent of
-    those before it by more than the root of 1000 roundings (1 % in float32). Else `fallback` is true and the columns
-    are made orthogonal one by one, twice each, with the same result. A column that is dependent to 100 roundings gets
-    0. Both ways have derivatives, a dependent column the derivative 0. Under vmap both are computed.
+    columns, each scaled to mean square 1, applied twice, which is accurate to rounding as long as each column is
+    independent of those before it by more than the root of 1000 roundings (1 % in float32). Else `fallback` is true
+    and the columns are made orthogonal one by one, twice each, with the same result. A column that is dependent to 100
+    roundings gets 0. Both ways have derivatives, a dependent column the derivative 0. Under vmap both are computed.
 
     >>> import jax.numpy as jnp
     >>> orthonormalize(jnp.array([[1.0, 0.0], [1.0, 4.0]])).values.round(3).tolist()
