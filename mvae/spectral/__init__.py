@@ -4,6 +4,7 @@ from mvae.spectral.affinity import gaussian_affinity, squared_distances
 from mvae.spectral.diffusion_map import DiffusionMap, diffusion_map
 from mvae.spectral.local_covariance import local_covariance
 from mvae.spectral.neighbors import Neighbors, nearest_neighbors
+from mvae.spectral.nystrom import nystrom
 from mvae.spectral.orthonormal import Orthonormal, orthonormalize
 from mvae.spectral.pointwise_graph import (
     PointwiseGraph,
@@ -27,6 +28,7 @@ __all__ = [
     "graph_sums",
     "local_covariance",
     "nearest_neighbors",
+    "nystrom",
     "orthonormalize",
     "pair_affinities",
     "pointwise_graph",

@@ -57,8 +57,8 @@ def slowest_modes(
     residuals = np.linalg.norm(matrix @ vectors - vectors * values, axis=0) / gap
     if not np.all(residuals <= tolerance):
         raise RuntimeError(
-            f"{method} did not converge in {steps} iterations: |S v - λ v| / (1 - λ) is {_listed(residuals)} for"
-            f" 1 - λ = {_listed(1 - values)}, above the tolerance {tolerance:g}"
+            f"{method} did not converge in {steps} iterations or fewer: |S v - λ v| / (1 - λ) is {_listed(residuals)}"
+            f" for 1 - λ = {_listed(1 - values)}, above the tolerance {tolerance:g}"
         )
     return values, vectors
 
@@ -140,9 +140,9 @@ def _lobpcg(
     def apply(v: jax.Array) -> jax.Array:
         return weights @ v - jnp.matmul(basis, jnp.matmul(basis.T, v, precision=exact), precision=exact)
 
-    # It compares residuals with 20 n times what it is given. How small 1 - λ will be is not known: 1e-3 is a guess,
+    # It compares residuals with 20 n times what it is given. How small 1 - λ will be is not known: 1e-5 is a guess,
     # and rounding a bound.
-    target = max(1e-3 * tolerance, 10 * float(jnp.finfo(dtype).eps)) / (20 * len(known))
+    target = max(1e-5 * tolerance, 10 * float(jnp.finfo(dtype).eps)) / (20 * len(known))
     start = jnp.asarray(_start(len(known), num), dtype)
     _, vectors, _ = lobpcg_standard(apply, start, m=steps, tol=target)
     vectors = np.asarray(vectors, np.float64)
