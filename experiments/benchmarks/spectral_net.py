@@ -118,7 +118,9 @@ def accuracy_table() -> None:
         data = with_graph(load(name, num_train=NUM_POINTS), scale_neighbor=10)
         seconds, truth = dense_modes(data, dim)
         found = [learn(data, settings(steps), dim, seed) for seed in range(_SEEDS.value)]
-        sines = [sine_squares(each.embed(data.train["image"]), truth, np.asarray(data.train["weight"])) for each in found]
+        sines = [
+            sine_squares(each.embed(data.train["image"]), truth, np.asarray(data.train["weight"])) for each in found
+        ]
         times = ", ".join(f"{each.seconds:.1f}" for each in found)
         print(f"| {name} | {NUM_POINTS} | {dim} | {', '.join(f'{s:.4f}' for s in sines)} | {times} | {seconds:.1f} |")
 

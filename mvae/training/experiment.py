@@ -311,14 +311,14 @@ def _check_spectral_sizes(block: Mapping[str, Any], dim: int, run: RunConfig) ->
     rows = run.batch_size // 2 if block["spectral"]["separate_batch"] else run.batch_size
     if rows < outputs + 1:
         raise UsageError(
-            f"config.batch_size = {run.batch_size}: {outputs} outputs are to be orthonormal on {rows} examples; take more, "
-            "or config.model.spectral.separate_batch=False"
+            f"config.batch_size = {run.batch_size}: {outputs} outputs are to be orthonormal on {rows} examples; take "
+            "more, or config.model.spectral.separate_batch=False"
         )
     neighbors = block["num_neighbors"] or 2
     if neighbors > run.init_batch_size:
         raise UsageError(
-            f"config.model.num_neighbors = {neighbors}: neighbours are sought among {run.init_batch_size} examples, the "
-            "smaller of config.init_batch_size and the training set"
+            f"config.model.num_neighbors = {neighbors}: neighbours are sought among {run.init_batch_size} examples, "
+            "the smaller of config.init_batch_size and the training set"
         )
 
 

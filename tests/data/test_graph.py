@@ -27,7 +27,11 @@ def test_batches_have_the_rows_of_the_graph_and_the_number_of_the_example():
 def test_pictures_are_compared_as_they_are_rendered():
     rows = {"number": jnp.arange(30, dtype=jnp.uint8)}
     doubled = Dataset(
-        "numbers", rows, rows, lambda r: {"image": 2.0 * r["number"].astype(jnp.float32)[:, None, None, None]}, (1, 1, 1)
+        "numbers",
+        rows,
+        rows,
+        lambda r: {"image": 2.0 * r["number"].astype(jnp.float32)[:, None, None, None]},
+        (1, 1, 1),
     )
     np.testing.assert_array_equal(rendered(doubled, rows)[:, 0, 0, 0], 2.0 * np.arange(30))
     data = with_graph(doubled, scale_neighbor=1)
