@@ -3,7 +3,7 @@
     python experiments/vdae/walks.py --data=circle --workdir=W
     python experiments/vdae/walks.py --data=mnist --data_dir=DIR --workdir=W --figures=F
 
-Trains configs/vdae.py:DATA into DATA in the workdir, or resumes it, measures every seed of the run and prints a table in
+Trains configs/vdae.py:DATA into DATA in the workdir, or resumes it, measures every seed and prints a table in
 Markdown. circle and sphere: p-values of tests of uniformity over many chains from a single seed, and how far they lie
 from the manifold. gaussian_grid: the share of samples further than four standard deviations from every centre. mnist:
 the share of chains whose picture has the class of its seed, told by a classifier, against the number of steps.

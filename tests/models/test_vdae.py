@@ -67,9 +67,17 @@ def test_the_nearest_code_is_the_nearest():
     codes, z = jax.random.normal(jax.random.key(0), (50, 3)), jax.random.normal(jax.random.key(1), (20, 3))
     distance = np.linalg.norm(np.asarray(z)[:, None] - np.asarray(codes), axis=-1)
     np.testing.assert_array_equal(nearest_code(codes, z), distance.argmin(1))
-    excluded = np.arange(50) == distance.argmin(1)[:, None]
-    found = nearest_code(codes, z, jnp.asarray(excluded))
-    np.testing.assert_array_equal(found, np.where(excluded, np.inf, distance).argmin(1))
+    nearest = distance.argmin(1)
+    excluded = np.where(np.arange(20) < 15, nearest, 50)  # none for the last five
+    truth = np.where((np.arange(50) == nearest[:, None]) & (np.arange(20) < 15)[:, None], np.inf, distance).argmin(1)
+    np.testing.assert_array_equal(nearest_code(codes, z, jnp.asarray(excluded)), truth)
+
+
+@pytest.mark.parametrize("num", [1, 100, 128, 129, 1000])
+def test_the_nearest_code_is_found_whatever_their_number(num):
+    codes, z = jax.random.normal(jax.random.key(0), (num, 3)), jax.random.normal(jax.random.key(1), (20, 3))
+    distance = np.linalg.norm(np.asarray(z)[:, None] - np.asarray(codes), axis=-1)
+    np.testing.assert_array_equal(nearest_code(codes, z), distance.argmin(1))
 
 
 def test_step_factors_are_of_the_scaled_covariance_of_neighbours():
