@@ -33,7 +33,7 @@ def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_step
     """Paths from these pictures, (num_steps + 1, b, h, w, c)."""
     walk = experiment.model.walk
     assert walk is not None
-    return np.asarray(jax.jit(walk, static_argnums=2)(params, jax.random.key(key), image, num_steps))
+    return np.asarray(jax.jit(walk, static_argnums=3)(params, jax.random.key(key), image, num_steps))
 
 
 def single_seed_walk(experiment: Experiment, params: Params) -> np.ndarray:
