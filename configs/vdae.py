@@ -10,48 +10,41 @@ table below; everything else is shared. Paper: vdae.md; the measures of its Tabl
 
 from ml_collections import ConfigDict, config_dict
 
-# Neighbours in the graph (None for all pairs), which of them gives the scale, D, outputs beyond D, t, steps of the map;
-# neighbours whose covariance is one step of the walk, alpha of Eq. 7; steps of the autoencoder, batch.
+# "dim": D; "graph": neighbours in the graph, None for all pairs; "scale": which of them gives a point its scale; "map"
+# and "steps": steps of the two stages; "around": how many codes have the covariance Sigma*; "alpha": of Eq. 7. The walks
+# on circle and sphere forget their seed within ten steps; those in clusters stay there.
 POINTS = {
     "graph": None,
     "scale": 10,
-    "extra": 4,
-    "time": 1.0,
-    "map_steps": 1000,
-    "floor": 1e-3,
+    "map": 1500,
     "steps": 2000,
-    "batch": 512,
-    "separate": True,
+    "batch": 256,
+    "whole_batch": False,
     "widths": (256, 256),
     "decoder": (256, 256, 256),
     "likelihood": "gaussian",
-    "noise": "none",
+    "num": None,
+}
+PICTURES = POINTS | {
+    "graph": 6,
+    "scale": 3,
+    "widths": (512, 512),
+    "decoder": (512, 512),
+    "likelihood": "gaussian_sigmoid",
 }
 SETTINGS = {
-    "circle": POINTS | {"dim": 2, "around": 300, "alpha": 4.0},
+    "circle": POINTS | {"dim": 2, "around": 1200, "alpha": 10.0, "num": 4096},
     "loop": POINTS | {"dim": 2, "around": 1000, "alpha": 4.0},
-    "torus": POINTS | {"dim": 4, "around": 400, "alpha": 3.0},
-    "sphere": POINTS | {"dim": 3, "around": 600, "alpha": 4.0},
+    "torus": POINTS | {"dim": 6, "around": 250, "alpha": 1.0, "num": 5000},
+    "sphere": POINTS | {"dim": 3, "around": 1800, "alpha": 4.0, "num": 6000},
     "two_moons": POINTS | {"dim": 3, "around": 100, "alpha": 2.0},
-    "bunny": POINTS | {"dim": 6, "around": 800, "alpha": 2.0, "graph": 64, "map_steps": 2000},
-    "gaussian_grid": POINTS
-    | {
-        "dim": 24,
-        "around": 50,
-        "alpha": 1.0,
-        "graph": 30,
-        "map_steps": 3000,
-        "likelihood": "gaussian_learned_variance",
-        "noise": "likelihood",
-    },
-    "frey": POINTS | {"dim": 5, "around": 100, "alpha": 1.0, "graph": 20, "widths": (512, 512), "decoder": (512, 512)},
-    "coil20": POINTS
-    | {"dim": 10, "around": 8, "alpha": 1.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
-    "coil20_object": POINTS
-    | {"dim": 2, "around": 16, "alpha": 2.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
-    "turntable": POINTS
-    | {"dim": 2, "around": 40, "alpha": 2.0, "graph": 6, "scale": 3, "widths": (512, 512), "decoder": (512, 512)},
-    "mnist": POINTS | {"dim": 20, "around": 20, "alpha": 1.0, "graph": 30, "widths": (512, 512), "decoder": (512, 512)},
+    "bunny": POINTS | {"dim": 6, "around": 300, "alpha": 1.0, "graph": 64, "map": 2500},
+    "gaussian_grid": POINTS | {"dim": 24, "around": 50, "alpha": 1.0, "graph": 30, "map": 2500},
+    "frey": PICTURES | {"dim": 5, "around": 50, "alpha": 1.0, "graph": 20, "scale": 10},
+    "coil20": PICTURES | {"dim": 10, "around": 8, "alpha": 1.0, "whole_batch": True, "batch": 270, "steps": 1000},
+    "coil20_object": PICTURES | {"dim": 2, "around": 16, "alpha": 2.0, "whole_batch": True, "batch": 54},
+    "turntable": PICTURES | {"dim": 2, "around": 40, "alpha": 2.0, "whole_batch": True, "batch": 150},
+    "mnist": PICTURES | {"dim": 20, "around": 20, "alpha": 1.0, "graph": 30, "scale": 10},
 }
 
 
@@ -77,6 +70,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.name = "coil20" if name == "coil20_object" else name
     config.data.dir = config_dict.placeholder(str)  # folder of the files of bunny, frey, coil20, mnist
     config.data.num_train = config_dict.placeholder(int)
+    if setting["num"] is not None:
+        config.data.num_train = setting["num"]
     config.data.num_test = config_dict.placeholder(int)
     config.data.seed = config_dict.placeholder(int)
     config.data.noise = config_dict.placeholder(float)  # points: standard deviation of noise
@@ -115,9 +110,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.num_neighbors = setting["around"]
     config.model.radius = config_dict.placeholder(float)  # or of those in a ball
     config.model.step_scale = setting["alpha"]  # alpha of Eq. 7
-    config.model.covariance_floor = setting["floor"]
+    config.model.covariance_floor = 1e-3
     config.model.walk_steps = 10
-    config.model.sample_noise = setting["noise"]  # or likelihood: steps are drawn from p(x | z)
+    config.model.sample_noise = "none"  # or likelihood: steps are drawn from p(x | z)
 
     config.model.spectral = ConfigDict()
     config.model.spectral.num_neighbors = config_dict.placeholder(int)
@@ -127,10 +122,10 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.spectral.laplacian = "random_walk"  # or unnormalized
     config.model.spectral.net = "mlp"
     config.model.spectral.widths = setting["widths"]
-    config.model.spectral.num_extra = setting["extra"]
-    config.model.spectral.diffusion_time = setting["time"]
-    config.model.spectral.separate_batch = setting["separate"]
-    config.model.spectral.num_steps = 500 if quick else setting["map_steps"]
+    config.model.spectral.num_extra = 4
+    config.model.spectral.diffusion_time = 1.0
+    config.model.spectral.separate_batch = not setting["whole_batch"]
+    config.model.spectral.num_steps = 500 if quick else setting["map"]
     config.model.spectral.learning_rate = 3e-3
 
     config.optimizer = ConfigDict()

@@ -102,13 +102,15 @@ def config_of(
         return ours
     config = load_config(CONFIGS / f"{method}.py").to_dict()
     config |= {name: ours[name] for name in SHARED} | {"num_seeds": seeds}
-    config["num_steps"] = ours["num_steps"] + ours["model"]["spectral"]["num_steps"]
+    config["num_steps"] = ours["num_steps"]
+    if method != "wgan":
+        config["num_steps"] += ours["model"]["spectral"]["num_steps"]
     dim = ours["manifold"]["dim"]
     config["manifold"] = {"name": "sphere", "dim": dim - 1} if method == "svae" else {"name": "euclidean", "dim": dim}
     model = {"net": "mlp", "encoder_widths": ours["model"]["spectral"]["widths"]}
     model["decoder_widths"] = ours["model"]["decoder_widths"]
     if method in ("vae", "svae"):
-        model |= {"likelihood": "gaussian", "beta": beta, "min_capacity": 0.0, "max_capacity": None}
+        model |= {"likelihood": ours["model"]["likelihood"], "beta": beta, "min_capacity": 0.0, "max_capacity": None}
         model["capacity_steps"] = None
         name = "initial_variance" if method == "vae" else "initial_concentration"
         model[name] = INITIAL_VARIANCE if method == "vae" else INITIAL_CONCENTRATION

@@ -3,7 +3,7 @@
     python experiments/vdae/walks.py --data=circle --workdir=W
     python experiments/vdae/walks.py --data=mnist --data_dir=DIR --workdir=W --figures=F
 
-Trains configs/vdae.py:DATA into DATA in the workdir, or resumes it, measures every seed and prints a table in
+Trains configs/vdae.py:DATA into DATA/vdae in the workdir, or resumes it, measures every seed and prints a table in
 Markdown. circle and sphere: p-values of tests of uniformity over many chains from a single seed, and how far they lie
 from the manifold. gaussian_grid: the share of samples further than four standard deviations from every centre. mnist:
 the share of chains whose picture has the class of its seed, told by a classifier, against the number of steps.
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     """Trains what is missing, measures and prints."""
     del argv
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    data, folder = _DATA.value, Path(_WORKDIR.value) / _DATA.value
+    data, folder = _DATA.value, Path(_WORKDIR.value) / _DATA.value / "vdae"
     config = config_of("vdae", data, seeds=_SEEDS.value, data_dir=_DATA_DIR.value, num_steps=_STEPS.value)
     run(config, folder)
     experiment = build_experiment(config)
