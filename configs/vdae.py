@@ -11,8 +11,8 @@ table below; everything else is shared. Paper: vdae.md; the measures of its Tabl
 from ml_collections import ConfigDict, config_dict
 
 # "dim": D; "graph": neighbours in the graph, None for all pairs; "scale": which of them gives a point its scale; "map"
-# and "steps": steps of the two stages; "around": how many codes have the covariance Sigma*; "alpha": of Eq. 7. The walks
-# on circle and sphere forget their seed within ten steps; those in clusters stay there.
+# and "steps": steps of the two stages; "around": how many codes have the covariance Sigma*; "alpha": of Eq. 7. Walks on
+# the circle and the sphere forget their seed within ten steps; those in clusters stay there.
 POINTS = {
     "graph": None,
     "scale": 10,

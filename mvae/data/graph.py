@@ -8,7 +8,13 @@ from jaxtyping import Array, Float
 
 from mvae.data.dataset import Batch, Dataset, Rows
 from mvae.errors import UsageError
-from mvae.spectral import PointwiseGraph, pointwise_graph
+from mvae.spectral import (
+    PointwiseGraph,
+    connected_components,
+    graph_of_neighbors,
+    pointwise_graph,
+    sparse_gaussian_affinity,
+)
 
 LOGGER = logging.getLogger(__name__)
 RENDERED = 500
@@ -29,17 +35,18 @@ def with_graph(
       alpha: as there.
 
     Raises:
-      UsageError: if the training examples are fewer than the neighbours, or many of them are copies of each other.
+      UsageError: if the training examples are fewer than the neighbours, or one of them has so many copies that it has
+        no scale.
     """
     most = max(scale_neighbor, num_neighbors or 1)
     if most >= dataset.num_train:
         raise UsageError(f"{dataset.name}: {most} neighbours need more than the {dataset.num_train} training examples")
     images = rendered(dataset, dataset.train)
     LOGGER.info("graph of the %d training examples of %s", dataset.num_train, dataset.name)
-    graph = pointwise_graph(
-        images.reshape(len(images), -1), num_neighbors=num_neighbors, scale_neighbor=scale_neighbor, alpha=alpha
-    )
-    _check_copies(dataset, graph, scale_neighbor)
+    try:
+        graph = _graph(images.reshape(len(images), -1), num_neighbors, scale_neighbor, alpha)
+    except ValueError as error:
+        raise UsageError(f"the graph of {dataset.name}: {error}") from error
     train = dataset.train | {"index": jnp.arange(dataset.num_train, dtype=jnp.int32)} | graph._asdict()
     test = dataset.test | {"index": jnp.arange(dataset.num_test, dtype=jnp.int32) + dataset.num_train}
     own = ("index", *graph._fields)
@@ -62,11 +69,12 @@ def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n h w c"]:
     return jnp.concatenate(parts)
 
 
-def _check_copies(dataset: Dataset, graph: PointwiseGraph, scale_neighbor: int) -> None:
-    """Raises if a tenth of the examples have so many copies that their scale is 0."""
-    share = float(jnp.mean(graph.scale <= jnp.sqrt(jnp.finfo(graph.scale.dtype).tiny)))
-    if share > 0.1:
-        raise UsageError(
-            f"{dataset.name}: {100 * share:.0f} % of the training examples have {scale_neighbor} copies or more, which "
-            "leaves no scale for their edges: drop the copies or raise config.model.spectral.scale_neighbor"
-        )
+def _graph(x: Float[Array, "n d"], num_neighbors: int | None, scale_neighbor: int, alpha: float) -> PointwiseGraph:
+    """The graph; one in parts is announced."""
+    if num_neighbors is None:
+        return pointwise_graph(x, scale_neighbor=scale_neighbor, alpha=alpha)
+    affinity = sparse_gaussian_affinity(x, num_neighbors=num_neighbors, scale_neighbor=scale_neighbor)
+    parts = int(connected_components(affinity.matrix).max()) + 1
+    if parts > 1:
+        LOGGER.info("the graph falls into %d parts, which have no edges between them", parts)
+    return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype)

@@ -9,6 +9,7 @@ from mvae.spectral.orthonormal import Orthonormal, orthonormalize
 from mvae.spectral.pointwise_graph import (
     PointwiseGraph,
     cross_affinities,
+    graph_of_neighbors,
     graph_sums,
     pair_affinities,
     pointwise_graph,
@@ -25,6 +26,7 @@ __all__ = [
     "cross_affinities",
     "diffusion_map",
     "gaussian_affinity",
+    "graph_of_neighbors",
     "graph_sums",
     "local_covariance",
     "nearest_neighbors",

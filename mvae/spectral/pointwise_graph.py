@@ -1,6 +1,6 @@
 """A graph on a point cloud kept as four numbers a point, so that any few points know the edges between them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,9 @@ import numpy as np
 import scipy.sparse
 from jaxtyping import Array, Float
 
+from mvae.spectral.checks import check_count, check_points
 from mvae.spectral.neighbors import nearest_neighbors
+from mvae.spectral.sparse_affinity import SparseAffinity, sparse_gaussian_affinity
 
 BLOCK = 256
 FEW_COORDINATES = 8
@@ -44,38 +46,42 @@ def pointwise_graph(
         scale_neighbor: Which neighbour gives a point its scale.
         alpha: α in [0, 1], how much of the density is divided out.
 
-    Returns:
-        The graph. A point with `scale_neighbor` copies of itself has the scale 0: it is given the smallest positive
-        number in its place, and is linked to its copies alone.
-
     Raises:
-        ValueError: If x is no matrix of finite floats, or an argument is out of range.
+        ValueError: If x is no matrix of finite floats, an argument is out of range, or a point has so many copies that
+            its scale is 0.
 
     Source: Coifman & Lafon, Diffusion maps, 2006; local scales after Zelnik-Manor & Perona, 2004.
     """
-    most = scale_neighbor if num_neighbors is None else max(scale_neighbor, num_neighbors)
-    if scale_neighbor < 1:
-        raise ValueError(f"scale_neighbor must be at least 1, got {scale_neighbor}")
-    if num_neighbors is not None and num_neighbors < 1:
-        raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
-    found = nearest_neighbors(x, most)
-    smallest = jnp.sqrt(jnp.finfo(x.dtype).tiny)
-    scale = jnp.maximum(found.distances[:, scale_neighbor - 1], smallest)
-    if num_neighbors is None:
-        radius = jnp.full(len(x), jnp.inf, x.dtype)
-        density = _complete_sums(x, scale, jnp.ones_like(scale)) ** alpha
-        sums = _complete_sums(x, scale, density)
-    else:
-        radius = found.distances[:, num_neighbors - 1]
-        edges = _edges(found.indices[:, :num_neighbors], found.distances[:, :num_neighbors], scale)
-        density = jnp.asarray(np.asarray(edges.sum(axis=1)).ravel() ** alpha, x.dtype)
-        inverse = scipy.sparse.diags(1 / np.asarray(density, np.float64))
-        sums = jnp.asarray(np.asarray((inverse @ edges @ inverse).sum(axis=1)).ravel(), x.dtype)
+    if num_neighbors is not None:
+        affinity = sparse_gaussian_affinity(x, num_neighbors=num_neighbors, scale_neighbor=scale_neighbor)
+        return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype)
+    x = check_points("x", x)
+    check_count("scale_neighbor", scale_neighbor, len(x) - 1, f"{len(x)} points of which each leaves itself out")
+    scale = nearest_neighbors(x, scale_neighbor).distances[:, -1]
+    if not bool(jnp.all(scale > 0)):
+        raise ValueError(
+            f"x must not repeat points: {int(jnp.sum(scale == 0))} of {len(x)} have {scale_neighbor} copies of "
+            "themselves or more, so that their scale is 0; leave the copies out, or give a larger scale_neighbor"
+        )
+    density = _complete_sums(x, scale, jnp.ones_like(scale)) ** alpha
+    sums = _complete_sums(x, scale, density)
+    return _scaled(scale, jnp.full_like(scale, jnp.inf), density, sums)
+
+
+def graph_of_neighbors(affinity: SparseAffinity, *, alpha: float, dtype: Any) -> PointwiseGraph:
+    """Returns the same of a graph of neighbours that is at hand, as arrays of a dtype on the device."""
+    density = np.asarray(affinity.matrix.sum(axis=1)).ravel() ** alpha
+    inverse = scipy.sparse.diags_array(1 / density)
+    sums = np.asarray((inverse @ affinity.matrix @ inverse).sum(axis=1)).ravel()
+    return _scaled(*(jnp.asarray(each, dtype) for each in (affinity.scales, affinity.radii, density, sums)))
+
+
+def _scaled(scale: Array, radius: Array, density: Array, sums: Array) -> PointwiseGraph:
+    """The graph with a total of n², from sums Σ_j W_ij of another unit."""
     mean = jnp.mean(sums)
-    unit = jnp.sqrt(mean / len(x))
-    return PointwiseGraph(scale, radius, density * unit, sums / mean)
+    return PointwiseGraph(scale, radius, density * jnp.sqrt(mean / len(sums)), sums / mean)
 
 
 def pair_affinities(x: Float[Array, "m d"], graph: PointwiseGraph) -> Float[Array, "m m"]:
@@ -140,14 +146,3 @@ def graph_sums(
 def _complete_sums(x: Float[Array, "n d"], scale: Float[Array, " n"], density: Float[Array, " n"]) -> Array:
     """Σ_j K_ij / (p_i p_j) over all points."""
     return graph_sums(x, PointwiseGraph(scale, jnp.full_like(scale, jnp.inf), density, scale))[:, 0]
-
-
-def _edges(indices: Array, distances: Array, scales: Array) -> scipy.sparse.csr_array:
-    """K on the pairs of which one is a neighbour of the other, and on the diagonal."""
-    columns, length = np.asarray(indices), np.asarray(distances, np.float64)
-    num, k = columns.shape
-    rows, columns = np.repeat(np.arange(num), k), columns.ravel()
-    scale = np.asarray(scales, np.float64)
-    values = np.exp(-(length.ravel() ** 2) / (scale[rows] * scale[columns]))
-    one_way = scipy.sparse.csr_array((values, (rows, columns)), shape=(num, num))
-    return scipy.sparse.csr_array(one_way.maximum(one_way.T) + scipy.sparse.eye_array(num))
