@@ -28,6 +28,8 @@ POINTS = {
 PICTURES = POINTS | {
     "graph": 6,
     "scale": 3,
+    "map": 1000,
+    "steps": 1500,
     "widths": (512, 512),
     "decoder": (512, 512),
     "likelihood": "gaussian_sigmoid",
