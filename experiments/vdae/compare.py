@@ -5,8 +5,8 @@
 
 DIR has the folders bunny, coil20, frey and mnist with their files. All methods have the same decoder, batches and
 optimiser. The seeds of a method train in one program, whose folder is DATA/METHOD in the workdir; the same command
-resumes what was interrupted and runs what is missing. Beta of the VAE and of the hyperspherical VAE is the one of
---betas whose samples have the least G-W, of one seed trained for each. `--render` trains nothing: the tables, in
+resumes what was interrupted and runs what is missing. Beta of the VAE is the one of --betas whose samples have the
+least G-W, of one seed trained for each; the hyperspherical VAE takes the same. `--render` trains nothing: the tables, in
 Markdown, are made from the folders alone.
 """
 
@@ -45,12 +45,12 @@ def _run(method: str, data: str, folder: Path, *, seeds: int, beta: float = 1.0)
     return sum(member["gromov_wasserstein"] for member in members) / len(members)
 
 
-def _best_beta(method: str, data: str, folder: Path, betas: list[float]) -> float:
-    """Returns the beta whose one-seed run has the least G-W."""
-    scores = {beta: _run(method, data, folder / f"{method}_beta_{beta:g}", seeds=1, beta=beta) for beta in betas}
+def _best_beta(data: str, folder: Path, betas: list[float]) -> float:
+    """Returns the beta whose VAE of one seed has the least G-W."""
+    scores = {beta: _run("vae", data, folder / f"vae_beta_{beta:g}", seeds=1, beta=beta) for beta in betas}
     known = {beta: score for beta, score in scores.items() if score is not None}
     if not known:
-        raise UsageError(f"every run of {method} on {data} diverged")
+        raise UsageError(f"every VAE on {data} diverged")
     return min(known, key=lambda beta: known[beta])
 
 
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
             for method in _METHODS.value:
                 folder, beta = workdir / data / method, 1.0
                 if method in ("vae", "svae"):
-                    beta = _best_beta(method, data, workdir / data, betas)
+                    beta = _best_beta(data, workdir / data, betas)
                 _run(method, data, folder, seeds=_SEEDS.value, beta=beta)
             reference(config_of("vdae", data, seeds=1, data_dir=_DATA_DIR.value), workdir / data, seeds=_SEEDS.value)
     print(render(workdir, _DATA.value, _METHODS.value))
