@@ -6,8 +6,8 @@
 DIR has the folders bunny, coil20, frey and mnist with their files. All methods have the same decoder, batches and
 optimiser. The seeds of a method train in one program, whose folder is DATA/METHOD in the workdir; the same command
 resumes what was interrupted and runs what is missing. Beta of the VAE is the one of --betas whose samples have the
-least G-W, of one seed trained for each; the hyperspherical VAE takes the same. `--render` trains nothing: the tables, in
-Markdown, are made from the folders alone.
+least G-W, of one seed trained for each; the hyperspherical VAE takes the same. `--render` trains nothing: the tables,
+in Markdown, are made from the folders alone.
 """
 
 import logging

@@ -48,6 +48,7 @@ def test_far_from_the_origin():
     assert (np.linalg.eigvalsh(np.asarray(found, np.float64)) > -1e-10).all()
 
 
+@pytest.mark.slow
 def test_uniform_disc():
     """In the plane, a ball of radius δ has the covariance δ²/4 · I: the mean over all balls inside, within 5 sigma."""
     z = jnp.asarray(RNG.uniform(-1, 1, size=(4000, 2)), jnp.float32)

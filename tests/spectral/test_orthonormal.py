@@ -74,6 +74,7 @@ def test_dependent_columns_are_named(dtype, atol):
     assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_derivatives():
     """Forward, reverse and finite differences on both ways, and side by side under vmap."""
     near = columns(12, 3)

@@ -44,12 +44,12 @@ def test_affinities_between_any_points_are_those_of_the_whole_graph(points, num_
 
 
 def test_sums_in_blocks_are_those_of_the_matrix():
-    x = jax.random.normal(jax.random.key(0), (600, 3))  # more than two blocks, the last one short
+    x = jax.random.normal(jax.random.key(0), (300, 3))  # more than a block, the last one short
     graph = pointwise_graph(x, num_neighbors=10)
-    values = jax.random.normal(jax.random.key(1), (600, 4))
+    values = jax.random.normal(jax.random.key(1), (300, 4))
     edges = pair_affinities(x, graph)
     np.testing.assert_allclose(graph_sums(x, graph, values), edges @ values, rtol=1e-4, atol=2e-3)
-    np.testing.assert_allclose(graph_sums(x, graph)[:, 0] / 600, graph.weight, rtol=1e-4)
+    np.testing.assert_allclose(graph_sums(x, graph)[:, 0] / 300, graph.weight, rtol=1e-4)
 
 
 def test_its_stationary_law_is_that_of_the_diffusion_map(points):

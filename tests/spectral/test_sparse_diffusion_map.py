@@ -73,6 +73,7 @@ def test_slow_modes_of_a_circle(method):
     np.testing.assert_allclose(np.sum(found.eigenvectors[:, :2] ** 2, axis=1), 2, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_solver_that_has_not_converged_says_so():
     x = jnp.asarray(ellipsoid(300), jnp.float32)
     with pytest.raises(RuntimeError, match=r"lobpcg did not converge in 3 iterations or fewer: .* is "):
