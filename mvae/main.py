@@ -10,14 +10,12 @@ checkpoint written.
 """
 
 import importlib.util
-import logging
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import app, flags
-from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from mvae.errors import UsageError, unknown
@@ -115,14 +113,9 @@ def _table(results: Mapping[str, Any]) -> str:
 def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
     from mvae.training import Diverged, Interrupted, run  # heavy imports, not needed for --help
+    from mvae.training.console import log_to_console
 
-    absl_logging.set_verbosity(absl_logging.WARNING)  # orbax reports every file it opens
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("mvae")
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.INFO)
+    log_to_console()
     workdir = Path(str(_WORKDIR.value))
     try:
         results = run(_CONFIG.value.to_dict(), workdir, _overrides(sys.argv))

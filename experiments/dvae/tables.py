@@ -19,9 +19,11 @@ from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
 from mvae.errors import UsageError, reporting
+from mvae.training.console import log_to_console
 from mvae.training.loop import Diverged
 from mvae.training.run import run
 
+LOGGER = logging.getLogger("mvae.experiments")
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of MNIST's IDX files; left out, they are downloaded.")
@@ -34,7 +36,7 @@ _RENDER = flags.DEFINE_bool("render", default=False, help="Print the table of wh
 def main(argv: list[str]) -> None:
     """Runs what is missing and prints the table."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     workdir = Path(_WORKDIR.value)
     if unknown := set(_SPACES.value) - set(ROWS):
         raise UsageError(f"--spaces: no row {', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
@@ -42,11 +44,11 @@ def main(argv: list[str]) -> None:
         for name, config in members(_TABLE.value, _SEEDS.value, _EPOCHS.value, _DATA_DIR.value):
             if _SPACES.value and name not in _SPACES.value:
                 continue
-            logging.info("row %s", name)
+            LOGGER.info("row %s", name)
             try:
                 run(config.to_dict(), workdir / name)
             except Diverged as error:
-                logging.error("row %s diverged and is left out: %s", name, error)
+                LOGGER.error("row %s diverged and is left out: %s", name, error)
     print(render(_TABLE.value, workdir))
     num_pixels = {"1": 784, "2": 4096}[_TABLE.value]
     print(f"\nLargest |ELBO + (D/2) log 2π + (D/2) MSE + KL|: {worst_identity(workdir, num_pixels):.1e} nats")

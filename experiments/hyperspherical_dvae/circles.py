@@ -18,8 +18,10 @@ from ml_collections import ConfigDict
 from mvae.errors import UsageError, reporting
 from mvae.models.dvae import ENCODER_INITS
 from mvae.training.config_file import load_config
+from mvae.training.console import log_to_console
 from mvae.training.run import run
 
+LOGGER = logging.getLogger("mvae.experiments")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
 _STARTS = flags.DEFINE_list("starts", ["principal", "spectral"], f"Of {', '.join(ENCODER_INITS)}.")
@@ -45,7 +47,7 @@ def config_of(number: int, start: str) -> ConfigDict:
 def main(argv: list[str]) -> None:
     """Runs what is missing and prints the table."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     if wrong := set(_STARTS.value) - set(ENCODER_INITS):
         raise UsageError(f"--starts: no {', '.join(sorted(wrong))}; there are {', '.join(ENCODER_INITS)}")
     if wrong := [text for text in _OBJECTS.value if not (text.isdigit() and 1 <= int(text) <= 20)]:
@@ -54,7 +56,7 @@ def main(argv: list[str]) -> None:
     if not _RENDER.value:
         for number in objects:
             for start in _STARTS.value:
-                logging.info("object %d, %s", number, start)
+                LOGGER.info("object %d, %s", number, start)
                 run(config_of(number, start).to_dict(), workdir / start / f"object_{number}")
     print(table(workdir, objects, _STARTS.value))
 

@@ -22,8 +22,10 @@ from rows_of_comparison import TITLES, Row, render
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import SCORES
 from mvae.training.config_file import load_config
+from mvae.training.console import log_to_console
 from mvae.training.run import run
 
+LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)
@@ -52,7 +54,7 @@ def config_of(row: Row) -> ConfigDict:
 def main(argv: list[str]) -> None:
     """Runs what is missing, prints the table and draws the capacity."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     if wrong := set(_SPACES.value) - set(TITLES):
         raise UsageError(f"--spaces: no {', '.join(sorted(wrong))}; there are {', '.join(TITLES)}")
     try:
@@ -63,7 +65,7 @@ def main(argv: list[str]) -> None:
     workdir = Path(_WORKDIR.value)
     if not _RENDER.value:
         for row in rows:
-            logging.info("row %s", row.folder)
+            LOGGER.info("row %s", row.folder)
             run(config_of(row).to_dict(), workdir / row.folder)
     print(render(rows, workdir))
 

@@ -18,9 +18,11 @@ from planar_rows import draw, render
 
 from mvae import figures
 from mvae.errors import UsageError, reporting
+from mvae.training.console import log_to_console
 from mvae.training.loop import Diverged
 from mvae.training.run import run
 
+LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_enum("data", "swiss_roll", list(DATA), "Curve of the plane.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
@@ -35,7 +37,7 @@ _RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what i
 def main(argv: list[str]) -> None:
     """Runs what is missing, prints the table and draws the figure."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     if wrong := set(_METHODS.value) - set(METHODS):
         raise UsageError(f"--methods: no {', '.join(sorted(wrong))}; there are {', '.join(METHODS)}")
     data, workdir = _DATA.value, Path(_WORKDIR.value) / _DATA.value
@@ -43,14 +45,14 @@ def main(argv: list[str]) -> None:
         for name in _METHODS.value:
             for seed in range(_SEEDS.value):
                 folder = workdir / name / f"seed_{seed}"
-                logging.info("%s, seed %d", name, seed)
+                LOGGER.info("%s, seed %d", name, seed)
                 config = config_of(
                     name, data, seed, num_steps=_STEPS.value, variance=_VARIANCE.value, quick=_QUICK.value
                 )
                 try:
                     run(config, folder)
                 except Diverged as error:
-                    logging.error("%s diverged and is left out: %s", folder, error)
+                    LOGGER.error("%s diverged and is left out: %s", folder, error)
                 else:
                     measure(config, folder)
     print(render(data, workdir, _METHODS.value, _SEEDS.value))

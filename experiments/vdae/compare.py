@@ -19,9 +19,11 @@ from methods import DATA, METHODS, config_of
 from rows import render
 
 from mvae.errors import UsageError, reporting
+from mvae.training.console import log_to_console
 from mvae.training.loop import Diverged
 from mvae.training.run import run
 
+LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_list("data", list(DATA), f"Of {', '.join(DATA)}.")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
@@ -35,12 +37,12 @@ _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there a
 def _run(method: str, data: str, folder: Path, *, seeds: int, beta: float = 1.0) -> float | None:
     """Trains and measures what is missing; returns the mean G-W, or None where it diverged."""
     config = config_of(method, data, seeds=seeds, data_dir=_DATA_DIR.value, beta=beta, num_steps=_STEPS.value)
-    logging.info("%s on %s, %s", METHODS[method], data, folder)
+    LOGGER.info("%s on %s, %s", METHODS[method], data, folder)
     try:
         run(config, folder)
         members = measure(config, folder)["members"]
     except Diverged as error:
-        logging.error("%s diverged and is left out: %s", folder, error)
+        LOGGER.error("%s diverged and is left out: %s", folder, error)
         return None
     return sum(member["gromov_wasserstein"] for member in members) / len(members)
 
@@ -57,7 +59,7 @@ def _best_beta(data: str, folder: Path, betas: list[float]) -> float:
 def main(argv: list[str]) -> None:
     """Runs what is missing and prints the tables."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     for name, asked, known in (("data", _DATA.value, DATA), ("methods", _METHODS.value, METHODS)):
         if wrong := set(asked) - set(known):
             raise UsageError(f"--{name}: no {', '.join(sorted(wrong))}; there are {', '.join(known)}")

@@ -21,6 +21,7 @@ from mvae.training.experiment import build_experiment
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder, write_json
 
+LOGGER = logging.getLogger("mvae.experiments")
 MEASURED = "geometry.json"
 REFERENCE = "reference.json"
 COMPARED = 500  # points of a set; fewer where the data have fewer
@@ -97,7 +98,7 @@ def measure(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     members = []
     for index in range(experiment.run.num_seeds):
         seed = experiment.run.seed + index
-        logging.info("measuring seed %d of %s", seed, folder)
+        LOGGER.info("measuring seed %d of %s", seed, folder)
         member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
         members.append({"seed": seed} | member_measures(experiment.dataset, experiment.model, member, seed))
     found = {"members": members}

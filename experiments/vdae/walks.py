@@ -9,7 +9,6 @@ from the manifold. gaussian_grid: the share of samples further than four standar
 the share of chains whose picture has the class of its seed, told by a classifier, against the number of steps.
 """
 
-import logging
 from pathlib import Path
 
 import jax
@@ -19,6 +18,7 @@ from walk_measures import MEASURES, figure_of
 
 from mvae import figures
 from mvae.errors import reporting
+from mvae.training.console import log_to_console
 from mvae.training.experiment import build_experiment
 from mvae.training.run import run, train
 from mvae.training.run_folder import RunFolder
@@ -34,7 +34,7 @@ _FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture walk_DAT
 def main(argv: list[str]) -> None:
     """Trains what is missing, measures and prints."""
     del argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_console()
     data, folder = _DATA.value, Path(_WORKDIR.value) / _DATA.value / "vdae"
     config = config_of("vdae", data, seeds=_SEEDS.value, data_dir=_DATA_DIR.value, num_steps=_STEPS.value)
     run(config, folder)
