@@ -29,24 +29,25 @@ TESTS: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 
-def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_steps: int, key: int = _KEY) -> np.ndarray:
-    """Paths from these pictures, (num_steps + 1, b, h, w, c)."""
+def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_steps: int, member: int = 0) -> np.ndarray:
+    """Paths from these pictures, (num_steps + 1, b, h, w, c), with draws of each member's own."""
     walk = experiment.model.walk
     assert walk is not None
-    return np.asarray(jax.jit(walk, static_argnums=3)(params, jax.random.key(key), image, num_steps))
+    key = jax.random.fold_in(jax.random.key(_KEY), member)
+    return np.asarray(jax.jit(walk, static_argnums=3)(params, key, image, num_steps))
 
 
-def single_seed_walk(experiment: Experiment, params: Params) -> np.ndarray:
+def single_seed_walk(experiment: Experiment, params: Params, member: int = 0) -> np.ndarray:
     """Points of many chains that all start at the first training point, (t, n, m)."""
     image = experiment.dataset.train["image"][:1]
-    path = walk_from(experiment, params, jnp.repeat(image, NUM_CHAINS, axis=0), max(SHOWN_STEPS))
+    path = walk_from(experiment, params, jnp.repeat(image, NUM_CHAINS, axis=0), max(SHOWN_STEPS), member)
     return path.reshape(*path.shape[:2], -1)
 
 
 def uniformity_table(experiment: Experiment, members: list[Params]) -> str:
     """p-values of every seed and quantiles of the distance from the manifold, after each number of steps."""
     name = experiment.dataset.name
-    paths = [single_seed_walk(experiment, params) for params in members]
+    paths = [single_seed_walk(experiment, params, member) for member, params in enumerate(members)]
     tests = TESTS[name]
     lines = [_row(["steps", *(f"{test}, p" for test in tests), *(f"distance, {q:.0%} quantile" for q in QUANTILES)])]
     lines.append(_row(["---"] * (1 + len(tests) + len(QUANTILES))))
@@ -66,7 +67,7 @@ def far_table(experiment: Experiment, members: list[Params]) -> str:
     ]
     lines.append(_row(["---"] * 4))
     for index, params in enumerate(members):
-        sample = experiment.model.sample(params, jax.random.key(_KEY), NUM_GRID)
+        sample = experiment.model.sample(params, jax.random.fold_in(jax.random.key(_KEY), index), NUM_GRID)
         points = np.asarray(sample).reshape(NUM_GRID, 2)
         distance = surface_distance("gaussian_grid", points)
         centre = np.clip(np.round(points), -2, 2) @ [5, 1]
@@ -97,8 +98,8 @@ def class_table(experiment: Experiment, members: list[Params]) -> str:
     label = np.asarray(batch["label"])
     real = np.mean(classifier.predict(np.asarray(batch["image"]))[0] == label)
     kept = []
-    for params in members:
-        path = walk_from(experiment, params, batch["image"], max(CLASS_STEPS))
+    for member, params in enumerate(members):
+        path = walk_from(experiment, params, batch["image"], max(CLASS_STEPS), member)
         found = [classifier.predict(path[step])[0] == label for step in CLASS_STEPS]
         kept.append([[np.mean(each[label == digit]) for digit in range(10)] for each in found])
     shares = np.array(kept)  # (members, steps, digits)
