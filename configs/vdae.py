@@ -35,10 +35,10 @@ PICTURES = POINTS | {
     "likelihood": "gaussian_sigmoid",
 }
 SETTINGS = {
-    "circle": POINTS | {"dim": 2, "around": 1200, "alpha": 10.0, "num": 4096},
+    "circle": POINTS | {"dim": 2, "around": 1200, "alpha": 20.0, "num": 4096},
     "loop": POINTS | {"dim": 2, "around": 1000, "alpha": 4.0},
     "torus": POINTS | {"dim": 6, "around": 250, "alpha": 1.0, "num": 5000},
-    "sphere": POINTS | {"dim": 3, "around": 1800, "alpha": 4.0, "num": 6000},
+    "sphere": POINTS | {"dim": 3, "around": 1800, "alpha": 6.0, "num": 6000},
     "two_moons": POINTS | {"dim": 3, "around": 100, "alpha": 2.0},
     "bunny": POINTS | {"dim": 6, "around": 300, "alpha": 1.0, "graph": 64, "map": 2500},
     "gaussian_grid": POINTS | {"dim": 24, "around": 50, "alpha": 1.0, "graph": 30, "map": 2500},
