@@ -70,6 +70,7 @@ SHARED = (
     "optimizer",
     "evaluation",
 )
+WGAN_BATCH = 64  # at most, as it was published
 INITIAL_VARIANCE = 0.01  # of the posterior of the VAE, near which the data are told apart from the first step on
 INITIAL_CONCENTRATION = 100.0
 
@@ -79,7 +80,7 @@ def config_of(
 ) -> dict[str, Any]:
     """Returns the whole config of a run, as plain dicts.
 
-    The others have the data, decoder, batches and optimiser of the VDAE, an encoder as wide as its first stage, as many
+    The others have the data, decoder, batches and rates of the VDAE, an encoder as wide as its first stage, as many
     dimensions (a sphere as many ambient ones) and as many steps as its two stages together; a WGAN-GP as many
     generator steps, each after five of its critic.
 
@@ -103,7 +104,9 @@ def config_of(
     config = load_config(CONFIGS / f"{method}.py").to_dict()
     config |= {name: ours[name] for name in SHARED} | {"num_seeds": seeds}
     config["num_steps"] = ours["num_steps"]
-    if method != "wgan":
+    if method == "wgan":
+        config["batch_size"] = min(config["batch_size"], WGAN_BATCH)
+    else:
         config["num_steps"] += ours["model"]["spectral"]["num_steps"]
     dim = ours["manifold"]["dim"]
     config["manifold"] = {"name": "sphere", "dim": dim - 1} if method == "svae" else {"name": "euclidean", "dim": dim}
