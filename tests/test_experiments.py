@@ -141,3 +141,47 @@ def test_table_of_the_plane_is_made_from_run_folders_alone(planar, tmp_path):
     assert table[-1].endswith("| 1.0000 ± 0.0000 |")
     assert rows.render("concentric_circles", tmp_path, ["svae"], 3) == "nothing has been run"
     assert len(rows.draw("concentric_circles", tmp_path, ["vae"]).axes) == 2
+
+
+@pytest.fixture
+def vdae(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS / "vdae"))
+    return load(EXPERIMENTS / "vdae" / "methods.py"), load(EXPERIMENTS / "vdae" / "rows.py")
+
+
+def test_methods_beside_the_vdae_have_its_data_decoder_and_dimensions(vdae):
+    methods, _ = vdae
+    for data in methods.DATA:
+        configs = {name: methods.config_of(name, data, seeds=3, data_dir="files", beta=0.1) for name in methods.METHODS}
+        ours = configs["vdae"]
+        for name, config in configs.items():
+            assert config["method"] == name
+            assert config["data"] == ours["data"]
+            assert config["num_seeds"] == 3
+            assert config["model"]["decoder_widths"] == ours["model"]["decoder_widths"]
+            assert build_manifold(config["manifold"]).ambient_dim == ours["manifold"]["dim"]
+            if name in ("vae", "svae"):
+                assert config["model"]["beta"] == 0.1
+                assert config["num_steps"] == ours["num_steps"] + ours["model"]["spectral"]["num_steps"]
+        folder = methods.DATA[data].folder
+        assert ours["data"]["dir"] == (None if folder is None else f"files/{folder}")
+
+
+def test_table_of_the_four_methods_is_made_from_run_folders_alone(vdae, tmp_path):
+    methods, rows = vdae
+    for name, value in (("vdae", 0.001), ("svae", 0.003)):
+        folder = tmp_path / "circle" / name
+        folder.mkdir(parents=True)
+        members = [
+            {"seed": seed, "gromov_wasserstein": value * (1 + seed), "mmd": 0.0, "bilipschitz": 2.0 + seed}
+            | {"bilipschitz_rescaled": 1.5}
+            for seed in range(2)
+        ]
+        (folder / rows.MEASURED).write_text(json.dumps({"members": members}))
+    (tmp_path / "circle" / rows.REFERENCE).write_text(json.dumps({"gromov_wasserstein": [0.0009, 0.0011]}))
+    table = rows.render(tmp_path, ["circle"], list(methods.METHODS)).splitlines()
+    line = (
+        "| Circle | - / 14.9 (6.8) | - / 46.1 (9.7) | 4.5 (2.1) / 7.9 (2.2) | **1.5 (0.71)** / 2.6 (1.3) | 1 (0.14) |"
+    )
+    assert table[2] == line
+    assert "| **2.5 (0.71)** / 3.1 |" in table[6]

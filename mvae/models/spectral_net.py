@@ -166,7 +166,7 @@ def spectral_net(
         y = y - mean
         square = y.T @ (y * (weight / jnp.sum(weight))[:, None])
         form = _whole_form(y, batch, num_points)
-        rates, turn = slowest_modes(form, square, dim)
+        rates, turn = ritz_modes(form, square, dim)
         eigenvalues = jnp.clip(1 - rates, 0, 1)
         return params | {"mean": mean, "turn": turn * eigenvalues**config.diffusion_time, "eigenvalues": eigenvalues}
 
@@ -198,7 +198,7 @@ def _whole_form(y: Float[Array, "m k"], batch: Batch, num_points: int) -> Float[
     return (form + form.T) / (2 * num * (num - 1) * num_points / max(num_points - 1, 1))
 
 
-def slowest_modes(
+def ritz_modes(
     form: Float[Array, "k k"], square: Float[Array, "k k"], dim: int
 ) -> tuple[Float[Array, " dim"], Float[Array, "k dim"]]:
     """Returns the smallest rates r of form u = r square u, rising, and their u with u' square u = 1.

@@ -11,7 +11,7 @@ import scipy.linalg
 
 from mvae.data import load
 from mvae.data.graph import with_graph
-from mvae.models.spectral_net import SpectralNetConfig, dirichlet_form, slowest_modes, spectral_net
+from mvae.models.spectral_net import SpectralNetConfig, dirichlet_form, ritz_modes, spectral_net
 from mvae.spectral import diffusion_map, pair_affinities, pointwise_graph
 
 BASE = {
@@ -113,11 +113,11 @@ def test_the_form_is_exact_on_all_points_and_unbiased_on_some():
     np.testing.assert_allclose(np.mean(parts, axis=0), exact, rtol=1e-4, atol=1e-5)
 
 
-def test_slowest_modes_are_those_of_the_generalised_problem():
+def test_ritz_modes_are_those_of_the_generalised_problem():
     key_a, key_b = jax.random.split(jax.random.key(0))
     a, b = jax.random.normal(key_a, (9, 5)), jax.random.normal(key_b, (9, 5))
     form, square = a.T @ a / 40, b.T @ b
-    rates, turn = slowest_modes(form, square, 3)
+    rates, turn = ritz_modes(form, square, 3)
     truth = scipy.linalg.eigh(np.asarray(form, np.float64), np.asarray(square, np.float64), eigvals_only=True)
     np.testing.assert_allclose(rates, truth[:3], rtol=1e-3)
     np.testing.assert_allclose(turn.T @ square @ turn, np.eye(3), atol=1e-4)
@@ -125,7 +125,7 @@ def test_slowest_modes_are_those_of_the_generalised_problem():
 
 def test_modes_that_the_outputs_lack_are_zero_and_not_nan():
     y = jax.random.normal(jax.random.key(0), (50, 1)) * jnp.ones((1, 4))  # four equal outputs
-    rates, turn = slowest_modes(0.1 * jnp.eye(4), y.T @ y / 50, 3)
+    rates, turn = ritz_modes(0.1 * jnp.eye(4), y.T @ y / 50, 3)
     np.testing.assert_array_equal(rates[1:], 1)
     np.testing.assert_array_equal(turn[:, 1:], 0)
     assert 0 < rates[0] < 1
