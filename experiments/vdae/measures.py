@@ -17,7 +17,7 @@ from mvae.evaluation import bilipschitz, gromov_wasserstein, mmd
 from mvae.manifolds import Euclidean
 from mvae.models import Model
 from mvae.models.model import Params
-from mvae.training.experiment import build_experiment
+from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder, write_json
 
@@ -125,3 +125,23 @@ def reference(config: Mapping[str, Any], folder: Path, *, seeds: int) -> dict[st
     found = {"gromov_wasserstein": values}
     write_json(path, found)
     return found
+
+
+def load_member(folder: Path, *, data_dir: str | None, folder_of_data: str | None) -> tuple[Experiment, Params]:
+    """Returns experiment and parameters of the first seed of a finished run.
+
+    Args:
+        folder: The run's folder.
+        data_dir: Folder with the folders of the data.
+        folder_of_data: The one of this data set, None for generated data.
+
+    Raises:
+        FileNotFoundError: If there are no results.
+    """
+    json.loads((folder / "results.json").read_text())
+    config = json.loads((folder / "config.json").read_text())["config"]
+    if folder_of_data is not None:
+        config["data"]["dir"] = str(Path(data_dir or ".") / folder_of_data)
+    experiment = build_experiment(config)
+    params = train(experiment, RunFolder(folder))
+    return experiment, jax.tree.map(lambda leaf: leaf[0], params)
