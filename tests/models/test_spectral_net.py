@@ -12,7 +12,7 @@ import scipy.linalg
 from mvae.data import load
 from mvae.data.graph import with_graph
 from mvae.models.spectral_net import SpectralNetConfig, dirichlet_form, ritz_modes, spectral_net
-from mvae.spectral import diffusion_map, pair_affinities, pointwise_graph
+from mvae.spectral import PointwiseGraph, diffusion_map, pair_affinities, pointwise_graph
 
 BASE = {
     "num_neighbors": None,
@@ -81,6 +81,26 @@ def test_it_spans_the_dense_eigenvectors(name, dim, steps):
     rates, true_rates = 1 - np.asarray(params["eigenvalues"]), 1 - np.asarray(truth.eigenvalues)
     assert np.all(rates > true_rates - 2e-5)
     assert np.sum(rates) < 1.25 * np.sum(true_rates) + 1e-4
+
+
+@pytest.mark.slow
+def test_the_unnormalised_laplacian_has_the_law_of_the_data_for_its_measure():
+    data, net, params = learned("two_moons", 3, num_train=600, num_steps=2000, laplacian="unnormalized")
+    whole = data.render(data.train)
+    graph = PointwiseGraph(*(whole[name] for name in PointwiseGraph._fields))
+    edges = np.asarray(pair_affinities(whole["image"].reshape(600, -1), graph), np.float64)
+    _, vectors = scipy.linalg.eigh(np.diag(edges.sum(1)) - edges, subset_by_index=[1, 3])
+    assert sine_squares(net.embed(params, whole["image"]), vectors, np.ones(600)) < 0.02
+
+
+def test_with_all_functions_the_modes_are_those_of_the_diffusion_map():
+    x = jax.random.normal(jax.random.key(0), (60, 2))
+    graph = pointwise_graph(x, scale_neighbor=10)
+    form = dirichlet_form(jnp.eye(60), pair_affinities(x, graph), 60)
+    share = graph.weight / 60
+    rates, _ = ritz_modes(form, jnp.diag(share) - jnp.outer(share, share), 5)  # functions made orthogonal to 1
+    truth = diffusion_map(x, 5, num_neighbors=10).eigenvalues
+    np.testing.assert_allclose(1 - rates, truth, atol=2e-4)
 
 
 def test_on_a_circle_coordinates_of_new_points_are_cosine_and_sine():
