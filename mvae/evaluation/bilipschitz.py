@@ -1,14 +1,13 @@
 """How far a map stretches and compresses its domain locally: the bi-Lipschitz measure (vdae.md, section 4.3)."""
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist
 
 from mvae.evaluation.disentanglement_inputs import check_count
 from mvae.evaluation.point_sets import flat_rows
-
-BLOCK_ENTRIES = 2**24  # of the distance matrix at a time, 128 MiB
+from mvae.spectral import nearest_neighbors
 
 
 def bilipschitz(z: ArrayLike, x: ArrayLike, k: int, *, rescale: bool = False) -> Float[np.ndarray, " n"]:
@@ -28,7 +27,8 @@ def bilipschitz(z: ArrayLike, x: ArrayLike, k: int, *, rescale: bool = False) ->
     Args:
         z: Latent points, (n, ...); what follows the first axis is one vector.
         x: Their images, (n, ...), likewise.
-        k: Number of neighbours, 1 to n - 1; of points at the same distance those given first are taken.
+        k: Number of neighbours, 1 to n - 1; of points at the same distance those given first are taken. They are sought
+            in jax's precision, float32 unless it is told otherwise; the ratios are computed in float64.
         rescale: Whether to divide the ratios by their median.
 
     Returns:
@@ -48,7 +48,7 @@ def bilipschitz(z: ArrayLike, x: ArrayLike, k: int, *, rescale: bool = False) ->
         raise ValueError(f"x must have {n} points as z has, got {len(images)}")
     if k >= n:
         raise ValueError(f"k must be below the number of points, {n}, got {k}")
-    neighbours = nearest_neighbours(latent, k)
+    neighbours = np.asarray(nearest_neighbors(jnp.asarray(latent), k).indices)
     apart = np.linalg.norm(latent[neighbours] - latent[:, None], axis=-1)
     moved = np.stack([np.linalg.norm(images[column] - images, axis=-1) for column in neighbours.T], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,15 +64,3 @@ def _median(ratios: Float[np.ndarray, "n k"]) -> float:
     if not 0 < median < np.inf:
         raise ValueError(f"rescale must be False where the median of the ratios is {median}")
     return median
-
-
-def nearest_neighbours(z: Float[np.ndarray, "n d"], k: int) -> Int[np.ndarray, "n k"]:
-    """Returns the indices of the k nearest others of each point, nearest first, by blocks of the distance matrix."""
-    found = []
-    rows = max(1, BLOCK_ENTRIES // len(z))
-    for first in range(0, len(z), rows):
-        block = z[first : first + rows]
-        distances = cdist(block, z)
-        distances[np.arange(len(block)), first + np.arange(len(block))] = np.inf
-        found.append(np.argsort(distances, axis=1, kind="stable")[:, :k])
-    return np.concatenate(found)

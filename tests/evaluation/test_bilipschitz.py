@@ -6,7 +6,6 @@ from scipy.stats import ortho_group
 
 from mvae.evaluation import bilipschitz
 from mvae.evaluation import bilipschitz as measure
-from mvae.evaluation.bilipschitz import nearest_neighbours
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(300, 3))
@@ -53,12 +52,6 @@ def test_definition_with_rows_of_pictures():
         ratios = np.linalg.norm(flat[near] - flat[i], axis=1) / apart[near]
         expected.append(max(ratios.max(), 1 / ratios.min()))
     np.testing.assert_allclose(bilipschitz(Z, x, 7), expected, rtol=1e-9)
-
-
-def test_blocks_do_not_matter(monkeypatch):
-    whole = nearest_neighbours(Z, 4)
-    monkeypatch.setitem(nearest_neighbours.__globals__, "BLOCK_ENTRIES", 2000)
-    np.testing.assert_array_equal(nearest_neighbours(Z, 4), whole)
 
 
 def test_points_that_coincide():
