@@ -28,8 +28,8 @@ def walk_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
 
     "self_mse" is the squared error of decode(ψ(x)) against x itself, per pixel, on the test set. "seed_share" is the
     share of the variance of codes that the seeds of chains explain after ten steps. "mixing_steps" is after how many
-    steps they have forgotten them, see `mvae.models.latent_walk.mixing_steps`; where they have not, as in clusters
-    that the walk does not leave, it is None.
+    steps they have forgotten them, see `mvae.models.latent_walk.mixing_steps`; where they have not after fifty, as in
+    clusters that the walk does not leave, it is None.
     """
     model = experiment.model
     if model.walk is None:

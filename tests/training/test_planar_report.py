@@ -81,5 +81,4 @@ def test_a_dilation_does_not_meet_the_circles(truth):
 
 
 def test_data_without_curves_have_no_such_numbers(truth):
-    assert planar_numbers(Truth(truth.dataset._replace(curves=None), truth.model), {}) == {}@pytest.mark.slow
-
+    assert planar_numbers(Truth(truth.dataset._replace(curves=None), truth.model), {}) == {} @ pytest.mark.slow
