@@ -109,7 +109,7 @@ def step_kl(factor: Float[Array, "... D D"], target: Float[Array, "... D D"]) ->
         factor: L with C = L L', lower triangular.
         target: The same of S.
 
-    Source: vdae.md, Eq. 7, which lacks the ½ and has the sign of log |S| / |C| reversed.
+    Source: vdae.md, Eq. 7, which lacks the ½.
     """
     ratio = jax.scipy.linalg.solve_triangular(target, factor, lower=True)
     return 0.5 * (jnp.sum(ratio**2, axis=(-2, -1)) - factor.shape[-1]) + _half_log_det(target) - _half_log_det(factor)
