@@ -160,6 +160,7 @@ def test_mass_is_one_and_the_kernel_symmetric_at_early_times():
             np.testing.assert_allclose(log_q(jnp.asarray(t), w, z), log_density, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_semigroup_and_mass_at_late_times():
     with jax.enable_x64(True):
         minor, major = (x.ravel() for x in np.meshgrid(np.arange(24), np.arange(50), indexing="ij"))
@@ -172,6 +173,7 @@ def test_semigroup_and_mass_at_late_times():
         assert abs(math.log(np.sum(np.exp(first + second) * area)) - float(whole)) < 1e-8
 
 
+@pytest.mark.slow
 def test_density_against_a_random_walk():
     """Means of two functions of the end point, within 5 standard errors and the bias of a fine walk."""
     count, t = 20_000, 0.3
@@ -217,6 +219,7 @@ def test_derivatives(dtype):
         np.testing.assert_allclose(((above - below) / (2 * step))[inside], along[inside], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_late_density_is_uniform_and_arguments_are_named(dtype):
     z = place(np.array([0.4]), np.array([0.2]), dtype)
     np.testing.assert_allclose(log_q(jnp.asarray(1e4, dtype), z, -z), -TORUS.log_volume, rtol=1e-6)
@@ -234,6 +237,7 @@ def test_known_divergences(dtype):
     np.testing.assert_allclose(value, list(KNOWN.values()), atol=max(1e-6, DIVERGENCE[dtype.name]))
 
 
+@pytest.mark.slow
 def test_divergence_against_the_pseudo_spectral_density(dtype):
     for t in (0.02, 0.024, 0.03, 0.1, 0.5, 3.0, 30.0):
         x = generators((C, A), EARLIEST * A**2)[0]

@@ -134,6 +134,7 @@ def test_rotations_against_the_characters(times, dtype):
         assert np.max(np.abs(np.expm1(value - expected))) < TARGET[dtype.name]
 
 
+@pytest.mark.slow
 def test_mass_on_projective_space_and_on_rotations_is_one():
     nodes, weights = np.polynomial.legendre.leggauss(200)
     with jax.enable_x64(True):
@@ -195,6 +196,7 @@ def test_mass_is_one(dim):
             assert abs(width / 2 * shell * np.sum(weights * density) - 1) < 1e-10
 
 
+@pytest.mark.slow
 def test_semigroup_on_the_sphere():
     """The product of two kernels, integrated over the point between, is the kernel of the sum of the times."""
     nodes, weights = np.polynomial.legendre.leggauss(60)
@@ -209,6 +211,7 @@ def test_semigroup_on_the_sphere():
         assert abs(float(jnp.log(product) - log_heat_kernel(Sphere(2), 0.5, z, w))) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 5])
 def test_heat_equation(dim):
     """d/dt q = (q'' + (d-1) cot(a) q') / 2, with the derivatives of the library's own log q."""

@@ -82,6 +82,7 @@ def test_derivatives_forward_reverse_and_by_differences(dtype):
         np.testing.assert_allclose(slope[:2], ((above - below) / 2e-5)[:2], rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_divergence_uses_the_estimated_volume():
     z, _ = at_distances([0.0], jnp.float32)
     known = kl_to_uniform(Sphere(2), 0.05, z, method="asymptotic")

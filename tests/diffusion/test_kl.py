@@ -148,6 +148,7 @@ def test_large_times_decay_with_the_first_harmonics():
         np.testing.assert_allclose(value, 1.5 * jnp.exp(-2 * t), rtol=3e-3)
 
 
+@pytest.mark.slow
 def test_derivative_in_time(dtype):
     kl = lambda t: kl_to_uniform(Sphere(5), t, pole(Sphere(5), dtype))  # noqa: E731
     t = jnp.array([1e-3, 0.1, 1.0, 2.39, 2.41, 5.0], dtype)

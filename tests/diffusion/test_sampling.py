@@ -89,6 +89,7 @@ def cdf_s3(t, angle):
     return (first + np.sum(n * np.exp(-(n**2 - 1) * t / 2) * terms, axis=0)) / math.pi
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t", [0.05, 0.5, 2.0])
 def test_law_of_the_distance(t):
     z = Sphere(2).uniform(jax.random.key(1))

@@ -62,6 +62,7 @@ def test_volume_by_quadrature():
     assert math.isclose(TORUS.log_volume, math.log(area), rel_tol=1e-12)
 
 
+@pytest.mark.slow
 def test_curvature_from_the_second_fundamental_form():
     """Gauss: Sc = 2 det(II) / det(I), with both forms from derivatives of the parametrisation."""
     with jax.enable_x64(True):
@@ -89,6 +90,7 @@ def test_project_is_idempotent_and_the_nearest_point(dtype):
     assert jnp.all(jnp.linalg.norm(x - z, axis=-1) <= least + 20 * eps)
 
 
+@pytest.mark.slow
 def test_axis_and_core_circle_have_a_convention(dtype):
     x = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, C, 0.0]], dtype)
     tilt = math.hypot(C, 2)

@@ -141,6 +141,7 @@ def test_projection_is_that_of_an_independent_solver(dtype):
     np.testing.assert_allclose(ELLIPSOID.project(jnp.asarray(x, dtype)), [closest(y) for y in x], atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", [ELLIPSOID, GENUS_TWO], ids=name_of)
 def test_projection_is_the_nearest_of_many_points(manifold):
     points = manifold.uniform(jax.random.key(0), (2000,))
@@ -207,6 +208,7 @@ def test_derivatives_forward_reverse_and_by_differences(dtype):
             np.testing.assert_allclose(slope, (above[name] - below[name]) / 2e-5, rtol=1e-7, atol=1e-7, err_msg=name)
 
 
+@pytest.mark.slow
 def test_second_derivative_of_the_projection():
     with jax.enable_x64(True):
         x = jnp.array([0.3, -1.1, 0.7])
@@ -246,6 +248,7 @@ def test_inverse_of_a_positive_matrix(dtype):
     assert full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", KNOWN, ids=name_of)
 def test_volume_is_within_its_standard_error(manifold):
     volume, error = manifold.volume_with_error()

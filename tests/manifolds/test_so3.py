@@ -27,6 +27,7 @@ def test_projection_against_svd(dtype):
     assert np.max(error * gap) < 100 * float(jnp.finfo(dtype).eps)
 
 
+@pytest.mark.slow
 def test_derivative_at_rotations_is_the_tangent_projection(dtype):
     """All singular values are equal there: rotations far from, at, and half a turn from the identity."""
     space = SO3()

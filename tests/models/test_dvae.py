@@ -70,6 +70,7 @@ def test_beta_weighs_the_kl_and_leaves_the_elbo():
     np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_time", [-25.0, -12.0, -6.0, -3.75, -1.0, 0.5])
 def test_time_has_no_dead_gradients(log_time):
     """From far too short and from far too long a time the gradient leads back."""

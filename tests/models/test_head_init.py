@@ -35,6 +35,7 @@ def test_principal_directions_against_numpy():
     np.testing.assert_allclose(np.abs(directions), np.abs(expected), atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_linear_image_of_a_torus_is_found_and_mapped_onto_it():
     """Clifford torus, turned at random into 64 dimensions with noise: the fit undoes the turn, degree ±1."""
     grid = 2 * np.pi * np.stack(np.meshgrid(np.arange(24), np.arange(24), indexing="ij"), -1).reshape(-1, 2) / 24

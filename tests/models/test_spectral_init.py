@@ -50,6 +50,7 @@ def test_output_lies_near_the_manifold():
     assert abs(mapping_degree(torus, torus.project(y).reshape(24, 24, 4)).degree) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("manifold", "num"), [(FlatTorus(2), 2), (Sphere(3), 12), (Euclidean(2), 5)])
 def test_small_and_constant_batches_stay_finite(manifold, num):
     for pictures in (jnp.ones((num, 4, 4, 1)), jax.random.normal(jax.random.key(0), (num, 4, 4, 1))):

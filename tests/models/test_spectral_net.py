@@ -103,6 +103,7 @@ def test_with_all_functions_the_modes_are_those_of_the_diffusion_map():
     np.testing.assert_allclose(1 - rates, truth, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_on_a_circle_coordinates_of_new_points_are_cosine_and_sine():
     data, net, params = learned("circle", 2, num_train=600, num_steps=300, widths=(64, 64))
     x = data.train["image"].reshape(600, -1)

@@ -95,6 +95,7 @@ def test_inferred_coefficients_are_at_least_as_likely_as_those_of_the_draw():
     np.testing.assert_allclose(constant, 3 * (norm.logpdf(0, 0, 0.2) + laplace.logpdf(0, scale=0.5)), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l1_weight", [None, pytest.param(0.02, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_derivatives_of_the_largest_density(name, l1_weight):

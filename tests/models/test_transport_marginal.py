@@ -24,6 +24,7 @@ def quadrature(z: np.ndarray) -> float:
     return sum(quad(integrand, a, b, limit=200)[0] for a, b in ((-8, -2), (-2, 0), (0, 2), (2, 8)))
 
 
+@pytest.mark.slow
 def test_one_operator_against_quadrature():
     c = np.array([[0.0], [0.7], [-1.1]])
     z = np.stack([scipy.linalg.expm(x[0] * SPIRAL[0]) @ MU for x in c]) + np.array([0.05, -0.1])

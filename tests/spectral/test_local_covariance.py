@@ -59,6 +59,7 @@ def test_uniform_disc():
     np.testing.assert_allclose(found, 0.3**2 / 4 * np.eye(2), atol=5 * sigma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [{"num_neighbors": 5}, {"radius": 1.5}])
 def test_compiles_and_has_derivatives(choice):
     with jax.enable_x64():

@@ -105,6 +105,7 @@ def test_derivatives():
     np.testing.assert_allclose(difference, forward, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_modes_are_orthonormal_already():
     x = jnp.asarray(RNG.normal(size=(100, 2)), jnp.float32)
     modes = diffusion_map(x, 3)

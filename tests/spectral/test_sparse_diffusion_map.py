@@ -23,6 +23,7 @@ def in_numpy(found):
     return type(found)(*(np.asarray(leaf) for leaf in found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SPARSE)
 @pytest.mark.parametrize("choice", [{}, {"alpha": 0.5}, {"bandwidth": 0.6}])
 def test_complete_graph_gives_the_dense_map(method, choice):

@@ -83,6 +83,7 @@ def test_one_compilation_whatever_the_chunks(tmp_path):
     assert toy.traces == 2  # one for the shapes of the metrics, one for the program
 
 
+@pytest.mark.slow
 def test_seeds_together_equal_seeds_alone(tmp_path):
     together = train(tmp_path / "together", seed=5, num_seeds=4)
     for member in range(4):

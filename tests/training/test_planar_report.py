@@ -54,6 +54,7 @@ def params_of(truth, operators):
     return {"operators": jnp.stack(operators), "anchors": anchors}
 
 
+@pytest.mark.slow
 def test_the_rotation_is_found_among_operators_and_meets_the_circles(truth):
     params = params_of(truth, [0.3 * jnp.array([[1.0, 0.0], [0.0, -1.0]]), 0.7 * TURN])
     numbers = planar_numbers(truth, params)
@@ -81,4 +82,4 @@ def test_a_dilation_does_not_meet_the_circles(truth):
 
 
 def test_data_without_curves_have_no_such_numbers(truth):
-    assert planar_numbers(Truth(truth.dataset._replace(curves=None), truth.model), {}) == {} @ pytest.mark.slow
+    assert planar_numbers(Truth(truth.dataset._replace(curves=None), truth.model), {}) == {}

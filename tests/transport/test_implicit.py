@@ -13,6 +13,7 @@ from tests.transport import conjugate_gradient
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_angle_of_a_rotation(dtype):
     """c = a - arcsin(λ): one for one with the angle a of z1, with the slope -1/sqrt(1 - λ²) in λ."""
     turn = jnp.asarray([[[0.0, -1.0], [1.0, 0.0]]], dtype)

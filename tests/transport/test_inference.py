@@ -53,6 +53,7 @@ def test_objective_against_conjugate_gradient(dim, size, weight):
     np.testing.assert_allclose(found.objective, values, rtol=1e-3, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_optimality_where_converged(dtype):
     """The subgradient condition, from scipy's gradient; coefficients that are not needed are exactly zero."""
     weight, tolerance = 1e-2, 1e-4
@@ -71,6 +72,7 @@ def test_optimality_where_converged(dtype):
     assert zeros > 20
 
 
+@pytest.mark.slow
 def test_batch_equals_one_by_one():
     """Samples against anchors by broadcasting; from given starts, whoever else is solved beside them."""
     operators, z0, z1 = (jnp.asarray(x, jnp.float32) for x in conjugate_gradient.random_problems(4, 6, 2, 2))
