@@ -184,10 +184,13 @@ def dirichlet_form(y: Float[Array, "m k"], edges: Float[Array, "m m"], num_point
         edges: W between the m points, symmetric; its diagonal does not matter.
         num_points: n. The estimate is unbiased for m points drawn without replacement, and exact for m = n.
     """
-    num = len(y)
-    pairs = num * (num - 1) * num_points / max(num_points - 1, 1)
     laplacian = jnp.diag(jnp.sum(edges, axis=1)) - edges
-    return y.T @ laplacian @ y / pairs
+    return y.T @ laplacian @ y / _pairs(len(y), num_points)
+
+
+def _pairs(num: int, num_points: int) -> float:
+    """By what a sum over pairs of m points is divided to estimate the mean over all n² pairs, i = j being 0."""
+    return num * (num - 1) * num_points / max(num_points - 1, 1)
 
 
 def _whole_form(y: Float[Array, "m k"], batch: Batch, num_points: int) -> Float[Array, "k k"]:
@@ -195,7 +198,7 @@ def _whole_form(y: Float[Array, "m k"], batch: Batch, num_points: int) -> Float[
     num = len(y)
     sums = graph_sums(_flat(batch["image"]), _graph(batch), jnp.concatenate([y, jnp.ones((num, 1), y.dtype)], axis=1))
     form = y.T @ (y * sums[:, -1:] - sums[:, :-1])
-    return (form + form.T) / (2 * num * (num - 1) * num_points / max(num_points - 1, 1))
+    return (form + form.T) / (2 * _pairs(num, num_points))
 
 
 def ritz_modes(
