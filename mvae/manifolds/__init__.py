@@ -9,6 +9,7 @@ from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
 from mvae.manifolds.so3 import SO3
 from mvae.manifolds.sphere import Sphere
+from mvae.manifolds.uniform_map import uniform_map
 from mvae.manifolds.value_checks import check_values
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "ProjectiveSpace",
     "Sphere",
     "check_values",
+    "uniform_map",
 ]

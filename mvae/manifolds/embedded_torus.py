@@ -1,6 +1,7 @@
 """The torus of revolution in three dimensions."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -33,6 +34,26 @@ def _join(planar: Float[Array, "*batch 2"], height: Float[Array, "*batch"]) -> F
 def _off_tube(x: Float[Array, "*batch 3"], major_radius: float, minor_radius: float) -> Float[Array, "*batch"]:
     tube = jnp.stack([safe_math.norm(x[..., :2]) - major_radius, x[..., 2]], axis=-1)
     return jnp.abs(safe_math.norm(tube) - minor_radius)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def angle_of_area(ratio: float, level: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """Solves x + ratio · sin x = level, 0 < ratio < 1 and |level| ≤ π: the minor angle up to which area has grown.
+
+    Newton's method from 0, from which the iterates are monotone.
+    """
+
+    def newton(_: int, minor: Array) -> Array:
+        gap = minor + ratio * jnp.sin(minor) - level
+        return minor - gap / (1 + ratio * jnp.cos(minor))
+
+    return jax.lax.fori_loop(0, 20, newton, jnp.zeros_like(level))
+
+
+@angle_of_area.defjvp
+def _angle_of_area_jvp(ratio: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    minor = angle_of_area(ratio, *primals)
+    return minor, tangents[0] / (1 + ratio * jnp.cos(minor))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,15 +225,10 @@ class EmbeddedTorus(Manifold):
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape 3"]:
         """Draws from the uniform law: y uniform, x by the inverse of its distribution function.
 
-        x + (a/c) sin x is uniform; Newton's method from 0 solves for x monotonically.
+        x + (a/c) sin x is uniform.
         """
         level, major = jnp.moveaxis(jax.random.uniform(key, (*shape, 2), minval=-math.pi, maxval=math.pi), -1, 0)
-
-        def newton(_: int, minor: Array) -> Array:
-            gap = minor + self._ratio * jnp.sin(minor) - level
-            return minor - gap / (1 + self._ratio * jnp.cos(minor))
-
-        minor = jax.lax.fori_loop(0, 20, newton, jnp.zeros_like(level))
+        minor = angle_of_area(self._ratio, level)
         return self.from_angles(jnp.stack([minor, major], axis=-1))
 
     def contains(self, x: Float[Array, "*batch 3"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
