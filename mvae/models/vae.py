@@ -22,8 +22,8 @@ def gaussian_kl(posterior: GaussianPosterior) -> Float[Array, "..."]:
     return 0.5 * jnp.sum(v + m**2 - 1 - jnp.log(v), axis=-1)
 
 
-def _log_ratio(q: GaussianPosterior, z: Float[Array, "... d"]) -> Float[Array, "..."]:
-    """Log N(z; 0, I) - log q(z | x)."""
+def gaussian_log_ratio(q: GaussianPosterior, z: Float[Array, "... d"]) -> Float[Array, "..."]:
+    """Returns log N(z; 0, I) - log N(z; m, diag v), in nats."""
     return jnp.sum(norm.logpdf(z) - norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
 
 
@@ -41,7 +41,7 @@ def vae(config: VAEConfig) -> Model:
     standard_normal = Prior(
         init=lambda key, batch: {},
         kl=lambda params, q, z: gaussian_kl(q),
-        log_ratio=lambda params, q, z: _log_ratio(q, z),
+        log_ratio=lambda params, q, z: gaussian_log_ratio(q, z),
         sample=lambda params, key, num: jax.random.normal(key, (num, config.dim)),
     )
     return gaussian_model(config, lambda encode: standard_normal)

@@ -19,7 +19,7 @@ from mvae.nets import CovarianceNet, build_nets
 from mvae.spectral import local_covariance
 
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
-LEARNED = ("decoder", "likelihood", "covariance")
+FROZEN = ("encoder", "reference")  # parameters that the second stage leaves alone
 SAMPLE_NOISES = ("none", "likelihood")
 LANES = 128
 

@@ -16,6 +16,7 @@ from mvae.errors import UsageError, unknown
 from mvae.manifolds import Euclidean, Manifold, Sphere
 from mvae.models import DVAEConfig, Model, SVAEConfig, VAEConfig, VampConfig, dvae, svae, vae, vamp
 from mvae.models.anchors import check_anchors
+from mvae.models.er import ERConfig, er
 from mvae.models.spectral_net import SpectralNetConfig
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
@@ -25,6 +26,7 @@ from mvae.training.adversarial import adversarial_stage
 from mvae.training.alternating import AlternatingConfig, alternating_stages
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
 from mvae.training.optimizer import adam, adversarial_adam
+from mvae.training.reparametrization_stages import reparametrization_stages
 from mvae.training.spectral_stages import spectral_stages
 from mvae.training.stage import Stage, gradient_stage
 
@@ -184,6 +186,23 @@ def _build_vdae(
     return method.model, stages, lambda state: state.params
 
 
+def _build_er(
+    block: Mapping[str, Any],
+    manifold: Manifold,
+    dataset: Dataset,
+    optimizer: OptimizerConfig,
+    num_steps: int,
+) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+    """ER: the reparametrisation, where it is learned, then the VAE."""
+    config = typed(ERConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
+    try:
+        method = er(_completed(config, dataset, num_steps))
+    except (NotImplementedError, ValueError) as error:
+        raise UsageError(f"config.model: {error}") from error
+    stages = reparametrization_stages(method, config.reparametrization, adam(optimizer, num_steps), num_steps)
+    return method.model, stages, lambda state: state.params
+
+
 def _build_wgan(
     block: Mapping[str, Any],
     manifold: Manifold,
@@ -335,6 +354,7 @@ def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
 
 METHODS = {
     "dvae": _build_dvae,
+    "er": _build_er,
     "svae": _build_svae,
     "vae": _build_vae,
     "vaells": _build_vaells,

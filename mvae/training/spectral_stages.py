@@ -8,8 +8,8 @@ import optax
 from jaxtyping import Array, Key
 
 from mvae.models.spectral_net import SpectralNet, SpectralNetConfig
-from mvae.models.vdae import LEARNED, VDAE
-from mvae.training.stage import Batch, Metrics, Stage, TrainState
+from mvae.models.vdae import FROZEN, VDAE
+from mvae.training.stage import Batch, Metrics, Stage, TrainState, gradient_stage
 
 
 def spectral_stages(
@@ -20,7 +20,7 @@ def spectral_stages(
     Args:
         method: The model and the network of its first stage.
         config: The first stage's.
-        optimizer: The second stage's, for parameters with the names `LEARNED`.
+        optimizer: The second stage's, for all parameters but `FROZEN`.
         num_steps: Steps of the second stage.
     """
     return map_stage(method.spectral, config), _autoencoder_stage(method, optimizer, num_steps)
@@ -54,27 +54,7 @@ def map_stage(net: SpectralNet, config: SpectralNetConfig) -> Stage:
 
 
 def _autoencoder_stage(method: VDAE, optimizer: optax.GradientTransformation, num_steps: int) -> Stage:
-    def init(key: Key[Array, ""], batch: Batch, previous: Any) -> TrainState:
-        params = method.model.init(key, batch) if previous is None else method.start(key, batch, previous.params)
-        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(_learned(params)))
+    def init(key: Key[Array, ""], batch: Batch, previous: Any) -> Any:
+        return method.model.init(key, batch) if previous is None else method.start(key, batch, previous.params)
 
-    def step(key: Key[Array, ""], state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        fixed = {name: value for name, value in state.params.items() if name not in LEARNED}
-
-        def mean_loss(learned: Any) -> tuple[Array, Metrics]:
-            terms = method.model.loss_terms(learned | fixed, key, batch, state.step)
-            metrics = {field: jnp.mean(value) for field, value in terms._asdict().items()}
-            return metrics["loss"], metrics
-
-        learned = _learned(state.params)
-        gradient, metrics = jax.grad(mean_loss, has_aux=True)(learned)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, learned)
-        params: Any = optax.apply_updates(learned, updates)
-        return TrainState(state.step + 1, params | fixed, opt_state), metrics
-
-    return Stage("autoencoder", num_steps, init, step)
-
-
-def _learned(params: Any) -> Any:
-    """The parameters that the second stage trains."""
-    return {name: params[name] for name in LEARNED}
+    return gradient_stage("autoencoder", num_steps, init, method.model.loss_terms, optimizer, frozen=FROZEN)

@@ -44,6 +44,8 @@ def gradient_stage(
     init_params: Callable[[Key[Array, ""], Batch, Any], Any],
     loss_terms: Callable[..., Any],
     optimizer: optax.GradientTransformation,
+    *,
+    frozen: tuple[str, ...] = (),
 ) -> Stage:
     """Builds the usual stage: each step follows the gradient of the batch mean of a per-example loss.
 
@@ -53,25 +55,35 @@ def gradient_stage(
         init_params: (key, batch, previous) -> params.
         loss_terms: (params, key, batch, step) -> NamedTuple of arrays (b,) whose field `loss` is minimised;
             the batch mean of every field becomes a metric.
-        optimizer: The optax transformation.
+        optimizer: The optax transformation, of the parameters that are not frozen.
+        frozen: Entries of the dict of parameters that stay as `init_params` made them.
 
     Returns:
         The stage; its state is a TrainState.
     """
 
+    def parts(params: Any) -> tuple[Any, Any]:
+        """What learns, and what does not."""
+        if not frozen:
+            return params, {}
+        learned = {name: value for name, value in params.items() if name not in frozen}
+        return learned, {name: params[name] for name in frozen}
+
     def init(key: Key[Array, ""], batch: Batch, previous: Any) -> TrainState:
         params = init_params(key, batch, previous)
-        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(parts(params)[0]))
 
     def step(key: Key[Array, ""], state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        def mean_loss(params):
-            terms = loss_terms(params, key, batch, state.step)
+        learned, fixed = parts(state.params)
+
+        def mean_loss(learned):
+            terms = loss_terms(learned | fixed if frozen else learned, key, batch, state.step)
             metrics = {field: jnp.mean(value) for field, value in terms._asdict().items()}
             return metrics["loss"], metrics
 
-        gradient, metrics = jax.grad(mean_loss, has_aux=True)(state.params)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state), metrics
+        gradient, metrics = jax.grad(mean_loss, has_aux=True)(learned)
+        updates, opt_state = optimizer.update(gradient, state.opt_state, learned)
+        params: Any = optax.apply_updates(learned, updates)
+        return TrainState(state.step + 1, params | fixed if frozen else params, opt_state), metrics
 
     return Stage(name, num_steps, init, step)

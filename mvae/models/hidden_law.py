@@ -1,0 +1,114 @@
+"""The laws on Z_hid, the space behind a reparametrised manifold: prior, posterior, KL and draws of each coordinate."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from mvae.models.beta import beta_kl_to_uniform, beta_log_prob, sample_beta
+from mvae.models.gaussian_model import GaussianPosterior, sample_gaussian
+from mvae.models.vae import gaussian_kl, gaussian_log_ratio
+
+
+class HiddenLaw(NamedTuple):
+    """A prior p on Z_hid, of independent coordinates, and the family of its posteriors q.
+
+    Attributes:
+        posterior: (location in R^d, log scale), both (..., d), as an encoder puts them out -> q.
+        initial_log_scale: variance of q at location 0 -> the log scale that has it; raises ValueError for a variance
+            that the family does not reach.
+        mean: q -> its mean, (..., d).
+        variance: q -> variance of each coordinate, (..., d).
+        sample: (key, q, shape) -> draws, (*shape, ..., d), differentiable in q.
+        kl: q -> KL(q ‖ p), (...), in nats.
+        log_ratio: (q, z) -> log p(z) - log q(z), (...), in nats.
+        prior: (key, shape) -> draws of p, (*shape, d).
+        squash: R^d -> Z_hid, smooth and onto its interior.
+    """
+
+    posterior: Callable[[Array, Array], Any]
+    initial_log_scale: Callable[[float], float]
+    mean: Callable[[Any], Float[Array, "... d"]]
+    variance: Callable[[Any], Float[Array, "... d"]]
+    sample: Callable[..., Float[Array, "... d"]]
+    kl: Callable[[Any], Float[Array, "..."]]
+    log_ratio: Callable[[Any, Array], Float[Array, "..."]]
+    prior: Callable[[Key[Array, ""], tuple[int, ...]], Float[Array, "... d"]]
+    squash: Callable[[Array], Array]
+
+
+class BetaPosterior(NamedTuple):
+    """Independent Beta(a_i, b_i) on [0, 1].
+
+    Attributes:
+        a: (..., d), positive.
+        b: (..., d), positive.
+    """
+
+    a: Float[Array, "... d"]
+    b: Float[Array, "... d"]
+
+
+def beta_law(dim: int) -> HiddenLaw:
+    """Uniform prior on [0, 1]^d, posteriors Beta(κ m, κ (1 - m)) with mean m = σ(location) and κ = exp(log scale).
+
+    κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1).
+
+    Source: er.md, section 4.
+    """
+
+    def posterior(location: Array, log_scale: Array) -> BetaPosterior:
+        # The smaller of m and 1 - m is computed as such: 1 - σ(x) would lose it.
+        kappa = jnp.exp(log_scale)
+        least = 4 * float(jnp.finfo(kappa.dtype).tiny)
+        shape = (kappa * jax.nn.sigmoid(location), kappa * jax.nn.sigmoid(-location))
+        return BetaPosterior(*(jnp.maximum(value, least) for value in shape))
+
+    def initial_log_scale(variance: float) -> float:
+        if not 0 < variance < 0.25:
+            raise ValueError(f"initial_variance of a law on [0, 1] must lie in (0, 1/4), got {variance}")
+        return math.log(0.25 / variance - 1)
+
+    def mean(q: BetaPosterior) -> Array:
+        return q.a / (q.a + q.b)
+
+    def variance(q: BetaPosterior) -> Array:
+        total = q.a + q.b
+        return (q.a / total) * (q.b / total) / (total + 1)
+
+    return HiddenLaw(
+        posterior=posterior,
+        initial_log_scale=initial_log_scale,
+        mean=mean,
+        variance=variance,
+        sample=lambda key, q, shape=(): sample_beta(key, q.a, q.b, shape),
+        kl=lambda q: jnp.sum(beta_kl_to_uniform(q.a, q.b), axis=-1),
+        log_ratio=lambda q, z: -jnp.sum(beta_log_prob(q.a, q.b, z), axis=-1),
+        prior=lambda key, shape: jax.random.uniform(key, (*shape, dim)),
+        squash=jax.nn.sigmoid,
+    )
+
+
+def gaussian_law(dim: int) -> HiddenLaw:
+    """Prior N(0, I) on R^d, posteriors N(location, diag exp(log scale))."""
+
+    def initial_log_scale(variance: float) -> float:
+        return math.log(variance)
+
+    return HiddenLaw(
+        posterior=lambda location, log_scale: GaussianPosterior(location, jnp.exp(log_scale)),
+        initial_log_scale=initial_log_scale,
+        mean=lambda q: q.location,
+        variance=lambda q: q.variance,
+        sample=sample_gaussian,
+        kl=gaussian_kl,
+        log_ratio=gaussian_log_ratio,
+        prior=lambda key, shape: jax.random.normal(key, (*shape, dim)),
+        squash=lambda x: x,
+    )
+
+
+HIDDEN_LAWS: dict[str, Callable[[int], HiddenLaw]] = {"beta": beta_law, "gaussian": gaussian_law}
