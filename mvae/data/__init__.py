@@ -9,6 +9,7 @@ from mvae.data.coil20 import coil20
 from mvae.data.dataset import Dataset
 from mvae.data.dsprites import dsprites
 from mvae.data.frey import frey
+from mvae.data.lifted import lifted
 from mvae.data.mesh_points import bunny
 from mvae.data.mnist import mnist
 from mvae.data.pictures import fourier_pictures, simple_pictures
@@ -34,6 +35,7 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "fourier_picture": fourier_pictures,
     "frey": frey,
     "gaussian_grid": gaussian_grid,
+    "lifted": lifted,
     "loop": loop,
     "mnist": mnist,
     "rotated_mnist": rotated_mnist,

@@ -21,8 +21,9 @@ class Dataset(NamedTuple):
     int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`, float32 `(B, 2)` in
     radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in
     radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`, float32 `(B, N, H, W, C)`, for
-    rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus; `"parameter"`, float32 `(B,)`
-    in [0, 1), for points of curves; `"frame"`, int32 `(B,)`, for a video.
+    rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus, and `(B, m)` for points lifted
+    from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of curves; `"frame"`, int32
+    `(B,)`, for a video.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.

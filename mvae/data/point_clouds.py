@@ -44,7 +44,7 @@ def circle(*, num_train: int = 1024, num_test: int = 1000, seed: int = 0, noise:
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("circle", _circle, num_train, num_test, seed, noise)
+    return dataset_of_points("circle", _circle, num_train, num_test, seed, noise)
 
 
 def loop(*, num_train: int = 5000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
@@ -62,7 +62,7 @@ def loop(*, num_train: int = 5000, num_test: int = 1000, seed: int = 0, noise: f
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("loop", _loop, num_train, num_test, seed, noise)
+    return dataset_of_points("loop", _loop, num_train, num_test, seed, noise)
 
 
 def torus(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
@@ -82,7 +82,7 @@ def torus(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: 
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("torus", _torus, num_train, num_test, seed, noise)
+    return dataset_of_points("torus", _torus, num_train, num_test, seed, noise)
 
 
 def sphere(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
@@ -99,7 +99,7 @@ def sphere(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise:
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("sphere", _sphere, num_train, num_test, seed, noise)
+    return dataset_of_points("sphere", _sphere, num_train, num_test, seed, noise)
 
 
 def two_moons(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: float = 0.05) -> Dataset:
@@ -118,7 +118,7 @@ def two_moons(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noi
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("two_moons", _two_moons, num_train, num_test, seed, noise)
+    return dataset_of_points("two_moons", _two_moons, num_train, num_test, seed, noise)
 
 
 def gaussian_grid(*, num_train: int = 7500, num_test: int = 1000, seed: int = 0, noise: float = GRID_NOISE) -> Dataset:
@@ -136,7 +136,7 @@ def gaussian_grid(*, num_train: int = 7500, num_test: int = 1000, seed: int = 0,
     Raises:
       UsageError: if an option is out of range.
     """
-    return _dataset("gaussian_grid", _gaussian_grid, num_train, num_test, seed, noise)
+    return dataset_of_points("gaussian_grid", _gaussian_grid, num_train, num_test, seed, noise)
 
 
 def render(rows: Rows) -> Batch:
@@ -144,7 +144,20 @@ def render(rows: Rows) -> Batch:
     return dict(rows)
 
 
-def _dataset(name: str, draw: Draw, num_train: int, num_test: int, seed: int, noise: float) -> Dataset:
+def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed: int, noise: float) -> Dataset:
+    """Returns the data set of points drawn by a law, with what the module's docstring says of all of them.
+
+    Args:
+      name: the name of the data set.
+      draw: (key, number) -> rows with the points as `"image"`, `(number, m)`, and any other entries.
+      num_train: number of training points, at least 1.
+      num_test: number of test points, at least 1.
+      seed: seed of the points, in [0, 2³²).
+      noise: standard deviation of the noise, 0 or more.
+
+    Raises:
+      UsageError: if an option is out of range.
+    """
     integer_option("num_train", num_train, 1)
     integer_option("num_test", num_test, 1)
     integer_option("seed", seed, 0, LARGEST_SEED)
