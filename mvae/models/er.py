@@ -92,6 +92,8 @@ def er(config: ERConfig) -> ER:
     which isometries do of the uniform law; `mvae.evaluation.reparametrization_quality` says how near a learned f is to
     it.
 
+    A learned variance of the likelihood starts at that of the first batch.
+
     In `LossTerms`, `time` is the mean variance of the posterior's coordinates in Z_hid.
 
     Source: er.md, sections 2 and 3.
@@ -122,7 +124,7 @@ def er(config: ERConfig) -> ER:
         return {
             "encoder": encoder.init(encoder_key, batch["image"][:1]),
             "decoder": decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim))),
-            "likelihood": likelihood.params,
+            "likelihood": likelihood.fit(batch["image"]),
             "reparametrization": first,
         }
 
@@ -157,9 +159,7 @@ def er(config: ERConfig) -> ER:
         kl = law.kl(q.hidden)
         mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
         spread = jnp.mean(law.variance(q.hidden), axis=-1)
-        return LossTerms(
-            config.loss(reconstruction, kl, step), -(reconstruction + kl), reconstruction, kl, mse, spread
-        )
+        return LossTerms(config.loss(reconstruction, kl, step), -(reconstruction + kl), reconstruction, kl, mse, spread)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         image = batch["image"]

@@ -85,8 +85,8 @@ def beta_law(dim: int) -> HiddenLaw:
         mean=mean,
         variance=variance,
         sample=lambda key, q, shape=(): sample_beta(key, q.a, q.b, shape),
-        kl=lambda q: jnp.sum(beta_kl_to_uniform(q.a, q.b), axis=-1),
-        log_ratio=lambda q, z: -jnp.sum(beta_log_prob(q.a, q.b, z), axis=-1),
+        kl=lambda q: beta_kl_to_uniform(q.a, q.b),
+        log_ratio=lambda q, z: -beta_log_prob(q.a, q.b, z),
         prior=lambda key, shape: jax.random.uniform(key, (*shape, dim)),
         squash=jax.nn.sigmoid,
     )

@@ -20,11 +20,13 @@ class Likelihood(NamedTuple):
         params: Initial parameters of the family itself (empty where it has none).
         mean: decoder output -> mean picture.
         log_prob: (params, picture, decoder output) -> log density summed over pixels, (b,), in nats.
+        fit: pictures -> initial parameters of the scale of the pictures, where the family has parameters.
     """
 
     params: dict[str, Array]
     mean: Callable[[Array], Array]
     log_prob: Callable[[Params, Array, Array], Float[Array, " b"]]
+    fit: Callable[[Array], dict[str, Array]] = lambda pictures: {}
 
 
 def _pixel_axes(x: Array) -> tuple[int, ...]:
@@ -60,7 +62,12 @@ def gaussian_learned_variance() -> Likelihood:
         squares = jnp.sum((x - output) ** 2, axis=_pixel_axes(x))
         return -0.5 * squares * jnp.exp(-2 * log_std) - (0.5 * LOG_TWO_PI + log_std) * math.prod(x.shape[1:])
 
-    return Likelihood(params={"log_std": jnp.zeros(())}, mean=lambda output: output, log_prob=log_prob)
+    def fit(pictures: Array) -> dict[str, Array]:
+        """The deviation of a pixel from its mean over the pictures; 1 where all pictures are one."""
+        variance = jnp.mean(jnp.var(pictures, axis=0))
+        return {"log_std": 0.5 * jnp.log(jnp.where(variance > 0, variance, 1.0))}
+
+    return Likelihood({"log_std": jnp.zeros(())}, mean=lambda output: output, log_prob=log_prob, fit=fit)
 
 
 def bernoulli() -> Likelihood:

@@ -50,6 +50,8 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
 
     measure(BOUND, lambda: _bound(experiment, params, bound_key))
     measure(["log_likelihood"], lambda: _log_likelihood(experiment, params, likelihood_key))
+    if "log_std" in params.get("likelihood", {}):
+        numbers["likelihood_std"] = float(np.exp(params["likelihood"]["log_std"]))
     if (reason := no_encoder(experiment, params)) is not None:
         scores = experiment.evaluation.scores
         numbers |= dict.fromkeys(scores)

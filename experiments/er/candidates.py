@@ -1,0 +1,162 @@
+"""Candidate latent spaces, the runs of every candidate on data of every space, and how often the right one is chosen."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from mvae.evaluation import importance_log_likelihood
+from mvae.sweep import Member, build_members
+from mvae.training.config_file import load_config
+from mvae.training.experiment import build_experiment
+from mvae.training.run import train
+from mvae.training.run_folder import RunFolder, write_json
+
+CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
+NOISE = 0.01
+NUM_TRAIN, NUM_TEST = 16_384, 2000
+SAMPLES = 500  # of the importance-sampled log-likelihood
+TIE = 2.0  # standard errors within which candidates tie, and the one of least dimension is taken
+MARGIN = 0.1  # nats, within which they tie too: what another seed may change
+MEASURED = "log_likelihoods.json"
+_STREAM = 0x1AE
+
+
+class Candidate(NamedTuple):
+    """A latent space: its dimension, and its name in tables."""
+
+    dim: int
+    title: str
+
+
+CANDIDATES = {
+    "interval": Candidate(1, "interval"),
+    "circle": Candidate(1, "circle"),
+    "sphere": Candidate(2, "sphere"),
+    "torus": Candidate(2, "torus"),
+    "plane": Candidate(2, "R²"),
+    "so3": Candidate(3, "SO(3)"),
+}
+
+
+def name_of(space: str, candidate: str, network: int) -> str:
+    """Name of the run folder."""
+    return f"{space}.{candidate}.{network}"
+
+
+def members(
+    data: Sequence[str], *, networks: int, seeds: int, noise: float, num_steps: int
+) -> list[Member]:
+    """Returns the runs: exact maps and, where there is a group, the group-action encoder."""
+    found = []
+    for candidate in CANDIDATES:
+        config: ConfigDict = load_config(CONFIG, candidate)
+        config.num_seeds, config.num_steps = seeds, num_steps
+        config.data.noise, config.data.num_train, config.data.num_test = noise, NUM_TRAIN, NUM_TEST
+        config.evaluation.importance_samples = SAMPLES
+        config.model.reparametrization.kind = "exact"
+        config.model.group = candidate not in ("interval", "plane")
+        runs = [
+            (name_of(space, candidate, network), {"data.space": space, "data.net_seed": network})
+            for space in data
+            for network in range(networks)
+        ]
+        found += build_members(config, runs)
+    return sorted(found, key=lambda member: (member.name.split(".")[::2], member.name))
+
+
+def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
+    """Returns the table of log-likelihoods and the confusion matrices of what is there.
+
+    A choice is made for each network from the best seed of each candidate, which is what somebody would do who has to
+    decide: by the greatest log-likelihood, and by the least dimension among those that tie with it, within `TIE` standard errors
+    of the mean difference or `MARGIN` nats.
+    """
+    values = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
+    values = {key: each for key, each in values.items() if len(each) == len(CANDIDATES)}
+    titles = [candidate.title for candidate in CANDIDATES.values()]
+    header = _line(["data", *titles]) + "\n" + _line(["---"] * (len(titles) + 1))
+    parts = [f"log p(x), nats, best seed, mean over networks less the greatest\n\n{header}"]
+    parts += [_likelihoods(space, values) for space in data]
+    for title, choose in (("greatest log p(x)", _greatest), ("least dimension of those that tie", _simplest)):
+        parts.append(f"\n{title}: how often each candidate is chosen\n\n{header}")
+        parts += [_chosen(space, values, choose) for space in data]
+    return "\n".join(parts)
+
+
+def measure(member: Member, folder: Path) -> None:
+    """Writes log p(x) of every test point, (seeds, points), beside a finished run, if it is not there."""
+    path = folder / member.name / MEASURED
+    if path.exists():
+        return
+    experiment = build_experiment(member.config)
+    params = train(experiment, RunFolder(path.parent))
+    found = []
+    for index in range(experiment.run.num_seeds):
+        values = importance_log_likelihood(
+            experiment.model,
+            jax.tree.map(lambda leaf, i=index: leaf[i], params),
+            jax.random.key(_STREAM),
+            experiment.dataset.test,
+            experiment.dataset.render,
+            num_samples=SAMPLES,
+            batch_size=100,
+        )
+        found.append(np.asarray(values, np.float64).tolist())
+    write_json(path, {"log_likelihood": found})
+
+
+def _values(folder: Path, space: str, network: int) -> dict[str, np.ndarray]:
+    """Log p(x) of the test points, of each candidate's best seed."""
+    found = {}
+    for candidate in CANDIDATES:
+        path = folder / name_of(space, candidate, network) / MEASURED
+        if path.exists():
+            seeds = np.array(json.loads(path.read_text())["log_likelihood"])
+            found[candidate] = seeds[seeds.mean(axis=1).argmax()]
+    return found
+
+
+def _greatest(values: dict[str, np.ndarray]) -> str:
+    return max(values, key=lambda name: values[name].mean())
+
+
+def _simplest(values: dict[str, np.ndarray]) -> str:
+    """Of those whose mean difference from the greatest, point by point, is within `TIE` standard errors or `MARGIN`."""
+    best = values[_greatest(values)]
+    differences = {name: best - value for name, value in values.items()}
+    near = [
+        name
+        for name, each in differences.items()
+        if each.mean() <= max(MARGIN, TIE * each.std(ddof=1) / np.sqrt(len(each)))
+    ]
+    least = min(CANDIDATES[name].dim for name in near)
+    return max((name for name in near if CANDIDATES[name].dim == least), key=lambda name: values[name].mean())
+
+
+def _likelihoods(space: str, values: dict[tuple[str, int], dict[str, np.ndarray]]) -> str:
+    rows = [each for (of, _), each in values.items() if of == space]
+    if not rows:
+        return _line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
+    relative = np.array([[row[name].mean() for name in CANDIDATES] for row in rows])
+    relative = (relative - relative.max(axis=1, keepdims=True)).mean(axis=0)
+    return _line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
+
+
+def _chosen(
+    space: str,
+    values: dict[tuple[str, int], dict[str, np.ndarray]],
+    choose: Callable[[dict[str, np.ndarray]], str],
+) -> str:
+    chosen = [choose(each) for (of, _), each in values.items() if of == space]
+    counts = [chosen.count(name) for name in CANDIDATES]
+    cells = [f"**{count}**" if name == space else str(count) for name, count in zip(CANDIDATES, counts, strict=True)]
+    return _line([CANDIDATES[space].title, *cells])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

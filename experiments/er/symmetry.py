@@ -1,0 +1,64 @@
+"""Which manifold do data come from? log p(x) of candidate latent spaces on data made from each (er.md, section 1).
+
+    python experiments/er/symmetry.py --workdir=runs/symmetry
+
+Data of each space are carried to R^100 by a random network, with noise; each candidate is trained on them, and judged
+by the importance-sampled log-likelihood of test points. The same command resumes what was interrupted; `--render`
+trains nothing.
+"""
+
+import logging
+from pathlib import Path
+
+from absl import app, flags
+from candidates import CANDIDATES, NOISE, measure, members, render
+
+from mvae.errors import UsageError, reporting
+from mvae.sweep import run_members
+from mvae.training.console import log_to_console
+
+LOGGER = logging.getLogger("mvae.experiments")
+_DATA = flags.DEFINE_list("data", list(CANDIDATES), f"Spaces that data are made from, of {', '.join(CANDIDATES)}.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
+_NETWORKS = flags.DEFINE_integer("networks", 3, "Random networks that carry the data, 0 and up.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each candidate, 0 and up.", lower_bound=1)
+_NOISE = flags.DEFINE_float("noise", NOISE, "Standard deviation of the noise.", lower_bound=0.0)
+_STEPS = flags.DEFINE_integer("steps", 3000, "Steps of training.", lower_bound=1)
+_SHARD = flags.DEFINE_string("shard", None, "k/n: every n-th member from the k-th on, k from 1.")
+_RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is missing and prints the tables."""
+    del argv
+    log_to_console()
+    if wrong := set(_DATA.value) - set(CANDIDATES):
+        raise UsageError(f"--data: no {', '.join(sorted(wrong))}; there are {', '.join(CANDIDATES)}")
+    folder = Path(_WORKDIR.value)
+    if not _RENDER.value:
+        asked = members(
+            _DATA.value, networks=_NETWORKS.value, seeds=_SEEDS.value, noise=_NOISE.value, num_steps=_STEPS.value
+        )
+        share = _share(asked)
+        for member, outcome in zip(share, run_members(share, folder), strict=True):
+            if outcome.status != "finished":
+                LOGGER.error("%s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
+                continue
+            measure(member, folder)
+    print(render(folder, _DATA.value, networks=_NETWORKS.value))
+
+
+def _share(asked: list) -> list:
+    if _SHARD.value is None:
+        return asked
+    try:
+        k, n = (int(part) for part in _SHARD.value.split("/"))
+        if not 1 <= k <= n:
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--shard must be k/n with 1 <= k <= n, got {_SHARD.value!r}") from None
+    return asked[k - 1 :: n]
+
+
+if __name__ == "__main__":
+    app.run(reporting(main))
