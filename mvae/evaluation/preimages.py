@@ -26,6 +26,7 @@ def nearest_preimages(
     f: Callable[[Float[Array, " n"]], Float[Array, " k"]],
     targets: Float[Array, "N k"],
     u: Float[Array, "M n"],
+    images: Float[Array, "M k"],
     bounds: tuple[float, float],
 ) -> Preimages:
     """Minimises |f(u) - y| over the cube for each target y by Levenberg and Marquardt's method.
@@ -36,9 +37,9 @@ def nearest_preimages(
         f: Differentiable map of one point, (n,) -> (k,).
         targets: y, (N, k).
         u: A sample of the cube, (M, n), M of at least six.
+        images: f of it, (M, k).
         bounds: Least and greatest coordinate in the cube.
     """
-    images = jax.vmap(f)(u)
 
     def of(target: Float[Array, " k"]) -> Preimages:
         squares = jnp.sum((images - target) ** 2, axis=-1)

@@ -221,7 +221,7 @@ def _measures(
         "torn_share_of_seam": crossing_constant(manifold.dim) * epsilon * faces.size / manifold.volume,
     }
     density = _density(log_density_ratio(f, manifold, latent, z))
-    reached = _reach(on, manifold, targets, u, face_quantiles(latent), epsilon)
+    reached = _reach(on, manifold, targets, u, chords, face_quantiles(latent), epsilon)
     measures = _off(jnp.linalg.norm(raw - x, axis=-1)) | density | reached | tears
     return measures, chords[:num_points], uniform
 
@@ -251,12 +251,13 @@ def _reach(
     manifold: Manifold,
     targets: Float[Array, "N m"],
     u: Float[Array, "M n"],
+    chords: Float[Array, "M k"],
     bounds: tuple[float, float],
     epsilon: Float[Array, ""],
 ) -> dict[str, Float[Array, ""]]:
     """Share of the targets that a map of the cube onto the manifold reaches, and its largest hole."""
     found = nearest_preimages(
-        lambda u: chord_coordinates(manifold, on(u)), chord_coordinates(manifold, targets), u, bounds
+        lambda u: chord_coordinates(manifold, on(u)), chord_coordinates(manifold, targets), u, chords, bounds
     )
     coverage = jnp.mean(found.distances <= REACHED * epsilon)
     return {

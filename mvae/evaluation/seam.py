@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from mvae.evaluation.nearest_images import BLOCK, chord_coordinates
 from mvae.manifolds import Manifold, log_volume_element
@@ -65,25 +65,22 @@ def face_images(
         n: Dimension of the cube.
         num_points: How many, both sides of each pair of faces counted as one.
     """
-    size, points, count = jnp.zeros(()), [], max(num_points // n, 1)
-    sides = jnp.asarray(bounds)
-    for axis, axis_key in enumerate(jax.random.split(key, n)):
-        on_face = jax.random.uniform(axis_key, (count, n - 1), minval=sides[0], maxval=sides[1])
+    low, high = bounds
+    count = max(num_points // n, 1)
+    on_faces = jax.random.uniform(key, (n, count, n - 1), minval=low, maxval=high)
 
-        def face(v: Float[Array, " k"], side: Float[Array, ""], axis: int = axis) -> Float[Array, " n"]:
-            return jnp.insert(v, axis, side)
+    def face(v: Float[Array, " k"], axis: Int[Array, ""], side: Float[Array, ""]) -> Float[Array, " n"]:
+        return jnp.roll(jnp.append(v, side), axis + 1)  # one program for all axes
 
-        def image(v: Float[Array, " k"], side: Float[Array, ""], axis: int = axis) -> Float[Array, " m"]:
-            return f(face(v, side, axis))
+    def element(v: Float[Array, " k"], axis: Int[Array, ""], side: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.exp(log_volume_element(lambda v: f(face(v, axis, side)), v)) if n > 1 else jnp.ones(())
 
-        def element(v: Float[Array, " k"], side: Float[Array, ""]) -> Float[Array, ""]:
-            return jnp.exp(log_volume_element(lambda v: image(v, side), v))
+    def on_all(of: Callable[..., Array]) -> Array:
+        over_sides = jax.vmap(jax.vmap(of, (None, None, 0)), (0, None, None))
+        return jax.vmap(over_sides, (0, 0, None))(on_faces, jnp.arange(n), jnp.asarray(bounds))
 
-        over = [jax.vmap(jax.vmap(of, (0, None)), (None, 0)) for of in (face, element)]
-        points.append(over[0](on_face, sides).reshape(-1, n))
-        extent = (sides[1] - sides[0]) ** (n - 1)
-        size = size + (jnp.mean(jnp.sum(over[1](on_face, sides), axis=0)) * extent if n > 1 else 2.0)
-    u = jnp.concatenate(points)
+    size = jnp.sum(jnp.mean(on_all(element), axis=1)) * (high - low) ** (n - 1)
+    u = on_all(face).reshape(-1, n)
     return FaceImages(size / 2, u, jax.vmap(f)(u))
 
 
