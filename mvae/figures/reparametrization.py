@@ -10,15 +10,12 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from mvae.evaluation.latent_cube import check_latent, face_quantiles, from_cube
 from mvae.evaluation.reparametrization import check_map, log_density_ratio
-from mvae.figures import style, surface
+from mvae.figures import density_ratio, style, surface
 from mvae.figures.globe import ELEVATION, on_sphere, orthographic
 from mvae.manifolds import EmbeddedTorus, FlatTorus, Manifold, Sphere
 
@@ -27,12 +24,7 @@ LINES = 12  # cells of the grid that is drawn, along a side
 SECTIONS = 5
 _SECTION_CELLS = 64
 _CURVE = 721
-_RANGE = 2.0  # of log2 of the density ratio
-_COLOURS = "PuOr_r"
 _SURFACE_PIXELS = 500
-_EDGES = ("#0b6e4f", "#c2185b")  # where the first, the second coordinate is 0 or 1
-_DASHES = ((0, (2.5, 1.5)), "-")
-_LABEL = "density / uniform"
 
 
 class _Mesh(NamedTuple):
@@ -113,17 +105,6 @@ def _values(f: Partial, manifold: Manifold, latent: str, u: np.ndarray) -> tuple
     return image.reshape(*u.shape[:-1], -1), ratio.reshape(u.shape[:-1])
 
 
-def _norm() -> Normalize:
-    return Normalize(-_RANGE, _RANGE)
-
-
-def _colourbar(figure: Figure, axes: list[Axes], **options: Any) -> None:
-    bar = figure.colorbar(ScalarMappable(_norm(), _COLOURS), ax=axes, extend="both", **options)
-    bar.set_ticks([-2.0, -1.0, 0.0, 1.0, 2.0], labels=["1/4", "1/2", "1", "2", "4"])
-    bar.set_label(_LABEL)
-    bar.outline.set_linewidth(0.6)  # type: ignore[operator]
-
-
 def _circle(f: Partial, manifold: Manifold, latent: str, title: str | None) -> Figure:
     u = np.linspace(0.0, 1.0, _CURVE)
     image, ratio = _values(f, manifold, latent, u[:, None])
@@ -139,7 +120,7 @@ def _circle(f: Partial, manifold: Manifold, latent: str, title: str | None) -> F
     for width, colours in ((4.2, style.INK), (3.2, None)):
         lines = LineCollection(list(segments), linewidths=width, capstyle="projecting", zorder=2)
         if colours is None:
-            lines.set(array=(ratio[:-1] + ratio[1:]) / 2, cmap=_COLOURS, norm=_norm())
+            lines.set(array=(ratio[:-1] + ratio[1:]) / 2, cmap=density_ratio.COLOURS, norm=density_ratio.scale())
         else:
             lines.set_color(colours)
         left.add_collection(lines)
@@ -157,9 +138,9 @@ def _circle(f: Partial, manifold: Manifold, latent: str, title: str | None) -> F
     right.set_ylim(0.0, max(1.15 * top, 2.0))
     right.set_xlim(0.0, 1.0)
     right.set_xlabel("$z$" if latent == "uniform" else "quantile of $z$")
-    right.set_ylabel(_LABEL)
+    right.set_ylabel(density_ratio.LABEL)
     right.spines[["top", "right"]].set_visible(False)
-    _colourbar(figure, [left], location="left", shrink=0.8, aspect=25)
+    density_ratio.colourbar(figure, [left], location="left", shrink=0.8, aspect=25)
     return figure
 
 
@@ -180,13 +161,13 @@ def _mesh(f: Partial, manifold: Manifold, latent: str) -> _Mesh:
     _, values = _values(f, manifold, latent, square(middles))
     lines = []
     fine = np.linspace(0.0, 1.0, 4 * CELLS + 1)
-    for axis, colour in enumerate(_EDGES):
+    for axis, colour in enumerate(density_ratio.EDGES):
         for k in range(LINES + 1):
             u = np.full((len(fine), 2), k / LINES)
             u[:, 1 - axis] = fine
             edge = k in (0, LINES)
             look = (
-                {"colors": colour, "linewidths": 1.5, "linestyles": [_DASHES[k > 0]], "zorder": 5}
+                {"colors": colour, "linewidths": 1.5, "linestyles": [density_ratio.DASHES[k > 0]], "zorder": 5}
                 if edge
                 else {"colors": style.INK, "linewidths": 0.35, "alpha": 0.6, "zorder": 4}
             )
@@ -194,48 +175,26 @@ def _mesh(f: Partial, manifold: Manifold, latent: str) -> _Mesh:
     return _Mesh(corners.reshape(-1, 4, x.shape[-1]), values.reshape(-1), lines)
 
 
-def _draw(ax: Axes, quads: np.ndarray, values: np.ndarray) -> None:
-    """Draws quadrilaterals (q, 4, 2) in the order given, each with a rim of its colour that closes the joints."""
-    cells = PolyCollection(list(quads), array=values, cmap=_COLOURS, norm=_norm(), linewidths=0.25, zorder=3)
-    cells.set(edgecolor="face", rasterized=True)
-    ax.add_collection(cells, autolim=False)
-
-
-def _draw_line(ax: Axes, points: np.ndarray, keep: np.ndarray, look: dict[str, Any]) -> None:
-    """Draws the stretches of a curve (p, 2) whose points are to be kept, each in one piece so that dashes show."""
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(int)))
-    pieces = [points[start:stop] for start, stop in zip(ends[::2], ends[1::2], strict=True) if stop - start > 1]
-    ax.add_collection(LineCollection(pieces, **look), autolim=False)
-
-
-def _legend(figure: Figure, columns: int) -> None:
-    entries = [
-        Line2D([], [], color=colour, linestyle=dashes, linewidth=1.5, label=f"$z_{k + 1}$ at its {end} end")
-        for k, colour in enumerate(_EDGES)
-        for dashes, end in zip(_DASHES, ("lower", "upper"), strict=True)
-    ]
-    figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=2.2, columnspacing=1.4)
-
-
 def _two_sides(mesh: _Mesh, manifold: Manifold, title: str | None) -> Figure:
     ball = isinstance(manifold, Sphere)
     figure = style.new_figure(style.PAGE, 3.6 if ball else 2.9, title)
     axes = list(figure.subplots(1, 2))
+    # The mean of the corners lies inside the body, which would hide it.
+    centres = np.asarray(manifold.project(jnp.asarray(mesh.corners.mean(axis=1), jnp.float32)), np.float64)
     for ax, view in zip(axes, _ball_views() if ball else surface.views(manifold), strict=True):
         style.bare(ax)
         extent = _draw_ground(ax, manifold, view)
-        centres = mesh.corners.mean(axis=1)
         shown = np.flatnonzero(_seen(manifold, centres, view))
         order = shown[np.argsort(centres[shown] @ view.axes[2])]
-        _draw(ax, mesh.corners[order] @ view.axes[:2].T, mesh.values[order])
+        density_ratio.draw_cells(ax, mesh.corners[order] @ view.axes[:2].T, mesh.values[order])
         for points, look in mesh.lines:
-            _draw_line(ax, points @ view.axes[:2].T, _seen(manifold, points, view), look)
+            density_ratio.draw_line(ax, points @ view.axes[:2].T, _seen(manifold, points, view), look)
         ax.set_xlim(*extent[:2])
         ax.set_ylim(*extent[2:])
         ax.set_aspect("equal")
         ax.set_xlabel(view.name)
-    _colourbar(figure, axes, shrink=0.8, aspect=25, pad=0.02)
-    _legend(figure, 4)
+    density_ratio.colourbar(figure, axes, shrink=0.8, aspect=25, pad=0.02)
+    density_ratio.edge_legend(figure, 4)
     return figure
 
 
@@ -279,13 +238,13 @@ def _angle_square(mesh: _Mesh, title: str | None) -> Figure:
     corners = corners[:, :1] + _wrapped(corners - corners[:, :1])
     tiles = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)
     for tile in tiles:
-        _draw(ax, corners + 2 * np.pi * tile, mesh.values)
+        density_ratio.draw_cells(ax, corners + 2 * np.pi * tile, mesh.values)
     for points, look in mesh.lines:
         path = np.unwrap(angles(points), axis=0)
         visited = np.round((path - _wrapped(path)) / (2 * np.pi)).astype(int)
         for tile in np.unique((visited[:, None] + tiles).reshape(-1, 2), axis=0):
             moved = path - 2 * np.pi * tile
-            _draw_line(ax, moved, np.all(np.abs(moved) < 1.02 * np.pi, axis=-1), look)
+            density_ratio.draw_line(ax, moved, np.all(np.abs(moved) < 1.02 * np.pi, axis=-1), look)
     ticks, names = np.linspace(-np.pi, np.pi, 5), [r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$"]
     ax.set_xlim(-np.pi, np.pi)
     ax.set_ylim(-np.pi, np.pi)
@@ -294,8 +253,8 @@ def _angle_square(mesh: _Mesh, title: str | None) -> Figure:
     ax.set_aspect("equal")
     ax.set_xlabel("angle 1")
     ax.set_ylabel("angle 2")
-    _colourbar(figure, [ax], shrink=0.8, aspect=25, pad=0.02)
-    _legend(figure, 2)
+    density_ratio.colourbar(figure, [ax], shrink=0.8, aspect=25, pad=0.02)
+    density_ratio.edge_legend(figure, 2)
     return figure
 
 
@@ -313,11 +272,13 @@ def _sections(f: Partial, manifold: Manifold, latent: str, title: str | None) ->
     axes = list(figure.subplots(1, SECTIONS, sharey=True))
     quantile = "" if latent == "uniform" else "quantile of "
     for k, ax in enumerate(axes):
-        ax.imshow(ratio[:, :, k], origin="lower", extent=(0, 1, 0, 1), cmap=_COLOURS, norm=_norm())
+        ax.imshow(
+            ratio[:, :, k], origin="lower", extent=(0, 1, 0, 1), cmap=density_ratio.COLOURS, norm=density_ratio.scale()
+        )
         ax.set_title(f"{quantile}$z_3={levels[k]:.1f}$")
         ax.set_xticks([0, 1])
         ax.set_yticks([0, 1])
         ax.set_xlabel(f"{quantile}$z_1$", labelpad=-4)
     axes[0].set_ylabel(f"{quantile}$z_2$", labelpad=-2)
-    _colourbar(figure, axes, shrink=0.9, aspect=18, pad=0.015)
+    density_ratio.colourbar(figure, axes, shrink=0.9, aspect=18, pad=0.015)
     return figure
