@@ -115,6 +115,7 @@ def test_parameters_share_a_program():
     assert len(TRACES) - count <= 1
 
 
+@pytest.mark.slow
 def test_least_distance_by_descent():
     """Points of the disc's inside and outside, and of a circle that is drawn for three quarters."""
 

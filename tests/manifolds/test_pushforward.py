@@ -164,6 +164,7 @@ def bent(z):
     return tube(jnp.stack([x + 0.3 * jnp.sin(x), y + 0.4 * jnp.cos(x) - 0.2 * jnp.sin(y)]))
 
 
+@pytest.mark.slow
 def test_density_integrates_to_one_over_the_torus():
     """Quadrature on M at a grid of angles (exact to rounding for periodic functions), with preimages by bisection."""
 
