@@ -48,9 +48,7 @@ def name_of(space: str, candidate: str, network: int) -> str:
     return f"{space}.{candidate}.{network}"
 
 
-def members(
-    data: Sequence[str], *, networks: int, seeds: int, noise: float, num_steps: int
-) -> list[Member]:
+def members(data: Sequence[str], *, networks: int, seeds: int, noise: float, num_steps: int) -> list[Member]:
     """Returns the runs: exact maps and, where there is a group, the group-action encoder."""
     found = []
     for candidate in CANDIDATES:

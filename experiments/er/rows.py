@@ -66,7 +66,16 @@ def members(space: str, rows: list[str], *, seeds: int, num_steps: int | None) -
 
 def render(space: str, folder: Path) -> str:
     """Returns the table of the rows that are there."""
-    header = ["", "ELBO, published", "ELBO", "log p(x)", "KL", "σ of p(x given z)", "root mean square error", "s, training"]
+    header = [
+        "",
+        "ELBO, published",
+        "ELBO",
+        "log p(x)",
+        "KL",
+        "σ of p(x given z)",
+        "root mean square error",
+        "s, training",
+    ]
     lines = [_line(header), _line(["---"] * len(header))]
     for name, row in ROWS.items():
         path = folder / name / "results.json"

@@ -12,6 +12,7 @@ from mvae.evaluation.homology import Betti, betti_numbers
 from mvae.evaluation.likelihood import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.mmd import MmdTest, mmd, mmd_test
 from mvae.evaluation.orbit_match import OrbitMatch, mean_orbit_match, orbit_match
+from mvae.evaluation.reparametrization import ReparametrizationQuality, reparametrization_quality
 from mvae.evaluation.rotation import RotationEstimate, rotation_angles, rotation_range, unwrap_rotation
 from mvae.evaluation.scores import SCORES, disentanglement_scores
 from mvae.evaluation.topology import Degree, mapping_degree
@@ -29,6 +30,7 @@ __all__ = [
     "GromovWassersteinPlan",
     "MmdTest",
     "OrbitMatch",
+    "ReparametrizationQuality",
     "RotationEstimate",
     "Uniformity",
     "accuracy",
@@ -57,6 +59,7 @@ __all__ = [
     "mmd_test",
     "orbit_match",
     "rayleigh_test",
+    "reparametrization_quality",
     "rotation_angles",
     "rotation_range",
     "sap",

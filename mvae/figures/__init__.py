@@ -13,6 +13,7 @@ from mvae.figures.planar_latent_space import PlanarPanel, planar_latent_space
 from mvae.figures.point_panels import PointPanel
 from mvae.figures.prior_samples import prior_samples
 from mvae.figures.reconstructions import reconstructions
+from mvae.figures.reparametrization import reparametrization
 from mvae.figures.sample_panels import sample_panels
 from mvae.figures.samples_around import samples_around
 from mvae.figures.seeded_pictures import seeded_grids, seeded_walks
@@ -35,6 +36,7 @@ __all__ = [
     "planar_latent_space",
     "prior_samples",
     "reconstructions",
+    "reparametrization",
     "robust_limits",
     "sample_panels",
     "samples_around",

@@ -7,6 +7,7 @@ from mvae.manifolds.implicit import Implicit
 from mvae.manifolds.manifold import Manifold
 from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
+from mvae.manifolds.pushforward import log_volume_element, metric_tensor, pushforward_log_density
 from mvae.manifolds.so3 import SO3
 from mvae.manifolds.sphere import Sphere
 from mvae.manifolds.uniform_map import uniform_map
@@ -23,5 +24,8 @@ __all__ = [
     "ProjectiveSpace",
     "Sphere",
     "check_values",
+    "log_volume_element",
+    "metric_tensor",
+    "pushforward_log_density",
     "uniform_map",
 ]
