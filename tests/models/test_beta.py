@@ -198,8 +198,8 @@ def test_samples_of_extreme_laws_stay_inside_with_finite_gradients(x64):
 
         (value, z), gradients = jax.jit(jax.value_and_grad(total, argnums=(0, 1), has_aux=True))(a, b)
     assert z.dtype == a.dtype
-    assert z.min() >= float(jnp.finfo(z.dtype).tiny)
-    assert z.max() < 1
+    assert np.min(z) >= float(jnp.finfo(z.dtype).tiny)
+    assert np.max(z) < 1
     assert np.isfinite(value)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
