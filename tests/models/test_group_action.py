@@ -67,7 +67,7 @@ def test_it_is_an_action_by_isometries(manifold, group, name, x64):
             np.testing.assert_allclose(act(g, act(z, w)), act(moved, w), atol=10 * atol)
 
 
-@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((False,), {(0, False)}))
+@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((False,), set()))
 def test_leading_axes_broadcast(manifold, group, name, x64):
     del group, name, x64
     action = group_action(manifold)
@@ -111,7 +111,7 @@ def carrying(manifold, z, w):
     return np.stack([ratio.real, ratio.imag], axis=-1).reshape(len(z), -1)
 
 
-@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((True,), {(6, True)}))
+@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((True,), {(2, True)}))
 def test_some_element_carries_any_point_to_any_other(manifold, group, name, x64):
     del group, name
     action = group_action(manifold)
@@ -121,7 +121,7 @@ def test_some_element_carries_any_point_to_any_other(manifold, group, name, x64)
         np.testing.assert_allclose(action.act(g, z), w, atol=1e-10)
 
 
-@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((False, True), {(0, True), (1, False)}))
+@pytest.mark.parametrize(("manifold", "group", "name", "x64"), cases((False, True), {(0, True), (2, False)}))
 def test_gradients_are_finite_differences_and_finite_near_zero(manifold, group, name, x64):
     del group, name
     action = group_action(manifold)
