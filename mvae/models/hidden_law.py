@@ -13,6 +13,9 @@ from mvae.models.gaussian_model import GaussianPosterior, sample_gaussian
 from mvae.models.vae import gaussian_kl, gaussian_log_ratio
 
 
+LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
+
+
 class HiddenLaw(NamedTuple):
     """A prior p on Z_hid, of independent coordinates, and the family of its posteriors q.
 
@@ -55,7 +58,8 @@ class BetaPosterior(NamedTuple):
 def beta_law(dim: int) -> HiddenLaw:
     """Uniform prior on [0, 1]^d, posteriors Beta(κ m, κ (1 - m)) with mean m = σ(location) and κ = exp(log scale).
 
-    κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1).
+    κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1). Both parameters are held in
+    [`LEAST`, `GREATEST`]: below, draws are 0 or 1 in float32; above, they are all one number.
 
     Source: er.md, section 4.
     """
@@ -63,9 +67,8 @@ def beta_law(dim: int) -> HiddenLaw:
     def posterior(location: Array, log_scale: Array) -> BetaPosterior:
         # The smaller of m and 1 - m is computed as such: 1 - σ(x) would lose it.
         kappa = jnp.exp(log_scale)
-        least = 4 * float(jnp.finfo(kappa.dtype).tiny)
-        shape = (kappa * jax.nn.sigmoid(location), kappa * jax.nn.sigmoid(-location))
-        return BetaPosterior(*(jnp.maximum(value, least) for value in shape))
+        shapes = (kappa * jax.nn.sigmoid(location), kappa * jax.nn.sigmoid(-location))
+        return BetaPosterior(*(jnp.clip(shape, LEAST, GREATEST) for shape in shapes))
 
     def initial_log_scale(variance: float) -> float:
         if not 0 < variance < 0.25:

@@ -55,7 +55,12 @@ def perturbed(params, scale=0.3):
 
 @pytest.mark.parametrize(
     ("manifold", "hidden", "group"),
-    [(Sphere(1), "beta", True), (Sphere(2), "gaussian", True), (SO3(), "beta", True), (Euclidean(2), "beta", False)],
+    [
+        (Sphere(1), "beta", True),
+        pytest.param(Sphere(2), "gaussian", True, marks=pytest.mark.slow),
+        pytest.param(SO3(), "beta", True, marks=pytest.mark.slow),
+        pytest.param(Euclidean(2), "beta", False, marks=pytest.mark.slow),
+    ],
 )
 def test_bound_is_below_the_likelihood_which_quadrature_gives(manifold, hidden, group):
     # Posteriors near the prior, so that importance weights are bounded well.
@@ -70,8 +75,10 @@ def test_bound_is_below_the_likelihood_which_quadrature_gives(manifold, hidden, 
     log_terms = -0.5 * squares - 1.5 * math.log(2 * math.pi)
     terms = np.exp(np.asarray(log_terms, np.float64))
     truth, error = terms.mean(1), terms.std(1) / math.sqrt(terms.shape[1])
-    found = np.exp(np.asarray(jax.jit(model.log_likelihood, static_argnums=3)(params, KEY, {"image": image}, 20_000)))
-    np.testing.assert_array_less(np.abs(found - truth), 5 * error + 0.02 * truth)
+    estimates = jax.jit(jax.vmap(lambda key: model.log_likelihood(params, key, {"image": image}, 2000)))
+    found = np.exp(np.asarray(estimates(jax.random.split(KEY, 16)), np.float64))
+    errors = np.hypot(error, found.std(axis=0, ddof=1) / 4)
+    np.testing.assert_array_less(np.abs(found.mean(axis=0) - truth), 5 * errors)
     bounds = jax.vmap(lambda key: model.loss_terms(params, key, {"image": image}).elbo)(jax.random.split(KEY, 500))
     assert bool(jnp.all(jnp.mean(bounds, axis=0) < np.log(truth) + 0.02))
 
@@ -124,9 +131,10 @@ def test_extreme_outputs_of_the_encoder_keep_value_and_gradient_finite():
         z = law.sample(KEY, q, (16,))
         return jnp.sum(law.kl(q)) + jnp.sum(z)
 
-    for location in (-40.0, -5.0, 0.0, 5.0, 40.0):
-        for log_scale in (-3.0, 0.7, 8.0, 14.0):
-            assert all(np.isfinite(x) for x in jax.grad(value, (0, 1))(location, log_scale)), (location, log_scale)
+    locations, log_scales = (-40.0, -5.0, 0.0, 5.0, 40.0), (-3.0, 0.7, 8.0, 14.0)
+    grid = jnp.array([(location, log_scale) for location in locations for log_scale in log_scales])
+    gradients = jax.jit(jax.vmap(jax.grad(value, (0, 1))))(*grid.T)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_mmd_is_zero_in_the_mean_for_one_law_and_what_it_is_for_points():
