@@ -16,7 +16,7 @@ from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.loop import run_stage
 from mvae.training.mesh import DATA, REPLICA, build_mesh, fetch
 from mvae.training.metrics import read_records
-from mvae.training.precision import check_precision, products_in
+from mvae.training.precision import check_precision
 from mvae.training.processes import is_lead, lead_first, votes
 from mvae.training.program import build_program, seed_keys
 from mvae.training.report import draw_figures, evaluate_member, summarize
@@ -48,8 +48,8 @@ def run(
         num_devices: How many devices train; None for all of them. See `mvae.training.mesh.mesh_shape` for how they
             share seeds and batches. The numbers are those of one device to rounding, so a run may go on with others.
         replicas: Devices along the seeds; None for that rule.
-        matmul_precision: Of the products of training, one of `mvae.training.precision.PRECISIONS`. It belongs to the
-            run: a run may not go on with another.
+        matmul_precision: Of the products in steps of training, one of `mvae.training.precision.PRECISIONS`. It
+            belongs to the run: a run may not go on with another.
 
     Returns:
         What results.json holds: per member of the seed axis, mean and standard deviation.
@@ -67,8 +67,7 @@ def run(
     seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
     mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
     lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
-    with products_in(matmul_precision):
-        params = train(experiment, folder, mesh=mesh)
+    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision)
     results = evaluate(experiment, params, folder)
     if is_lead():
         draw_figures(experiment, params, folder, results)
@@ -89,7 +88,9 @@ def _finished(folder: RunFolder, config: Mapping[str, Any], matmul_precision: st
     return results
 
 
-def train(experiment: Experiment, folder: RunFolder, *, mesh: Mesh | None = None) -> Any:
+def train(
+    experiment: Experiment, folder: RunFolder, *, mesh: Mesh | None = None, matmul_precision: str = "default"
+) -> Any:
     """Runs all stages on a mesh, or on one device if it is None.
 
     Returns:
@@ -102,7 +103,13 @@ def train(experiment: Experiment, folder: RunFolder, *, mesh: Mesh | None = None
     for index, stage in enumerate(experiment.stages):
         keys = seed_keys(run_config.seed, run_config.num_seeds, index)
         program = build_program(
-            stage, experiment.dataset, run_config.batch_size, run_config.init_batch_size, keys, mesh=mesh
+            stage,
+            experiment.dataset,
+            run_config.batch_size,
+            run_config.init_batch_size,
+            keys,
+            mesh=mesh,
+            matmul_precision=matmul_precision,
         )
         state = run_stage(
             stage,
