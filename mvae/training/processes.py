@@ -11,9 +11,6 @@ from mvae.errors import UsageError
 
 T = TypeVar("T")
 
-# Process 0 alone draws the figures, while the others wait for it as they leave: seconds.
-SHUTDOWN_TIMEOUT = 24 * 3600
-
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
     """Joins this process to the others of the run; to be called before anything else asks jax for devices.
@@ -30,7 +27,7 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
     # The service would take SIGTERM for itself; `mvae.training.signals` is to have it.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(coordinator, num_processes, process_id, shutdown_timeout_seconds=SHUTDOWN_TIMEOUT)
+        jax.distributed.initialize(coordinator, num_processes, process_id)
     except (ValueError, RuntimeError) as error:
         raise UsageError(
             f"--coordinator={coordinator} --num_processes={num_processes} --process_id={process_id}: "

@@ -72,6 +72,7 @@ def run(
     if is_lead():
         draw_figures(experiment, params, folder, results)
         write_json(folder.results, results)
+    votes(0)  # one that left before the others are done would count as lost
     return results
 
 

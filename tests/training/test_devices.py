@@ -17,7 +17,7 @@ from mvae.training.metrics import read_records
 from tests.test_main import TINY
 
 ROOT = Path(__file__).parents[2]
-NUM_STEPS = 200
+NUM_STEPS = 100
 RUN = ["-m", "mvae.main", *TINY, f"--config.num_steps={NUM_STEPS}", "--config.num_seeds=2"]
 
 pytestmark = pytest.mark.slow  # every process compiles for itself
@@ -80,7 +80,7 @@ def test_two_processes_are_one(tmp_path, whole, replicas):
     ends = [finished(process) for process in two_processes(*RUN, f"--workdir={workdir}", f"--replicas={replicas}")]
     assert [code for code, _, _ in ends] == [0, 0], ends
     assert "elbo" in ends[0][1]
-    assert ends[1][1] == ""  # the lead alone speaks
+    assert "elbo" not in ends[1][1] + ends[1][2]  # the lead alone speaks
     assert_same_run(workdir, whole)
 
 
@@ -126,7 +126,7 @@ def test_what_one_device_began_two_processes_finish(tmp_path, whole):
     [
         (["--config.batch_size=30", "--config.num_seeds=1"], "4 devices, 1 seed(s) and batches of 30 do not divide"),
         (["--devices=2"], "several processes use all of their 4 devices"),
-        (["--config.num_steps=7"], "num_steps: 200 there, 7 asked for"),
+        (["--config.num_steps=7"], "num_steps: 100 there, 7 asked for"),
     ],
 )
 def test_bad_input_ends_both_processes(tmp_path, whole, extra, message):

@@ -23,7 +23,10 @@ TORUS = manifolds.EmbeddedTorus()
 
 @pytest.mark.parametrize(
     ("name", "num_seeds"),
-    [("default", 1), ("bfloat16", 2), *(pytest.param(name, 1, marks=pytest.mark.slow) for name in PRECISIONS)],
+    [
+        ("bfloat16", 2),
+        *(pytest.param(name, 1, marks=pytest.mark.slow) for name in PRECISIONS),
+    ],
 )
 def test_products_of_a_step_are_rounded_as_asked(name, num_seeds):
     keys = seed_keys(0, num_seeds, 0)
@@ -65,7 +68,9 @@ POINTS = {space: jax.ShapeDtypeStruct((4, space.ambient_dim), jnp.float32) for s
     [
         pytest.param(manifolds.SO3().project, [POINTS[manifolds.SO3()]], id="projection"),
         pytest.param(TORUS.log, [POINTS[TORUS]] * 2, id="geodesics of a torus"),
-        pytest.param(lambda z: diffusion.kl_to_uniform(TORUS, 0.1, z), [POINTS[TORUS]], id="KL"),
+        pytest.param(
+            lambda z: diffusion.kl_to_uniform(TORUS, 0.1, z), [POINTS[TORUS]], id="KL", marks=pytest.mark.slow
+        ),
         pytest.param(transported, [OPERATORS], id="transport"),
         pytest.param(infer, [OPERATORS], id="coefficients"),
         pytest.param(
