@@ -47,6 +47,12 @@ def test_eight_devices_are_one(tmp_path, part):
     assert code == 0, errors
 
 
+@pytest.mark.parametrize("name", ["vaells_swiss_roll", "vdae", "wgan"])
+def test_every_kind_of_stage_trains_on_eight_devices(tmp_path, name):
+    code, _, errors = finished(start(8, "-m", "tests.training.eight_devices", "methods", tmp_path, name))
+    assert code == 0, errors
+
+
 def two_processes(*arguments):
     """Starts two processes of two devices each."""
     with contextlib.closing(socket.socket()) as probe:
