@@ -5,11 +5,16 @@
 Any entry of the config can be set on the command line, as in --config.manifold.name=sphere. The same command
 on the same folder resumes an interrupted run; a finished run only prints its results again.
 
+All devices train, seeds shared out along one axis and batches along the other; a run may be resumed on other ones.
+For several processes, on one host or many with a common file system, start the same command in each with
+--coordinator, --num_processes and --process_id, or with --distributed where a cluster says who is who.
+
 Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped by SIGINT and SIGTERM, a
 checkpoint written.
 """
 
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +29,23 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, figures, results.")
+_DEVICES = flags.DEFINE_integer("devices", None, "How many devices train; all of them if not given.")
+_REPLICAS = flags.DEFINE_integer(
+    "replicas", None, "Devices that the seeds are shared out to, the others share batches; as many as fit if not given."
+)
+_PRECISION = flags.DEFINE_enum(
+    "matmul_precision",
+    "default",
+    ["default", "bfloat16", "tensorfloat32", "float32"],
+    "To what the factors of matrix products are rounded in training; default is the device's own choice. Products "
+    "that must be exact stay so. Convolutions take the device's choice for bfloat16. On CPU it has no effect.",
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "One of several processes, as Slurm, Open MPI, Kubernetes or a TPU pod has started them."
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; implies --distributed.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes; implies --distributed.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0; implies --distributed.")
 
 
 def _keys(config: ConfigDict, prefix: str = "config") -> Iterator[str]:
@@ -114,11 +136,22 @@ def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
     from mvae.training import Diverged, Interrupted, run  # heavy imports, not needed for --help
     from mvae.training.console import log_to_console
+    from mvae.training.processes import connect, is_lead
 
-    log_to_console()
     workdir = Path(str(_WORKDIR.value))
+    processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     try:
-        results = run(_CONFIG.value.to_dict(), workdir, _overrides(sys.argv))
+        if _DISTRIBUTED.value or any(value is not None for value in processes):
+            connect(*processes)
+        log_to_console(logging.INFO if is_lead() else logging.WARNING)
+        results = run(
+            _CONFIG.value.to_dict(),
+            workdir,
+            _overrides(sys.argv),
+            num_devices=_DEVICES.value,
+            replicas=_REPLICAS.value,
+            matmul_precision=_PRECISION.value,
+        )
     except UsageError as error:
         _exit(error)
         raise
@@ -128,6 +161,8 @@ def main(argv: list[str]) -> int:
     except Interrupted as stop:
         print(f"mvae: {stop}; the same command resumes", file=sys.stderr)
         return stop.exit_code
+    if not is_lead():
+        return 0
     print(_table(results))
     print(f"figures in {workdir / 'figures'}")
     return 0

@@ -59,7 +59,7 @@ def _divergence(ratio: float, t: Float[Array, "*batch"], cosine: Float[Array, "*
     waves = [jnp.ones_like(cosine), cosine]
     for _ in range(table.shape[1] - 2):
         waves.append(2 * cosine * waves[-1] - waves[-2])
-    columns = jnp.stack(waves, axis=-1) @ jnp.asarray(table.T, t.dtype)
+    columns = jnp.matmul(jnp.stack(waves, axis=-1), jnp.asarray(table.T, t.dtype), precision="highest")
 
     span = math.log1p(4 * _LAST / rate / ratio**2)
     position = 2 / span * jnp.log1p(4 / ratio**2 * jnp.minimum(t, _LAST / rate)) - 1

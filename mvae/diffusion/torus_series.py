@@ -18,6 +18,8 @@ from mvae.diffusion import double_double
 from mvae.diffusion.double_double import Pair
 from mvae.diffusion.torus_spectrum import modes
 
+_matmul = functools.partial(jnp.matmul, precision="highest")  # accelerators round the factors of a product otherwise
+
 _CHUNK = 512
 _BITS = 21
 
@@ -106,7 +108,7 @@ def _exact_rows(angle: Float[Array, "*batch 2"], count: int) -> Float[Array, "2 
 
 def _add(t: Array, first: Array, last: Array, along: Array, sums: Pair, chunk: _Chunks) -> tuple[Pair, None]:
     waves = chunk.coarse + chunk.fine
-    left, right = (jnp.where(chunk.odd, x[1], x[0]) @ waves for x in (first, last))
+    left, right = (_matmul(jnp.where(chunk.odd, x[1], x[0]), waves) for x in (first, last))
     weight = jnp.where(chunk.orders == 0, 1, 2) * jnp.exp(-chunk.values / 2 * t[..., None])
     terms = weight * left * right * along[..., chunk.orders]
     return (sums[0] + jnp.sum(terms, axis=-1), sums[1]), None
@@ -115,7 +117,7 @@ def _add(t: Array, first: Array, last: Array, along: Array, sums: Pair, chunk: _
 def _add_compensated(t: Array, first: Array, last: Array, along: Pair, sums: Pair, chunk: _Chunks) -> tuple[Pair, None]:
     def eigenfunctions(rows: Array) -> Pair:
         rows = jnp.where(chunk.odd, rows[1], rows[0])
-        coarse, fine = rows @ chunk.coarse, rows[:2] @ chunk.fine
+        coarse, fine = _matmul(rows, chunk.coarse), _matmul(rows[:2], chunk.fine)
         return double_double.two_sum(coarse[0], coarse[1] + fine[0] + (coarse[2] + fine[1]))
 
     exponent, rest = double_double.two_product(chunk.values, t[..., None] / 2)

@@ -189,7 +189,7 @@ def _descents(ratio: float, minor: Array, turn: Array) -> _Descents:
     modes = bulge[..., None] * jnp.asarray(order == 1, dtype)
 
     def clairaut(modes: Array) -> tuple[Array, Array, Array]:
-        x = straight + modes @ waves
+        x = straight + jnp.matmul(modes, waves, precision="highest")
         radius = 1 + ratio * jnp.cos(x)
         total = jnp.sum(weights / radius**2, axis=-1)
         return x, radius, total
@@ -200,7 +200,8 @@ def _descents(ratio: float, minor: Array, turn: Array) -> _Descents:
         slope = 2 * ratio * jnp.sin(x) / radius**3
         bend = 2 * ratio * jnp.cos(x) / radius**3 + 6 * ratio**2 * jnp.sin(x) ** 2 / radius**4
         bound = square * (jnp.max(jnp.abs(bend), axis=-1) / 2 + jnp.sum(weights * slope**2, axis=-1) / total)
-        gradient = stiffness * modes - square[..., None] * ((weights * slope) @ waves.T)
+        against = jnp.matmul(weights * slope, waves.T, precision="highest")
+        gradient = stiffness * modes - square[..., None] * against
         return modes - gradient / (stiffness + bound[..., None])
 
     modes = jax.lax.fori_loop(0, _DESCENT, descend, modes)

@@ -157,7 +157,7 @@ def spectral_net(
         frame = orthonormalize(centred[other], weights=weight[other])
         first = {name: array[:half] for name, array in batch.items()}
         edges = pair_affinities(_flat(first["image"]), _graph(first))
-        form = dirichlet_form(centred[:half] @ frame.transform, edges, num_points)
+        form = dirichlet_form(jnp.matmul(centred[:half], frame.transform, precision="highest"), edges, num_points)
         return SpectralTerms(jnp.trace(form), frame.rank.astype(y.dtype), frame.fallback.astype(y.dtype))
 
     def fit(params: Params, batch: Batch) -> Params:
@@ -185,7 +185,8 @@ def dirichlet_form(y: Float[Array, "m k"], edges: Float[Array, "m m"], num_point
         num_points: n. The estimate is unbiased for m points drawn without replacement, and exact for m = n.
     """
     laplacian = jnp.diag(jnp.sum(edges, axis=1)) - edges
-    return y.T @ laplacian @ y / _pairs(len(y), num_points)
+    form = jnp.matmul(jnp.matmul(y.T, laplacian, precision="highest"), y, precision="highest")
+    return form / _pairs(len(y), num_points)
 
 
 def _pairs(num: int, num_points: int) -> float:

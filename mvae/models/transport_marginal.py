@@ -55,7 +55,7 @@ def log_marginal_density(
         jnp.eye(size, dtype=z.dtype)[(slice(None), *(None,) * len(batch))], (size, *batch, size)
     )
     jacobian = jax.vmap(lambda v: jax.jvp(moved, (coefficients,), (v,))[1])(directions)
-    precision = jnp.einsum("i...d,j...d->...ij", jacobian, jacobian) / law.noise_scale**2
+    precision = jnp.einsum("i...d,j...d->...ij", jacobian, jacobian, precision="highest") / law.noise_scale**2
     precision += jnp.eye(size, dtype=z.dtype) / (2 * b**2)
     lower = jnp.linalg.cholesky(precision)
     log_det = jnp.sum(jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
@@ -64,7 +64,7 @@ def log_marginal_density(
         jnp.broadcast_to(jnp.swapaxes(lower, -1, -2), (half, *batch, size, size)), normal[..., None], lower=False
     )[..., 0]
     drawn = jnp.concatenate([b * jax.random.laplace(laplace_key, normal.shape, z.dtype), coefficients + steps])
-    white = jnp.einsum("...ji,k...j->k...i", lower, drawn - coefficients)
+    white = jnp.einsum("...ji,k...j->k...i", lower, drawn - coefficients, precision="highest")
     log_normal = -0.5 * jnp.sum(white**2, axis=-1) + log_det - 0.5 * size * LOG_TWO_PI
     log_laplace = -jnp.sum(jnp.abs(drawn), axis=-1) / b - size * math.log(2 * b)
     residual = z - moved(drawn)

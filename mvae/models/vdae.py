@@ -194,7 +194,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
 
     def sample_posterior(key: Key[Array, ""], q: WalkPosterior, shape: tuple[int, ...] = ()) -> Array:
         noise = jax.random.normal(key, (*shape, *q.location.shape), q.location.dtype)
-        return q.location + jnp.einsum("...ij,...j->...i", q.factor, noise)
+        return q.location + jnp.einsum("...ij,...j->...i", q.factor, noise, precision="highest")
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         reference = params["reference"]

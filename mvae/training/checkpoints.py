@@ -1,4 +1,7 @@
-"""Checkpoints of one stage: orbax underneath, a checksum on top, the one before as a fallback."""
+"""Checkpoints of one stage: orbax underneath, a checksum on top, the one before as a fallback.
+
+One that was saved on any number of devices and processes is restored on any other.
+"""
 
 import logging
 import zlib
@@ -10,6 +13,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from mvae.errors import UsageError
+from mvae.training.mesh import fetch, place
+from mvae.training.processes import votes
 
 LOGGER = logging.getLogger(__name__)
 
@@ -17,10 +22,10 @@ KEPT = 2
 
 
 def _checksum(tree: Any) -> int:
-    """CRC-32 over the bytes of all leaves, in tree order."""
+    """CRC-32 over the bytes of all leaves, in tree order, whole ones whatever devices they lie on."""
     value = 0
     for leaf in jax.tree.leaves(tree):
-        value = zlib.crc32(np.ascontiguousarray(leaf).data, value)
+        value = zlib.crc32(np.ascontiguousarray(fetch(leaf)).data, value)
     return value
 
 
@@ -30,54 +35,71 @@ class Checkpoints:
     def __init__(self, folder: Path):
         options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
         self._folder = folder
+        self._newest: int | None = None
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
 
     def save(self, step: int, tree: Any) -> None:
-        """Starts writing a tree of arrays as the state after `step` steps; does nothing if it is there."""
-        if step in self._manager.all_steps():
+        """Starts writing a tree of arrays as the state after `step` steps; does nothing if it is there.
+
+        Of several processes each writes what lies on its devices.
+        """
+        if step == self._newest:
             return
-        host = jax.device_get(tree)
+        if jax.process_count() == 1:
+            tree = jax.device_get(tree)
         args = ocp.args.Composite(
-            tree=ocp.args.StandardSave(host), meta=ocp.args.JsonSave({"checksum": _checksum(host)})
+            tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave({"checksum": _checksum(tree)})
         )
         self._manager.save(step, args=args)
+        self._newest = step
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
         """Returns (step, tree) of the newest checkpoint that is whole, or None if there is none at all.
 
-        A damaged one is said to be so and the one before is taken.
+        A damaged one is said to be so and the one before is taken. Every process reads all of it, so that all
+        judge alike.
 
         Args:
-            like: Tree of arrays with the expected structure, shapes and dtypes.
+            like: Tree of arrays with the expected structure, shapes, dtypes and devices.
 
         Raises:
-            UsageError: If there are checkpoints and none of them can be read.
+            UsageError: If there are checkpoints and none of them can be read, or processes read different ones.
         """
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         steps = sorted(self._manager.all_steps(), reverse=True)
+        found = self._read(steps, like)
+        read = votes(-1 if found is None else found[0])
+        if len(set(read)) > 1:
+            raise UsageError(
+                f"the processes read different checkpoints in {self._folder}, of steps {read} (-1 for none): "
+                "--workdir must be on a file system that all of them share"
+            )
+        if found is None and steps:
+            raise UsageError(
+                f"none of the checkpoints {steps} in {self._folder} can be read: "
+                "remove the folder to train this stage again from its start"
+            )
+        if found is None:
+            return None
+        self._newest, host = found
+        for damaged in [step for step in steps if step > self._newest]:
+            self._manager.delete(damaged)
+        return self._newest, jax.tree.map(lambda leaf, onto: place(leaf, onto.sharding), host, like)
+
+    def _read(self, steps: list[int], like: Any) -> tuple[int, Any] | None:
+        """The first of the steps whose checkpoint is whole, and its arrays on the host."""
+        target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
         for step in steps:
             try:
-                args = ocp.args.Composite(tree=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore())
+                args = ocp.args.Composite(tree=ocp.args.StandardRestore(target), meta=ocp.args.JsonRestore())
                 restored: Any = self._manager.restore(step, args=args)
-                if _checksum(jax.device_get(restored.tree)) != restored.meta["checksum"]:
+                if _checksum(restored.tree) != restored.meta["checksum"]:
                     raise ValueError("its checksum does not match")
             except Exception as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
                 continue
-            self._forget_after(step)
             return step, restored.tree
-        if steps:
-            raise UsageError(
-                f"none of the checkpoints {steps} in {self._folder} can be read: "
-                "remove the folder to train this stage again from its start"
-            )
         return None
-
-    def _forget_after(self, step: int) -> None:
-        """Removes damaged checkpoints that are newer than the one in use."""
-        for newer in [other for other in self._manager.all_steps() if other > step]:
-            self._manager.delete(newer)
 
     def wait(self) -> None:
         """Returns once everything saved is on disk."""

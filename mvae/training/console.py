@@ -5,10 +5,10 @@ import logging
 from absl import logging as absl_logging
 
 
-def log_to_console() -> None:
+def log_to_console(level: int = logging.INFO) -> None:
     """Sends the messages of all loggers under "mvae" to stderr, each with its time, and silences orbax below warnings.
 
-    orbax reports every file it opens.
+    orbax reports every file it opens. Messages of a lower level are left out.
     """
     absl_logging.set_verbosity(absl_logging.WARNING)
     handler = logging.StreamHandler()
@@ -16,4 +16,4 @@ def log_to_console() -> None:
     logger = logging.getLogger("mvae")
     logger.handlers = [handler]
     logger.propagate = False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)

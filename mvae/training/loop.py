@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mvae.training.checkpoints import Checkpoints
+from mvae.training.mesh import fetch
 from mvae.training.metrics import MetricWriter, ProgressBar
+from mvae.training.processes import agree
 from mvae.training.program import NEVER, Program, Progress
 from mvae.training.run_folder import RunFolder
 from mvae.training.signals import Interrupted, StopRequest
@@ -36,7 +37,7 @@ def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpo
 
 
 def _check_finite(progress: Progress, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
-    first = np.asarray(progress.non_finite)
+    first = fetch(progress.non_finite)
     if (first != NEVER).any():
         members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
         raise Diverged(
@@ -56,6 +57,8 @@ def run_stage(
     checkpoint_every: int,
 ) -> Any:
     """Runs a stage to its end, from its newest checkpoint if there is one.
+
+    Several processes run the same chunks, and stop together at the same step whichever of them got a signal.
 
     Args:
         stage: The stage.
@@ -86,10 +89,13 @@ def run_stage(
     orders = program.orders(step)
     writer = MetricWriter(folder, stage.name, step)
     bar = ProgressBar(stage.name, step, stage.num_steps)
-    length, interval_seconds = 1, 0.0
+    length, interval_seconds, received = 1, 0.0, None
     try:
         with StopRequest() as request:
-            while step < stage.num_steps and request.received is None:
+            while step < stage.num_steps:
+                length, received = agree(length, request.received)
+                if received is not None:
+                    break
                 stop = _stop_of_chunk(step, length, stage, log_every, checkpoint_every)
                 began = time.perf_counter()
                 progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
@@ -102,16 +108,16 @@ def run_stage(
                 bar.advance(step)
                 if step % log_every == 0 or step == stage.num_steps:
                     interval = (step - 1) % log_every + 1
-                    metrics = {name: np.asarray(value) / interval for name, value in progress.sums.items()}
+                    metrics = {name: fetch(value) / interval for name, value in progress.sums.items()}
                     writer.write(step, metrics, interval_seconds)
                     bar.report(step, metrics)
                     interval_seconds = 0.0
                     progress = progress._replace(sums=jax.tree.map(jnp.zeros_like, progress.sums))
                 if step % checkpoint_every == 0 or step == stage.num_steps:
                     checkpoints.save(step, progress)
-        if request.received is not None and step < stage.num_steps:
+        if received is not None:
             checkpoints.save(step, progress)
-            raise Interrupted(request.received, stage.name, step)
+            raise Interrupted(received, stage.name, step)
     finally:
         checkpoints.close()
         writer.close()

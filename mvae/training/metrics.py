@@ -10,6 +10,7 @@ import numpy as np
 import tensorboardX
 from tqdm import tqdm
 
+from mvae.training.processes import is_lead
 from mvae.training.run_folder import RunFolder, write_atomically
 
 LOGGER = logging.getLogger(__name__)
@@ -31,10 +32,16 @@ def read_records(path: Path) -> list[Record]:
 
 
 class MetricWriter:
-    """Writes metrics of one stage, starting after the step that a checkpoint was restored from."""
+    """Writes metrics of one stage, starting after the step that a checkpoint was restored from.
+
+    Of several processes only the one that leads writes.
+    """
 
     def __init__(self, folder: RunFolder, stage: str, first_step: int):
         self._stage = stage
+        self._silent = not is_lead()
+        if self._silent:
+            return
         self._forget_after(folder.metrics, stage, first_step)
         folder.metrics.touch()
         self._file = folder.metrics.open("a")
@@ -55,6 +62,8 @@ class MetricWriter:
 
         Each metric is an array over seeds.
         """
+        if self._silent:
+            return
         record = {"stage": self._stage, "step": step, "seconds": seconds}
         record |= {name: np.asarray(value, np.float64).tolist() for name, value in metrics.items()}
         self._file.write(json.dumps(record) + "\n")
@@ -66,6 +75,8 @@ class MetricWriter:
 
     def close(self) -> None:
         """Closes the files."""
+        if self._silent:
+            return
         self._file.close()
         self._board.close()
 
@@ -75,7 +86,10 @@ class ProgressBar:
 
     def __init__(self, stage: str, first_step: int, num_steps: int):
         self._stage = stage
-        self._bar = tqdm(total=num_steps, initial=first_step, desc=stage, unit="step", dynamic_ncols=True, disable=None)
+        disable = None if is_lead() else True  # None: where there is no terminal
+        self._bar = tqdm(
+            total=num_steps, initial=first_step, desc=stage, unit="step", dynamic_ncols=True, disable=disable
+        )
         self._mark = (time.perf_counter(), first_step)
 
     def advance(self, step: int) -> None:

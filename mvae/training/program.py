@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, Key
 
 from mvae.data import Dataset
+from mvae.training.mesh import DATA, EVERYWHERE, REPLICA, SEEDS, place
 from mvae.training.order import batch_rows, epoch_order
+from mvae.training.precision import products_in
 from mvae.training.stage import Metrics, Stage
 
 NEVER = np.iinfo(np.int32).max
@@ -57,12 +60,23 @@ def _take(array: Array, rows: Int[Array, " b"]) -> Array:
 
 
 def build_program(
-    stage: Stage, dataset: Dataset, batch_size: int, init_batch_size: int, keys: tuple[Key[Array, " s"], ...]
+    stage: Stage,
+    dataset: Dataset,
+    batch_size: int,
+    init_batch_size: int,
+    keys: tuple[Key[Array, " s"], ...],
+    *,
+    mesh: Mesh | None = None,
+    matmul_precision: str = "default",
 ) -> Program:
     """Compiles nothing yet: returns the jitted functions of a stage.
 
     The number of steps of `run` is a traced number, so one compilation serves every chunk of every length and
     an interruption may fall on any step.
+
+    On a mesh all that has a seed axis is shared out along "replica", and every batch along "data": each device renders
+    its own rows and the compiler sums what is a mean over the batch. The training arrays are whole on every device,
+    since an epoch's order is a permutation of all of them. Draws do not depend on the mesh.
 
     Args:
         stage: The stage.
@@ -70,30 +84,43 @@ def build_program(
         batch_size: Examples per step and seed.
         init_batch_size: Examples shown to the stage's init (the first ones).
         keys: (init, order, step) keys from `seed_keys`.
+        mesh: The devices, as from `mvae.training.mesh.build_mesh`; None for one.
+        matmul_precision: Of the steps; initialisation, which fits and factorises, is not affected. See
+            `mvae.training.precision.products_in`.
     """
-    init_keys, order_keys, step_keys = keys
     arrays = dataset.train
+    if mesh is not None:
+        keys, arrays = place(keys, NamedSharding(mesh, SEEDS)), place(arrays, NamedSharding(mesh, EVERYWHERE))
+    init_keys, order_keys, step_keys = keys
+    # Everything that a compiled function returns has the seeds on its first axis.
+    jit = jax.jit if mesh is None else partial(jax.jit, out_shardings=NamedSharding(mesh, SEEDS))
     num_examples = next(iter(arrays.values())).shape[0]
     steps_per_epoch = num_examples // batch_size
 
     def rows_to_batch(arrays, rows):
         return dataset.render({name: _take(array, rows) for name, array in arrays.items()})
 
+    def pinned(tree: Any, spec: PartitionSpec) -> Any:
+        return tree if mesh is None else jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
+
     def seed_step(arrays, key, order, state, step):
-        batch = rows_to_batch(arrays, batch_rows(order, step, batch_size))
-        return stage.step(jax.random.fold_in(key, step), state, batch)
+        rows = pinned(batch_rows(order, step, batch_size), PartitionSpec(DATA))
+        batch = pinned(rows_to_batch(arrays, rows), PartitionSpec(DATA))
+        with products_in(matmul_precision):
+            return stage.step(jax.random.fold_in(key, step), state, batch)
 
     # A lone seed loses its axis for the length of the loop: XLA then updates the optimiser's state in place,
     # which it does not do through the axis of length one (15.0 against 16.6 ms a step, measured on MNIST).
     alone = step_keys.shape[0] == 1
-    all_seeds = seed_step if alone else jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None))
+    replica = None if mesh is None else REPLICA
+    all_seeds = seed_step if alone else jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None), spmd_axis_name=replica)
 
     def seed_order(key, step):
         return epoch_order(key, step // steps_per_epoch, num_examples)
 
     all_orders = seed_order if alone else jax.vmap(seed_order, in_axes=(0, None))
 
-    @jax.jit
+    @jit
     def init(arrays, keys, previous) -> Progress:
         batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
         state = jax.vmap(stage.init, in_axes=(0, None, 0))(keys, batch, previous)
@@ -101,7 +128,7 @@ def build_program(
         sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
         return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
 
-    @partial(jax.jit, donate_argnums=(0, 1))
+    @partial(jit, donate_argnums=(0, 1))
     def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
         if alone:
             progress, orders, order_keys, step_keys = jax.tree.map(
@@ -113,6 +140,7 @@ def build_program(
             new_epoch = step % steps_per_epoch == 0
             orders = jax.lax.cond(new_epoch, lambda: all_orders(order_keys, step), lambda: orders)
             state, metrics = all_seeds(arrays, step_keys, orders, progress.state, step)
+            state = pinned(state, EVERYWHERE if alone else SEEDS)
             sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
             broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
             return Progress(state, sums, jnp.minimum(progress.non_finite, broken)), orders
@@ -120,14 +148,14 @@ def build_program(
         carry = jax.lax.fori_loop(start, stop, body, (progress, orders))
         return jax.tree.map(lambda leaf: leaf[None], carry) if alone else carry
 
-    @jax.jit
+    @jit
     def orders(keys, step):
         return jax.vmap(seed_order, in_axes=(0, None))(keys, step)
 
     return Program(
         init=lambda previous: init(arrays, init_keys, previous),
         run=lambda progress, orders, start, stop: run(
-            progress, orders, arrays, order_keys, step_keys, jnp.int32(start), jnp.int32(stop)
+            progress, orders, arrays, order_keys, step_keys, np.int32(start), np.int32(stop)
         ),
-        orders=lambda step: orders(order_keys, jnp.int32(step)),
+        orders=lambda step: orders(order_keys, np.int32(step)),
     )

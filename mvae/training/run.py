@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from mvae.errors import UsageError
 from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.loop import run_stage
+from mvae.training.mesh import DATA, REPLICA, build_mesh, fetch
 from mvae.training.metrics import read_records
+from mvae.training.precision import check_precision
+from mvae.training.processes import is_lead, lead_first, votes
 from mvae.training.program import build_program, seed_keys
 from mvae.training.report import draw_figures, evaluate_member, summarize
 from mvae.training.run_folder import RunFolder, write_json
@@ -22,13 +27,29 @@ LOGGER = logging.getLogger(__name__)
 EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
 
-def run(config: Mapping[str, Any], workdir: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+def run(
+    config: Mapping[str, Any],
+    workdir: Path,
+    overrides: list[str] | None = None,
+    *,
+    num_devices: int | None = None,
+    replicas: int | None = None,
+    matmul_precision: str = "default",
+) -> dict[str, Any]:
     """Trains, evaluates and draws what the config says, or what is missing of it.
+
+    Several processes joined by `mvae.training.processes.connect` all call it with the same arguments. Each reads all
+    of the data and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
 
     Args:
         config: The resolved config as plain dicts.
         workdir: The run's folder; made if it is not there, resumed if it is.
         overrides: The command line's overrides, recorded in config.json.
+        num_devices: How many devices train; None for all of them. See `mvae.training.mesh.mesh_shape` for how they
+            share seeds and batches. The numbers are those of one device to rounding, so a run may go on with others.
+        replicas: Devices along the seeds; None for that rule.
+        matmul_precision: Of the products in steps of training, one of `mvae.training.precision.PRECISIONS`. It
+            belongs to the run: a run may not go on with another.
 
     Returns:
         What results.json holds: per member of the seed axis, mean and standard deviation.
@@ -38,23 +59,28 @@ def run(config: Mapping[str, Any], workdir: Path, overrides: list[str] | None = 
         Interrupted: After SIGINT or SIGTERM, with a checkpoint written.
         Diverged: If a loss is not finite.
     """
+    check_precision(matmul_precision)
     folder = RunFolder(workdir)
-    if (finished := _finished(folder, config)) is not None:
+    if (finished := _finished(folder, config, matmul_precision)) is not None:
         return finished
-    experiment = build_experiment(config)
-    folder.claim(dict(config), overrides or [])
-    params = train(experiment, folder)
+    experiment = lead_first(lambda: build_experiment(config))
+    seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
+    mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+    lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
+    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision)
     results = evaluate(experiment, params, folder)
-    draw_figures(experiment, params, folder, results)
-    write_json(folder.results, results)
+    if is_lead():
+        draw_figures(experiment, params, folder, results)
+        write_json(folder.results, results)
+    votes(0)  # one that left before the others are done would count as lost
     return results
 
 
-def _finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def _finished(folder: RunFolder, config: Mapping[str, Any], matmul_precision: str) -> dict[str, Any] | None:
     """Returns the results of a folder that is done with this config, None if there is work to do."""
-    if not folder.results.exists():
+    if not votes(int(folder.results.exists()))[0]:
         return None
-    folder.claim(dict(config), [])
+    folder.claim(dict(config), [], matmul_precision)
     try:
         results = json.loads(folder.results.read_text())
     except ValueError as error:
@@ -63,13 +89,29 @@ def _finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | 
     return results
 
 
-def train(experiment: Experiment, folder: RunFolder) -> Any:
-    """Runs all stages and returns the parameters of the model, seeds on the first axis."""
+def train(
+    experiment: Experiment, folder: RunFolder, *, mesh: Mesh | None = None, matmul_precision: str = "default"
+) -> Any:
+    """Runs all stages on a mesh, or on one device if it is None.
+
+    Returns:
+        The parameters of the model, seeds on the first axis, on one device of this process.
+    """
     run_config = experiment.run
+    if mesh is not None:
+        LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
     state = None
     for index, stage in enumerate(experiment.stages):
         keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build_program(stage, experiment.dataset, run_config.batch_size, run_config.init_batch_size, keys)
+        program = build_program(
+            stage,
+            experiment.dataset,
+            run_config.batch_size,
+            run_config.init_batch_size,
+            keys,
+            mesh=mesh,
+            matmul_precision=matmul_precision,
+        )
         state = run_stage(
             stage,
             program,
@@ -78,7 +120,8 @@ def train(experiment: Experiment, folder: RunFolder) -> Any:
             log_every=run_config.log_every,
             checkpoint_every=run_config.checkpoint_every,
         )
-    return experiment.params_of(state)
+    params = experiment.params_of(state)
+    return params if mesh is None else jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), params)
 
 
 def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:

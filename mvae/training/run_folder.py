@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from mvae.errors import UsageError
+from mvae.training.processes import is_lead
 
 RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
 # Where the data lie is a matter of the machine, not of the experiment.
@@ -82,12 +83,13 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
 
-    def claim(self, config: dict[str, Any], overrides: list[str]) -> None:
+    def claim(self, config: dict[str, Any], overrides: list[str], matmul_precision: str = "default") -> None:
         """Writes config.json, or checks that the one there says the same.
 
         Args:
             config: The resolved config, JSON types only.
             overrides: The command line's overrides, for the record.
+            matmul_precision: See `mvae.training.run.run`.
 
         Raises:
             UsageError: If the folder was made from another config (with the difference), holds something
@@ -97,18 +99,26 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--workdir={self.path} is a file: give a folder")
         if self.config.exists():
-            self._compare(config)
+            self._compare(config, matmul_precision)
             return
+        if not is_lead():
+            raise UsageError(
+                f"--workdir={self.path} has no config.json, which process 0 has written: it must be on a file system "
+                "that all processes share"
+            )
         if self.path.exists() and any(self.path.iterdir()):
             raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
         try:
-            write_json(self.config, {"config": config, "overrides": overrides, **environment()})
+            record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
+            write_json(self.config, record | environment())
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
-    def _compare(self, config: dict[str, Any]) -> None:
+    def _compare(self, config: dict[str, Any], matmul_precision: str) -> None:
         try:
-            before = _flat(json.loads(self.config.read_text())["config"])
+            record = json.loads(self.config.read_text())
+            before = _flat(record["config"])
+            precision = record.get("matmul_precision", "default")  # runs of 0.1.0 had no choice
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self.config} cannot be read ({error}): restore it or give another --workdir") from error
         now = _flat(config)
@@ -121,4 +131,9 @@ class RunFolder:
             raise UsageError(
                 f"--workdir={self.path} was made from another config; give another folder, or the same config:\n"
                 + "\n".join(differing)
+            )
+        if precision != matmul_precision:
+            raise UsageError(
+                f"--workdir={self.path} was begun with --matmul_precision={precision}, not {matmul_precision}: give "
+                "that, or another folder"
             )

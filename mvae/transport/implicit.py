@@ -69,8 +69,10 @@ def implicit_coefficients(
     regular = jnp.all(curvatures > least[..., None], axis=-1)
     change = slope(c)
     change = jnp.where(active & regular[..., None], change - jax.lax.stop_gradient(change), 0)
-    weights = jnp.einsum("...ij,...i->...j", modes, change) / jnp.where(regular[..., None], curvatures, 1)
-    return ImplicitCoefficients(c - jnp.einsum("...ij,...j->...i", modes, weights), regular)
+    weights = jnp.einsum("...ij,...i->...j", modes, change, precision="highest")
+    weights = weights / jnp.where(regular[..., None], curvatures, 1)
+    moved = jnp.einsum("...ij,...j->...i", modes, weights, precision="highest")
+    return ImplicitCoefficients(c - moved, regular)
 
 
 def _directions(c: Float[Array, "*batch M"]) -> Float[Array, "M *batch M"]:
