@@ -53,20 +53,12 @@ class Checkpoints:
         Raises:
             UsageError: If there are checkpoints and none of them can be read.
         """
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
-        steps = sorted(self._manager.all_steps(), reverse=True)
+        steps = self.steps()
         for step in steps:
-            try:
-                args = ocp.args.Composite(tree=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore())
-                restored: Any = self._manager.restore(step, args=args)
-                if _checksum(jax.device_get(restored.tree)) != restored.meta["checksum"]:
-                    raise ValueError("its checksum does not match")
-            except Exception as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
-                continue
-            self._forget_after(step)
-            return step, restored.tree
+            restored = self.restore_at(step, like)
+            if restored is not None:
+                self.forget_after(step)
+                return step, restored
         if steps:
             raise UsageError(
                 f"none of the checkpoints {steps} in {self._folder} can be read: "
@@ -74,8 +66,26 @@ class Checkpoints:
             )
         return None
 
-    def _forget_after(self, step: int) -> None:
-        """Removes damaged checkpoints that are newer than the one in use."""
+    def steps(self) -> list[int]:
+        """Returns the steps that there are checkpoints of, newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
+    def restore_at(self, step: int, like: Any) -> Any | None:
+        """Returns the tree of one checkpoint; None, after a warning, if it is damaged."""
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+        try:
+            args = ocp.args.Composite(tree=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore())
+            restored: Any = self._manager.restore(step, args=args)
+            if _checksum(jax.device_get(restored.tree)) != restored.meta["checksum"]:
+                raise ValueError("its checksum does not match")
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
+            return None
+        return restored.tree
+
+    def forget_after(self, step: int) -> None:
+        """Removes checkpoints that are newer than the one in use."""
         for newer in [other for other in self._manager.all_steps() if other > step]:
             self._manager.delete(newer)
 

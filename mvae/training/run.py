@@ -39,18 +39,22 @@ def run(config: Mapping[str, Any], workdir: Path, overrides: list[str] | None = 
         Diverged: If a loss is not finite.
     """
     folder = RunFolder(workdir)
-    if (finished := _finished(folder, config)) is not None:
+    if (finished := finished_results(folder, config)) is not None:
         return finished
     experiment = build_experiment(config)
     folder.claim(dict(config), overrides or [])
-    params = train(experiment, folder)
+    return conclude(experiment, train(experiment, folder), folder)
+
+
+def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
+    """Evaluates and draws what was trained, writes results.json and returns what it holds."""
     results = evaluate(experiment, params, folder)
     draw_figures(experiment, params, folder, results)
     write_json(folder.results, results)
     return results
 
 
-def _finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def finished_results(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """Returns the results of a folder that is done with this config, None if there is work to do."""
     if not folder.results.exists():
         return None

@@ -94,17 +94,27 @@ class RunFolder:
                 else, or cannot be written.
         """
         config = json.loads(json.dumps(config))
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--workdir={self.path} is a file: give a folder")
-        if self.config.exists():
-            self._compare(config)
+        if self.check(config):
             return
-        if self.path.exists() and any(self.path.iterdir()):
-            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
         try:
             write_json(self.config, {"config": config, "overrides": overrides, **environment()})
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    def check(self, config: dict[str, Any]) -> bool:
+        """Returns whether the folder was made from this config; False if it is not there or empty. Writes nothing.
+
+        Raises:
+            UsageError: If the folder was made from another config (with the difference) or holds something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--workdir={self.path} is a file: give a folder")
+        if self.config.exists():
+            self._compare(json.loads(json.dumps(config)))
+            return True
+        if self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
+        return False
 
     def _compare(self, config: dict[str, Any]) -> None:
         try:
