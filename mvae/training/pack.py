@@ -19,12 +19,13 @@ from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.loop import run_stage
 from mvae.training.memory import memory_limit, need_of
 from mvae.training.pack_outlets import PackDiverged, Packed, Place, Unaligned, pack_outlets, saved_steps, starts
-from mvae.training.packing import Job, differing, entry, parts_that_fit, rows_of
+from mvae.training.packing import Job, differing, parts_that_fit, rows_of
 from mvae.training.program import Program, build_program, keys_of_seeds
 from mvae.training.run import conclude, finished_results
 from mvae.training.run_folder import RunFolder
 from mvae.training.signals import Interrupted
 from mvae.training.stage import Batch, Metrics, Stage
+from mvae.training.traced import value_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -155,7 +156,9 @@ class Pack:
             programs.append(build_program(stage, self._experiment.dataset, run.batch_size, run.init_batch_size, keys))
         values = {}
         for name in self._names:
-            own = [np.full(len(self._seeds(member)), float(entry(self._jobs[member], name))) for member in group]
+            own = [
+                np.full(len(self._seeds(member)), float(value_of(self._jobs[member].config, name))) for member in group
+            ]
             values[name] = jnp.asarray(np.concatenate(own))
         return programs, Packed(None, values)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mvae.training.memory import Need
-from mvae.training.traced import TRACED
+from mvae.training.traced import TRACED, value_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def differing(jobs: Sequence[Job]) -> list[str]:
     """
     if any(structure(job.config) != structure(jobs[0].config) for job in jobs):
         raise ValueError("jobs of a pack must have the same config but for seeds and traced values")
-    return [name for name in TRACED if len({entry(job, name) for job in jobs}) > 1]
+    return [name for name in TRACED if len({value_of(job.config, name) for job in jobs}) > 1]
 
 
 def structure(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,12 +39,6 @@ def structure(config: Mapping[str, Any]) -> dict[str, Any]:
         block, key = name.split(".")
         rest[block] = {entry: value for entry, value in rest.get(block, {}).items() if entry != key}
     return rest
-
-
-def entry(job: Job, name: str) -> Any:
-    """Returns the value of one of `TRACED`, None where the config has no such entry."""
-    block, key = name.split(".")
-    return job.config[block].get(key)
 
 
 def rows_of(seeds: Sequence[Sequence[int] | np.ndarray]) -> list[slice]:

@@ -33,3 +33,9 @@ def with_values(config: T, block: str, values: Mapping[str, Any]) -> T:
     for name, value in fields.items():
         object.__setattr__(changed, name, value)
     return changed
+
+
+def value_of(config: Mapping[str, Any], name: str) -> Any:
+    """Returns the value of one of `TRACED` in a whole config as plain dicts, None where it has no such entry."""
+    block, key = name.split(".")
+    return config[block].get(key)
