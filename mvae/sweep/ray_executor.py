@@ -57,17 +57,17 @@ def ray_executor(
     if importlib.util.find_spec("ray") is None:
         raise UsageError("--executor=ray needs ray: pip install mvae[ray]")
     jax.config.update("jax_platforms", "cpu")
-    return functools.partial(_execute, cpus=cpus, gpus=gpus, retries=retries, limit=limit)
+    ray = _connected()  # now, before JAX has threads, which do not survive a fork
+    return functools.partial(_execute, ray, cpus=cpus, gpus=gpus, retries=retries, limit=limit)
 
 
 def _execute(
-    packs: Iterable[list[Job]], *, cpus: float, gpus: float | None, retries: int, limit: int | None
+    ray: Any, packs: Iterable[list[Job]], *, cpus: float, gpus: float | None, retries: int, limit: int | None
 ) -> Iterator[tuple[list[Job], Failures]]:
     """Submits all packs and yields each as it is done."""
     submitted = list(packs)
     if not submitted:
         return
-    ray = _connected()
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
     options = {
