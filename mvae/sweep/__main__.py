@@ -28,6 +28,13 @@ from pathlib import Path
 from absl import app, flags
 
 from mvae.errors import UsageError
+from mvae.sweep import build_members, load_sweep, render, run_members
+from mvae.sweep.ray_executor import ray_executor
+from mvae.sweep.runner import in_process
+from mvae.sweep.shard import parse_shard, shard_of
+from mvae.training.config_file import load_config
+from mvae.training.console import log_to_console
+from mvae.training.signals import Interrupted
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, FILE.py or FILE.py:ARGUMENT.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Python file with the function sweep().")
@@ -74,12 +81,6 @@ def _exit(error: Exception) -> None:
 
 def _run(workdir: Path) -> tuple[list[str], int]:
     """Runs the members of the flags; returns their names and the exit code."""
-    from mvae.sweep import build_members, load_sweep, run_members  # heavy imports, not needed for --help
-    from mvae.sweep.ray_executor import ray_executor
-    from mvae.sweep.runner import in_process
-    from mvae.sweep.shard import parse_shard, shard_of
-    from mvae.training.config_file import load_config
-
     path, _, argument = str(_CONFIG.value).partition(":")
     try:
         config = load_config(Path(path), argument)
@@ -104,10 +105,6 @@ def _run(workdir: Path) -> tuple[list[str], int]:
 def main(argv: list[str]) -> int:
     """Runs what is missing and prints the table; returns the exit code."""
     del argv
-    from mvae.sweep import load_sweep, render
-    from mvae.training.console import log_to_console
-    from mvae.training.signals import Interrupted
-
     log_to_console()
     workdir = Path(str(_WORKDIR.value)).absolute()
     names, code = None, 0

@@ -7,6 +7,7 @@ from mvae.training.config_file import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {
+    "data.name": "simple_picture",
     "data.size": 8,
     "data.num_train": 128,
     "data.num_test": 32,
@@ -22,7 +23,6 @@ TINY = {
     "log_every": 5,
     "checkpoint_every": 4,
 }
-PICTURE = {"data.name": "simple_picture", "evaluation.degree_grid": 8}
 
 
 def members(sweep, config="dvae_torus.py"):
