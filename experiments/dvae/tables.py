@@ -4,8 +4,9 @@
     python experiments/dvae/tables.py --table=1 --workdir=runs/table1 --data_dir=DIR
 
 Each row is a run of its own in a folder of its own; the same command resumes what was interrupted and runs what is
-missing. `--render` trains nothing. The table is made from the run folders alone, in Markdown: means ± standard
-deviations over seeds, the published row, and the KL that the published formula gives for the times of our runs.
+missing, and several of them may share the rows of one workdir. `--render` trains nothing. The table is made from the
+run folders alone, in Markdown: means ± standard deviations over seeds, the published row, and the KL that the published
+formula gives for the times of our runs.
 
 What the published formula has, beside the exact KL: for both tori it lacks
 -(d/2) log 2 pi, for the embedded torus it takes the area 8 pi a c for 4 pi^2 a c, and its coefficient of Sc t is
@@ -19,9 +20,8 @@ from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
 from mvae.errors import UsageError, reporting
+from mvae.sweep import Member, run_members
 from mvae.training.console import log_to_console
-from mvae.training.loop import Diverged
-from mvae.training.run import run
 
 LOGGER = logging.getLogger("mvae.experiments")
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)
@@ -41,14 +41,11 @@ def main(argv: list[str]) -> None:
     if unknown := set(_SPACES.value) - set(ROWS):
         raise UsageError(f"--spaces: no row {', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
     if not _RENDER.value:
-        for name, config in members(_TABLE.value, _SEEDS.value, _EPOCHS.value, _DATA_DIR.value):
-            if _SPACES.value and name not in _SPACES.value:
-                continue
-            LOGGER.info("row %s", name)
-            try:
-                run(config.to_dict(), workdir / name)
-            except Diverged as error:
-                LOGGER.error("row %s diverged and is left out: %s", name, error)
+        rows = members(_TABLE.value, _SEEDS.value, _EPOCHS.value, _DATA_DIR.value)
+        asked = [Member(name, config.to_dict(), {}) for name, config in rows if name in (_SPACES.value or ROWS)]
+        for outcome in run_members(asked, workdir):
+            if outcome.status != "finished":
+                LOGGER.error("row %s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
     print(render(_TABLE.value, workdir))
     num_pixels = {"1": 784, "2": 4096}[_TABLE.value]
     print(f"\nLargest |ELBO + (D/2) log 2π + (D/2) MSE + KL|: {worst_identity(workdir, num_pixels):.1e} nats")

@@ -1,13 +1,12 @@
-"""Candidate latent spaces, the runs of every candidate on data of every space, and how often the right one is chosen."""
+"""Candidate latent spaces, their runs on data of every space, and how often the right one is chosen."""
 
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from mvae.evaluation import importance_log_likelihood
 from mvae.sweep import Member, build_members
@@ -52,7 +51,7 @@ def members(data: Sequence[str], *, networks: int, seeds: int, noise: float, num
     """Returns the runs: exact maps and, where there is a group, the group-action encoder."""
     found = []
     for candidate in CANDIDATES:
-        config: ConfigDict = load_config(CONFIG, candidate)
+        config: Any = load_config(CONFIG, candidate)
         config.num_seeds, config.num_steps = seeds, num_steps
         config.data.noise, config.data.num_train, config.data.num_test = noise, NUM_TRAIN, NUM_TEST
         config.evaluation.importance_samples = SAMPLES
@@ -71,8 +70,8 @@ def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
     """Returns the table of log-likelihoods and the confusion matrices of what is there.
 
     A choice is made for each network from the best seed of each candidate, which is what somebody would do who has to
-    decide: by the greatest log-likelihood, and by the least dimension among those that tie with it, within `TIE` standard errors
-    of the mean difference or `MARGIN` nats.
+    decide: by the greatest log-likelihood, and by the least dimension among those that tie with it, within `TIE`
+    standard errors of the mean difference or `MARGIN` nats.
     """
     values = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
     values = {key: each for key, each in values.items() if len(each) == len(CANDIDATES)}

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from mvae.sweep import Member, build_members
 from mvae.training.config_file import load_config
@@ -16,7 +15,7 @@ PUSHED = "model.reparametrization.manifold_weight"
 
 
 class Row(NamedTuple):
-    """A row: its title, with {d} and {m} for the dimensions; ELBO of the paper, on the circle; whether it is printed."""
+    """A row: its title, with {d} and {m} for the dimensions, and the ELBO that the paper prints, on the circle."""
 
     title: str
     published: str = ""
@@ -57,7 +56,7 @@ def overrides(row: str, space: str) -> dict[str, Any]:
 
 def members(space: str, rows: list[str], *, seeds: int, num_steps: int | None) -> list[Member]:
     """Returns the members of a space's table."""
-    config: ConfigDict = load_config(CONFIG, space)
+    config: Any = load_config(CONFIG, space)
     config.num_seeds = seeds
     if num_steps is not None:
         config.num_steps = config.model.reparametrization.num_steps = num_steps

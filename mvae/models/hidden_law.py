@@ -12,7 +12,6 @@ from mvae.models.beta import beta_kl_to_uniform, beta_log_prob, sample_beta
 from mvae.models.gaussian_model import GaussianPosterior, sample_gaussian
 from mvae.models.vae import gaussian_kl, gaussian_log_ratio
 
-
 LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
 
 

@@ -65,41 +65,52 @@ class Checkpoints:
         Raises:
             UsageError: If there are checkpoints and none of them can be read, or processes read different ones.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        found = self._read(steps, like)
-        read = votes(-1 if found is None else found[0])
+        steps = self.steps()
+        found, host = -1, None
+        for step in steps:
+            host = self.restore_at(step, like)
+            if host is not None:
+                found = step
+                break
+        read = votes(found)
         if len(set(read)) > 1:
             raise UsageError(
                 f"the processes read different checkpoints in {self._folder}, of steps {read} (-1 for none): "
                 "--workdir must be on a file system that all of them share"
             )
-        if found is None and steps:
+        if host is None and steps:
             raise UsageError(
                 f"none of the checkpoints {steps} in {self._folder} can be read: "
                 "remove the folder to train this stage again from its start"
             )
-        if found is None:
+        if host is None:
             return None
-        self._newest, host = found
-        for damaged in [step for step in steps if step > self._newest]:
-            self._manager.delete(damaged)
-        return self._newest, jax.tree.map(lambda leaf, onto: place(leaf, onto.sharding), host, like)
+        self.forget_after(found)
+        return found, jax.tree.map(lambda leaf, onto: place(leaf, onto.sharding), host, like)
 
-    def _read(self, steps: list[int], like: Any) -> tuple[int, Any] | None:
-        """The first of the steps whose checkpoint is whole, and its arrays on the host."""
+    def steps(self) -> list[int]:
+        """Returns the steps that there are checkpoints of, newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
+    def restore_at(self, step: int, like: Any) -> Any | None:
+        """Returns the tree of one checkpoint, arrays on the host; None, after a warning, if it is damaged."""
         target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
-        for step in steps:
-            try:
-                args = ocp.args.Composite(tree=ocp.args.StandardRestore(target), meta=ocp.args.JsonRestore())
-                restored: Any = self._manager.restore(step, args=args)
-                if _checksum(restored.tree) != restored.meta["checksum"]:
-                    raise ValueError("its checksum does not match")
-            except Exception as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
-                continue
-            return step, restored.tree
-        return None
+        try:
+            args = ocp.args.Composite(tree=ocp.args.StandardRestore(target), meta=ocp.args.JsonRestore())
+            restored: Any = self._manager.restore(step, args=args)
+            if _checksum(restored.tree) != restored.meta["checksum"]:
+                raise ValueError("its checksum does not match")
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
+            return None
+        return restored.tree
+
+    def forget_after(self, step: int) -> None:
+        """Goes on from a step: removes the checkpoints that are newer."""
+        self._newest = step
+        for newer in [other for other in self._manager.all_steps() if other > step]:
+            self._manager.delete(newer)
 
     def wait(self) -> None:
         """Returns once everything saved is on disk."""

@@ -20,7 +20,7 @@ from mvae.models.er import ERConfig, er
 from mvae.models.spectral_net import SpectralNetConfig
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
-from mvae.models.vdae import VDAEConfig, vdae
+from mvae.models.vdae import VDAE, VDAEConfig, vdae
 from mvae.models.wgan import WGANConfig, wgan
 from mvae.training.adversarial import adversarial_stage
 from mvae.training.alternating import AlternatingConfig, alternating_stages
@@ -29,7 +29,9 @@ from mvae.training.optimizer import adam, adversarial_adam
 from mvae.training.reparametrization_stages import reparametrization_stages
 from mvae.training.spectral_stages import spectral_stages
 from mvae.training.stage import Stage, gradient_stage
+from mvae.training.traced import with_values
 
+StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
 C = TypeVar("C", bound=VariationalConfig)
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
 
@@ -44,6 +46,8 @@ class Experiment(NamedTuple):
         model: The model.
         stages: The stages of training, in order.
         params_of: Final state of the last stage -> parameters of the model.
+        stages_at: Values of `mvae.training.traced.TRACED` by their dotted names -> the stages with them, in which they
+            may be tracers; None for a method that takes them as constants.
     """
 
     run: RunConfig
@@ -52,13 +56,24 @@ class Experiment(NamedTuple):
     model: Model
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
+    stages_at: StagesAt | None = None
 
 
-def build_experiment(config: Mapping[str, Any]) -> Experiment:
+class Built(NamedTuple):
+    """What a method makes of its block of the config; see `Experiment`."""
+
+    model: Model
+    stages: tuple[Stage, ...]
+    stages_at: StagesAt | None = None
+    params_of: Callable[[Any], Any] = lambda state: state.params
+
+
+def build_experiment(config: Mapping[str, Any], *, load: Callable[..., Dataset] = data.load) -> Experiment:
     """Builds everything a config names, checking all of it before anything is trained or written.
 
     Args:
         config: The resolved config as plain dicts (`ConfigDict.to_dict()`).
+        load: Returns the data of the options in config.data.
 
     Raises:
         UsageError: For anything unknown, missing or out of range, naming the key.
@@ -73,7 +88,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     evaluation = typed(EvaluationConfig, config["evaluation"], "config.evaluation")
     manifold = build_manifold(config["manifold"])
     options = {name: value for name, value in config["data"].items() if value is not None}
-    dataset = data.load(**options)
+    dataset = load(**options)
     _check_scores(evaluation, dataset)
     try:
         num_steps = run.steps(dataset.num_train)
@@ -82,10 +97,10 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
     if config["method"] in PREPARED:
         dataset = PREPARED[config["method"]](config["model"], dataset)
-    model, stages, params_of = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
+    built = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     _check_spectral_sizes(config["model"], manifold.dim, run)
-    return Experiment(run, evaluation, dataset, model, stages, params_of)
+    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)
 
 
 def _build_dvae(
@@ -94,12 +109,11 @@ def _build_dvae(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """ΔVAE: one stage."""
     config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
     _check_densities(config)
-    model = dvae(_completed(config, dataset, num_steps))
-    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+    return _one_stage(dvae, _completed(config, dataset, num_steps), optimizer, num_steps)
 
 
 def _build_vae(
@@ -108,13 +122,12 @@ def _build_vae(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """VAE: one stage."""
     if not isinstance(manifold, Euclidean):
         raise UsageError(f"config.manifold: the method vae has a Euclidean latent space, got {manifold}")
     config = typed(VAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    model = vae(_completed(config, dataset, num_steps))
-    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+    return _one_stage(vae, _completed(config, dataset, num_steps), optimizer, num_steps)
 
 
 def _build_vaells(
@@ -123,7 +136,7 @@ def _build_vaells(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """VAELLS: a warm-up, then networks and operators in turns."""
     config, training = read_vaells(block, manifold, dataset)
     config = _completed(config, dataset, num_steps)
@@ -131,7 +144,7 @@ def _build_vaells(
     constant = dataclasses.replace(optimizer, decay_fraction=0.0)
     optimizers = (adam(constant, training.warm_up_steps), adam(optimizer, training.num_network_steps(num_steps)))
     stages = alternating_stages(method, training, optimizers, num_steps, config.beta)
-    return method.model, stages, lambda state: state.params
+    return Built(method.model, stages)
 
 
 def _build_svae(
@@ -140,15 +153,14 @@ def _build_svae(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """Hyperspherical VAE: one stage."""
     if not (isinstance(manifold, Sphere) and manifold.radius == 1):
         raise UsageError(
             f"config.manifold: the latent space of the method svae is a sphere of radius 1, got {manifold}"
         )
     config = typed(SVAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    model = svae(_completed(config, dataset, num_steps))
-    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+    return _one_stage(svae, _completed(config, dataset, num_steps), optimizer, num_steps)
 
 
 def _build_vamp(
@@ -157,15 +169,14 @@ def _build_vamp(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """VAE with a VampPrior: one stage."""
     if not isinstance(manifold, Euclidean):
         raise UsageError(f"config.manifold: the method vamp has a Euclidean latent space, got {manifold}")
     config = typed(VampConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
     if config.clip_pseudo_inputs:
         _check_unit_range(dataset, "clip_pseudo_inputs = True", "set it to False")
-    model = vamp(_completed(config, dataset, num_steps))
-    return model, (_one_stage(model, optimizer, num_steps),), lambda state: state.params
+    return _one_stage(vamp, _completed(config, dataset, num_steps), optimizer, num_steps)
 
 
 def _build_vdae(
@@ -174,16 +185,22 @@ def _build_vdae(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """VDAE: the diffusion map, then the autoencoder."""
     if not isinstance(manifold, Euclidean):
         raise UsageError(f"config.manifold: the codes of the method vdae lie in a Euclidean space, got {manifold}")
     if optimizer.encoder_warmup_steps:
         raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method vdae: its encoder is fixed")
     config = typed(VDAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    method = vdae(_completed(config, dataset, num_steps), dataset.num_train)
-    stages = spectral_stages(method, config.spectral, adam(optimizer, num_steps), num_steps)
-    return method.model, stages, lambda state: state.params
+    config = _completed(config, dataset, num_steps)
+
+    def method_and_stages(values: Mapping[str, Any]) -> tuple[VDAE, tuple[Stage, ...]]:
+        method = vdae(with_values(config, "model", values), dataset.num_train)
+        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
+        return method, spectral_stages(method, config.spectral, rates, num_steps)
+
+    method, stages = method_and_stages({})
+    return Built(method.model, stages, lambda values: method_and_stages(values)[1])
 
 
 def _build_er(
@@ -209,7 +226,7 @@ def _build_wgan(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """Wasserstein GAN: one stage, in which critic and generator take turns."""
     if not isinstance(manifold, Euclidean):
         raise UsageError(f"config.manifold: the method wgan has a Euclidean latent space, got {manifold}")
@@ -221,7 +238,7 @@ def _build_wgan(
         adversarial_adam(optimizer, num_steps, config.num_critic_steps),
         adversarial_adam(optimizer, num_steps, 1),
     )
-    return method.model, (adversarial_stage(method, optimizers, num_steps),), lambda state: state.params
+    return Built(method.model, (adversarial_stage(method, optimizers, num_steps),))
 
 
 def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
@@ -266,15 +283,19 @@ def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
     return config
 
 
-def _one_stage(model: Model, optimizer: OptimizerConfig, num_steps: int) -> Stage:
-    """Returns the stage that minimises a model's loss."""
-    return gradient_stage(
-        "train",
-        num_steps,
-        lambda key, batch, previous: model.init(key, batch),
-        model.loss_terms,
-        adam(optimizer, num_steps),
-    )
+def _one_stage(make: Callable[[C], Model], config: C, optimizer: OptimizerConfig, num_steps: int) -> Built:
+    """Returns a model and the one stage that minimises its loss."""
+
+    def model_and_stage(values: Mapping[str, Any]) -> tuple[Model, Stage]:
+        model = make(with_values(config, "model", values))
+        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
+        stage = gradient_stage(
+            "train", num_steps, lambda key, batch, previous: model.init(key, batch), model.loss_terms, rates
+        )
+        return model, stage
+
+    model, stage = model_and_stage({})
+    return Built(model, (stage,), lambda values: (model_and_stage(values)[1],))
 
 
 def _check_densities(config: DVAEConfig) -> None:
@@ -362,5 +383,7 @@ METHODS = {
     "vdae": _build_vdae,
     "wgan": _build_wgan,
 }
+# Methods whose stages take the values of TRACED as arrays: those that come with `stages_at`.
+TRACEABLE = ("dvae", "svae", "vae", "vamp", "vdae")
 # What a method adds to the data before anything is built of them.
 PREPARED: dict[str, Callable[[Mapping[str, Any], Dataset], Dataset]] = {"vdae": _with_graph}

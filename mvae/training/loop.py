@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,29 @@ class Diverged(Exception):  # noqa: N818
     """The loss of a seed was not finite."""
 
 
+class Outlets(NamedTuple):
+    """Where the checkpoints and metrics of a training go, and what is said of a loss that is not finite.
+
+    Attributes:
+        checkpoints: stage -> object with `restore`, `save` and `close` of `Checkpoints`.
+        writer: (stage, first step) -> object with `write` and `close` of `MetricWriter`.
+        check: (progress, stage, (first, last step)) -> None; raises `Diverged` if a loss between them was not finite.
+    """
+
+    checkpoints: Callable[[Stage], Any]
+    writer: Callable[[Stage, int], Any]
+    check: Callable[[Progress, Stage, tuple[int, int]], None]
+
+
+def folder_outlets(folder: RunFolder) -> Outlets:
+    """Returns the outlets of a run of its own: one folder for all seeds."""
+    return Outlets(
+        checkpoints=lambda stage: Checkpoints(folder.checkpoints / stage.name),
+        writer=lambda stage, first_step: MetricWriter(folder, stage.name, first_step),
+        check=lambda progress, stage, chunk: check_finite(progress.non_finite, stage, chunk, folder),
+    )
+
+
 def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpoint_every: int) -> int:
     """Returns where the next chunk ends: after `length` steps, or at the next log line or checkpoint."""
     borders = (
@@ -36,8 +60,9 @@ def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpo
     return min(*borders, stage.num_steps)
 
 
-def _check_finite(progress: Progress, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
-    first = fetch(progress.non_finite)
+def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
+    """Raises `Diverged` if a loss of the seeds in a folder was not finite, see `Progress.non_finite`."""
+    first = fetch(non_finite)
     if (first != NEVER).any():
         members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
         raise Diverged(
@@ -51,7 +76,7 @@ def run_stage(
     stage: Stage,
     program: Program,
     previous: Any,
-    folder: RunFolder,
+    folder: RunFolder | Outlets,
     *,
     log_every: int,
     checkpoint_every: int,
@@ -64,7 +89,7 @@ def run_stage(
         stage: The stage.
         program: Its compiled functions.
         previous: Final state of the stage before, seeds on the first axis, or None.
-        folder: The run's folder.
+        folder: The run's folder, or the outlets of several.
         log_every: Steps between two lines of metrics.
         checkpoint_every: Steps between two checkpoints.
 
@@ -77,7 +102,8 @@ def run_stage(
         UsageError: If no checkpoint of several can be read.
     """
     progress = program.init(previous)
-    checkpoints = Checkpoints(folder.checkpoints / stage.name)
+    outlets = folder if isinstance(folder, Outlets) else folder_outlets(folder)
+    checkpoints = outlets.checkpoints(stage)
     restored = checkpoints.restore(progress)
     step = 0
     if restored is not None:
@@ -87,7 +113,7 @@ def run_stage(
         checkpoints.close()
         return progress.state
     orders = program.orders(step)
-    writer = MetricWriter(folder, stage.name, step)
+    writer = outlets.writer(stage, step)
     bar = ProgressBar(stage.name, step, stage.num_steps)
     length, interval_seconds, received = 1, 0.0, None
     try:
@@ -100,7 +126,7 @@ def run_stage(
                 began = time.perf_counter()
                 progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
                 seconds = time.perf_counter() - began
-                _check_finite(progress, stage, (step, stop), folder)
+                outlets.check(progress, stage, (step, stop))
                 interval_seconds += seconds
                 per_step = seconds / (stop - step)
                 length = max(1, min(4 * length, int(CHUNK_SECONDS / max(per_step, 1e-9))))

@@ -40,16 +40,23 @@ class Program(NamedTuple):
         init: (init keys, previous states or None) -> Progress at step 0.
         run: (Progress, orders, start, stop) -> (Progress, orders); donates its first two arguments.
         orders: step -> order of the examples in that step's epoch, (seeds, n).
+        lowered: previous states or None -> (init, run, states), the first two lowered, the states as shapes.
     """
 
     init: Callable[..., Progress]
     run: Callable[..., tuple[Progress, Array]]
     orders: Callable[[int], Array]
+    lowered: Callable[[Any], tuple[jax.stages.Lowered, jax.stages.Lowered, Any]]
 
 
 def seed_keys(seed: int, num_seeds: int, stage_index: int) -> tuple[Key[Array, " s"], ...]:
     """Returns keys for (init, order, steps), (num_seeds,) each; member i equals a lone run of seed + i."""
-    keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + num_seeds, dtype=jnp.uint32))
+    return keys_of_seeds(np.arange(seed, seed + num_seeds), stage_index)
+
+
+def keys_of_seeds(seeds: Int[np.ndarray, " s"], stage_index: int) -> tuple[Key[Array, " s"], ...]:
+    """Returns the keys of `seed_keys` for any seeds, equal ones among them."""
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, dtype=jnp.uint32))
     keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, stage_index), 3))(keys)
     return keys[:, 0], keys[:, 1], keys[:, 2]
 
@@ -152,10 +159,21 @@ def build_program(
     def orders(keys, step):
         return jax.vmap(seed_order, in_axes=(0, None))(keys, step)
 
+    def lowered(previous):
+        progress = jax.eval_shape(init, arrays, init_keys, previous)
+        first = jax.eval_shape(orders, order_keys, jnp.int32(0))
+        step = jnp.int32(0)
+        return (
+            init.lower(arrays, init_keys, previous),
+            run.lower(progress, first, arrays, order_keys, step_keys, step, step),
+            progress.state,
+        )
+
     return Program(
         init=lambda previous: init(arrays, init_keys, previous),
         run=lambda progress, orders, start, stop: run(
             progress, orders, arrays, order_keys, step_keys, np.int32(start), np.int32(stop)
         ),
         orders=lambda step: orders(order_keys, np.int32(step)),
+        lowered=lowered,
     )

@@ -61,13 +61,17 @@ def run(
     """
     check_precision(matmul_precision)
     folder = RunFolder(workdir)
-    if (finished := _finished(folder, config, matmul_precision)) is not None:
+    if (finished := finished_results(folder, config, matmul_precision)) is not None:
         return finished
     experiment = lead_first(lambda: build_experiment(config))
     seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
     mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
     lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
-    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision)
+    return conclude(experiment, train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision), folder)
+
+
+def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
+    """Evaluates and draws what was trained, writes results.json and returns what it holds."""
     results = evaluate(experiment, params, folder)
     if is_lead():
         draw_figures(experiment, params, folder, results)
@@ -76,7 +80,9 @@ def run(
     return results
 
 
-def _finished(folder: RunFolder, config: Mapping[str, Any], matmul_precision: str) -> dict[str, Any] | None:
+def finished_results(
+    folder: RunFolder, config: Mapping[str, Any], matmul_precision: str = "default"
+) -> dict[str, Any] | None:
     """Returns the results of a folder that is done with this config, None if there is work to do."""
     if not votes(int(folder.results.exists()))[0]:
         return None

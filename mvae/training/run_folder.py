@@ -96,23 +96,33 @@ class RunFolder:
                 else, or cannot be written.
         """
         config = json.loads(json.dumps(config))
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--workdir={self.path} is a file: give a folder")
-        if self.config.exists():
-            self._compare(config, matmul_precision)
+        if self.check(config, matmul_precision):
             return
         if not is_lead():
             raise UsageError(
                 f"--workdir={self.path} has no config.json, which process 0 has written: it must be on a file system "
                 "that all processes share"
             )
-        if self.path.exists() and any(self.path.iterdir()):
-            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
         try:
             record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
             write_json(self.config, record | environment())
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    def check(self, config: dict[str, Any], matmul_precision: str = "default") -> bool:
+        """Returns whether the folder was made from this config; False if it is not there or empty. Writes nothing.
+
+        Raises:
+            UsageError: If the folder was made from another config (with the difference) or holds something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--workdir={self.path} is a file: give a folder")
+        if self.config.exists():
+            self._compare(json.loads(json.dumps(config)), matmul_precision)
+            return True
+        if is_lead() and self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
+        return False
 
     def _compare(self, config: dict[str, Any], matmul_precision: str) -> None:
         try:

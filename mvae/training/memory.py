@@ -1,0 +1,67 @@
+"""How much device memory a training takes, read from its compiled programs, and how much there is."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from mvae.data import Dataset
+from mvae.training.program import Program
+
+SHARE = 0.9  # of the memory that programs may take by the estimate; the rest is for what it does not see
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+class Need(NamedTuple):
+    """Bytes of a training: `fixed`, the data, whatever the number of seeds, and `per_seed`."""
+
+    fixed: int
+    per_seed: int
+
+    def seeds_in(self, limit: int) -> int:
+        """Returns how many seeds fit into so many bytes; 0 if not even one does."""
+        return max(0, int(SHARE * limit) - self.fixed) // max(self.per_seed, 1)
+
+
+def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previous: Any) -> Need:
+    """Returns what the stages of a training take at most, from the compiler's own account of its buffers.
+
+    The data count once and all else is shared out over the seeds. What evaluation takes is not in it. The programs
+    are compiled by this, once: running them compiles nothing again.
+
+    Args:
+        programs: One for each stage, of `num_seeds` seeds.
+        dataset: The data.
+        num_seeds: Seeds in the programs.
+        previous: What the first stage's init gets for the stage before.
+    """
+    train = _bytes_of(dataset.train)
+    most = 0
+    for program in programs:
+        init, run, previous = program.lowered(previous)
+        most = max(most, _taken(init), _taken(run))
+    return Need(train + _bytes_of(dataset.test), -(-max(most - train, 0) // num_seeds))
+
+
+def _taken(lowered: jax.stages.Lowered) -> int:
+    """Bytes of arguments, results and scratch of a program while it runs; a donated argument counts once."""
+    stats: Any = lowered.compile().memory_analysis()
+    taken = stats.argument_size_in_bytes + stats.output_size_in_bytes + stats.temp_size_in_bytes
+    return taken - stats.alias_size_in_bytes
+
+
+def _bytes_of(arrays: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(arrays))
+
+
+def memory_limit() -> int:
+    """Returns the bytes that programs may take on the first device: its own limit, or on CPU the machine's memory."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    granted = _CGROUP.read_text().strip() if _CGROUP.exists() else "max"
+    return machine if granted == "max" else min(machine, int(granted))
