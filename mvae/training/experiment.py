@@ -16,7 +16,7 @@ from mvae.errors import UsageError, unknown
 from mvae.manifolds import Euclidean, Manifold, Sphere
 from mvae.models import DVAEConfig, Model, SVAEConfig, VAEConfig, VampConfig, dvae, svae, vae, vamp
 from mvae.models.anchors import check_anchors
-from mvae.models.er import ERConfig, er
+from mvae.models.er import ER, ERConfig, er
 from mvae.models.spectral_net import SpectralNetConfig
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.models.variational import VariationalConfig
@@ -209,15 +209,21 @@ def _build_er(
     dataset: Dataset,
     optimizer: OptimizerConfig,
     num_steps: int,
-) -> tuple[Model, tuple[Stage, ...], Callable[[Any], Any]]:
+) -> Built:
     """ER: the reparametrisation, where it is learned, then the VAE."""
     config = typed(ERConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
+    config = _completed(config, dataset, num_steps)
+
+    def method_and_stages(values: Mapping[str, Any]) -> tuple[ER, tuple[Stage, ...]]:
+        method = er(with_values(config, "model", values))
+        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
+        return method, reparametrization_stages(method, config.reparametrization, rates, num_steps)
+
     try:
-        method = er(_completed(config, dataset, num_steps))
+        method, stages = method_and_stages({})
     except (NotImplementedError, ValueError) as error:
         raise UsageError(f"config.model: {error}") from error
-    stages = reparametrization_stages(method, config.reparametrization, adam(optimizer, num_steps), num_steps)
-    return method.model, stages, lambda state: state.params
+    return Built(method.model, stages, lambda values: method_and_stages(values)[1])
 
 
 def _build_wgan(
@@ -373,7 +379,7 @@ def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
         )
 
 
-METHODS = {
+METHODS: dict[str, Callable[..., Built]] = {
     "dvae": _build_dvae,
     "er": _build_er,
     "svae": _build_svae,
@@ -384,6 +390,6 @@ METHODS = {
     "wgan": _build_wgan,
 }
 # Methods whose stages take the values of TRACED as arrays: those that come with `stages_at`.
-TRACEABLE = ("dvae", "svae", "vae", "vamp", "vdae")
+TRACEABLE = ("dvae", "er", "svae", "vae", "vamp", "vdae")
 # What a method adds to the data before anything is built of them.
 PREPARED: dict[str, Callable[[Mapping[str, Any], Dataset], Dataset]] = {"vdae": _with_graph}
