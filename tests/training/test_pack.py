@@ -163,14 +163,20 @@ def test_stopped_pack_goes_on(tmp_path, parameters, monkeypatch, resume):
 
 @pytest.mark.slow
 def test_both_stages_of_a_spectral_autoencoder_are_packed(tmp_path, parameters):
+    """Against seeds of a run of two.
+
+    A lone seed is no measure: its products round in another way, which the nearly equal modes of the first stage make
+    into a hundredth of a coordinate.
+    """
     small = {
         "data.num_train": 200,
+        "batch_size": 64,
         "data.num_test": 32,
         "init_batch_size": 64,
         "model.num_neighbors": 8,
         "model.decoder_widths": (8,),
         "model.spectral.widths": (8,),
-        "model.spectral.num_neighbors": 8,
+        "model.spectral.num_neighbors": 16,
         "model.spectral.num_steps": 8,
         "num_steps": 8,
     }
@@ -179,7 +185,8 @@ def test_both_stages_of_a_spectral_autoencoder_are_packed(tmp_path, parameters):
     jobs = [Job(member.config, tmp_path / member.name) for member in build_members(config, sweep)]
     run_pack(jobs)
     for job in jobs:
-        assert_alike(parameters[job.path.name], alone(job, tmp_path / "alone" / job.path.name))
+        pair = alone(job._replace(config={**job.config, "num_seeds": 2}), tmp_path / "pairs" / job.path.name)
+        assert_alike(parameters[job.path.name], jax.tree.map(lambda leaf: leaf[:1], pair))
         assert names_in(job.path / "checkpoints") == {"spectral_map", "autoencoder"}
 
 
