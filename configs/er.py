@@ -46,6 +46,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.noise = config_dict.placeholder(float)  # standard deviation of noise; none as published
     config.data.num_train = config_dict.placeholder(int)
     config.data.num_test = config_dict.placeholder(int)
+    config.data.num_test = 2000
     config.data.seed = config_dict.placeholder(int)  # draws the points
     config.data.net_seed = config_dict.placeholder(int)  # draws the network
 
@@ -78,7 +79,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model.reparametrization.learning_rate = 3e-3
 
     config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 1e-3
+    config.optimizer.learning_rate = 3e-3
     config.optimizer.encoder_warmup_steps = 0
     config.optimizer.final_learning_rate = 1e-5
     config.optimizer.decay_fraction = 0.5

@@ -62,8 +62,8 @@ def reparametrization(
         title: Above the picture.
 
     Raises:
-        ValueError: For another manifold, or a map between spaces of other dimensions or with values that are not
-            finite.
+        NotImplementedError: For another manifold.
+        ValueError: For a map between spaces of other dimensions or with values that are not finite.
 
     Source: er.md, section 2.2.
     """
@@ -72,7 +72,7 @@ def reparametrization(
     flat = isinstance(manifold, FlatTorus) and manifold.dim == 2
     ball = isinstance(manifold, Sphere) and manifold.dim == 2
     if not (circle or flat or ball or isinstance(manifold, EmbeddedTorus) or manifold.dim == 3):
-        raise ValueError(
+        raise NotImplementedError(
             f"manifold must be a circle, Sphere(2), FlatTorus(2), EmbeddedTorus or of dimension 3, got {manifold!r}"
         )
     check_map(f, manifold)

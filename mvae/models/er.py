@@ -173,7 +173,17 @@ def er(config: ERConfig) -> ER:
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
         return decode(params, lifted.apply(params["reparametrization"], law.prior(key, (num,))))
 
-    model = Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+    model = Model(
+        manifold,
+        init,
+        encode,
+        decode,
+        sample_posterior,
+        loss_terms,
+        log_likelihood,
+        sample,
+        reparametrization=lifted,
+    )
     return ER(model, lifted, start)
 
 

@@ -12,6 +12,7 @@ from mvae.models.beta import beta_kl_to_uniform, beta_log_prob, sample_beta
 from mvae.models.gaussian_model import GaussianPosterior, sample_gaussian
 from mvae.models.vae import gaussian_kl, gaussian_log_ratio
 
+BETA, GAUSSIAN = "beta", "gaussian"
 LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
 
 
@@ -19,6 +20,7 @@ class HiddenLaw(NamedTuple):
     """A prior p on Z_hid, of independent coordinates, and the family of its posteriors q.
 
     Attributes:
+        name: Its name in `HIDDEN_LAWS`.
         posterior: (location in R^d, log scale), both (..., d), as an encoder puts them out -> q.
         initial_log_scale: variance of q at location 0 -> the log scale that has it; raises ValueError for a variance
             that the family does not reach.
@@ -31,6 +33,7 @@ class HiddenLaw(NamedTuple):
         squash: R^d -> Z_hid, smooth and onto its interior.
     """
 
+    name: str
     posterior: Callable[[Array, Array], Any]
     initial_log_scale: Callable[[float], float]
     mean: Callable[[Any], Float[Array, "... d"]]
@@ -82,6 +85,7 @@ def beta_law(dim: int) -> HiddenLaw:
         return (q.a / total) * (q.b / total) / (total + 1)
 
     return HiddenLaw(
+        name=BETA,
         posterior=posterior,
         initial_log_scale=initial_log_scale,
         mean=mean,
@@ -101,6 +105,7 @@ def gaussian_law(dim: int) -> HiddenLaw:
         return math.log(variance)
 
     return HiddenLaw(
+        name=GAUSSIAN,
         posterior=lambda location, log_scale: GaussianPosterior(location, jnp.exp(log_scale)),
         initial_log_scale=initial_log_scale,
         mean=lambda q: q.location,
@@ -113,4 +118,4 @@ def gaussian_law(dim: int) -> HiddenLaw:
     )
 
 
-HIDDEN_LAWS: dict[str, Callable[[int], HiddenLaw]] = {"beta": beta_law, "gaussian": gaussian_law}
+HIDDEN_LAWS: dict[str, Callable[[int], HiddenLaw]] = {BETA: beta_law, GAUSSIAN: gaussian_law}

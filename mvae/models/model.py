@@ -54,6 +54,8 @@ class Model(NamedTuple):
         sample: (params, key, num) -> pictures drawn from the model, (num, h, w, c).
         walk: (params, key, image, num_steps) -> paths of the random walk by which the model generates, from these
             pictures on, (num_steps + 1, b, h, w, c); None for a model that draws from a prior.
+        reparametrization: The map from a simple law to the manifold, where the model has one: a
+            `mvae.models.reparametrization.Reparametrization`, whose parameters have that name.
     """
 
     manifold: Manifold
@@ -65,3 +67,4 @@ class Model(NamedTuple):
     log_likelihood: Callable[..., Float[Array, " b"]]
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num h w c"]]
     walk: Callable[[Params, Key[Array, ""], Float[Array, "b h w c"], int], Float[Array, "t b h w c"]] | None = None
+    reparametrization: Any = None

@@ -15,6 +15,7 @@ from mvae.training.factor_report import BOUND_BATCH, degree_of_factors, encode_r
 from mvae.training.metrics import read_records
 from mvae.training.operator_figures import draw_operator_figures
 from mvae.training.planar_report import draw_planar_figures, planar_numbers
+from mvae.training.reparametrization_report import draw_reparametrization, reparametrization_numbers
 from mvae.training.rotation_report import draw_rotation_figure, rotation_numbers
 from mvae.training.run_folder import RunFolder
 from mvae.training.walk_report import NUM_STEPS, draw_walks, walk_numbers
@@ -24,6 +25,14 @@ NUM_RECONSTRUCTIONS = 20
 GRID_SIZE = 15
 FIGURE_SEED = 0
 BOUND = ("elbo", "kl", "mse", "time")
+NUMBERS = (
+    degree_of_factors,
+    factor_scores,
+    planar_numbers,
+    rotation_numbers,
+    walk_numbers,
+    reparametrization_numbers,
+)
 
 
 def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
@@ -57,7 +66,7 @@ def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""])
         numbers |= dict.fromkeys(scores)
         unavailable |= dict.fromkeys(scores, reason)
     else:
-        for function in (degree_of_factors, factor_scores, planar_numbers, rotation_numbers, walk_numbers):
+        for function in NUMBERS:
             numbers |= function(experiment, params)
     if numbers.get("mixing_steps", 0.0) is None:
         unavailable["mixing_steps"] = f"chains still remember their seeds after {NUM_STEPS} steps of the walk"
@@ -158,6 +167,7 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
     draw_rotation_figure(experiment, first, folder)
     draw_operator_figures(experiment, first, folder)
     draw_walks(experiment, first, folder)
+    draw_reparametrization(experiment, first, folder)
     if pictures:
         batch = experiment.dataset.render(
             {name: array[:NUM_RECONSTRUCTIONS] for name, array in experiment.dataset.test.items()}
