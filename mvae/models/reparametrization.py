@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Euclidean, Manifold, uniform_map
 from mvae.models.hidden_law import HIDDEN_LAWS, HiddenLaw
 from mvae.models.model import Params
+from mvae.nets import SmoothMLP
 
 SCALES = (0.01, 0.1, 1.0)  # of the kernel, times its base
 _EXACT = jax.lax.Precision.HIGHEST
@@ -90,25 +90,6 @@ class Reparametrization(NamedTuple):
     init: Callable[[Key[Array, ""]], Params]
     apply: Callable[[Params, Array], Array]
     loss: Callable[[Params, Key[Array, ""]], AutoencoderTerms] | None
-
-
-class SmoothMLP(nn.Module):
-    """A multi-layer perceptron with smooth units, so that its volume element has a derivative.
-
-    Attributes:
-        widths: Hidden layers (GELU).
-        out: Outputs.
-    """
-
-    widths: tuple[int, ...]
-    out: int
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*batch k"]) -> Float[Array, "*batch out"]:
-        """Returns (..., out)."""
-        for width in self.widths:
-            x = nn.gelu(nn.Dense(width)(x))
-        return nn.Dense(self.out)(x)
 
 
 def inverse_multiquadric_mmd(

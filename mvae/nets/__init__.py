@@ -5,6 +5,7 @@ from mvae.nets.classifier import MLPClassifier
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.covariance import CovarianceNet
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
+from mvae.nets.smooth_mlp import SmoothMLP
 
 __all__ = [
     "NETS",
@@ -14,5 +15,6 @@ __all__ = [
     "MLPClassifier",
     "MLPDecoder",
     "MLPEncoder",
+    "SmoothMLP",
     "build_nets",
 ]
