@@ -24,6 +24,7 @@ SLOW_TO_COMPILE = (
     "dvae_genus_two",
     "dvae_hypersphere",
     "dvae_mnist",
+    "er",
     "svae",
     "vae",
     "vaells_circles",
@@ -34,7 +35,7 @@ SLOW_TO_COMPILE = (
     "vdae",
     "wgan",
 )
-PLANAR = ("circle", "concentric_circles", "swiss_roll")
+WITHOUT_SIZE = ("circle", "concentric_circles", "lifted", "swiss_roll")
 
 
 def tiny(path: Path, argument: str, digits: Path) -> dict:
@@ -50,6 +51,9 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.model.decoder_widths = (16,)
     if config.method == "vamp":
         config.model.num_pseudo_inputs = 6
+    if config.method == "er":
+        lifted = config.model.reparametrization
+        lifted.widths, lifted.batch_size, lifted.num_steps = (8,), 16, 1 if argument == "quick" else 3
     if config.method == "vdae":
         config.model.num_neighbors = 8
         spectral = config.model.spectral
@@ -67,7 +71,7 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.evaluation.degree_grid = 8
     if config.data.name in ("mnist", "rotated_mnist"):
         config.data.dir = str(digits)
-    elif config.data.name not in PLANAR:
+    elif config.data.name not in WITHOUT_SIZE:
         config.data.size = 8
     if config.data.name == "rotated_mnist":
         config.data.num_anchors = 2
@@ -253,3 +257,28 @@ def test_transport_operators_with_results_and_figures(stem, digits, tmp_path, mo
         "vaells_mnist": {"posterior_samples"},
     }
     assert figures[stem] <= {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["learned", "exact"])
+def test_a_map_that_was_learned_is_judged_and_drawn(kind, digits, tmp_path):
+    path = next(path for path in CONFIGS if path.stem == "er")
+    config = tiny(path, "", digits)
+    config["model"]["reparametrization"]["kind"] = kind
+    mean = run(config, tmp_path)["mean"]
+    assert mean["elbo"] <= mean["log_likelihood"]
+    assert mean["likelihood_std"] > 0
+    assert ("map_coverage" in mean) == (kind == "learned")
+    assert (tmp_path / "figures" / "reparametrization.png").exists() == (kind == "learned")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [("group", True, "Euclidean"), ("hidden", "cauchy", "hidden"), ("initial_variance", 0.3, "initial_variance")],
+)
+def test_what_an_er_cannot_have_is_named(key, value, named, digits):
+    path = next(path for path in CONFIGS if path.stem == "er")
+    config = tiny(path, "interval", digits)
+    config["model"][key] = value
+    with pytest.raises(UsageError, match=named):
+        build_experiment(config)

@@ -185,3 +185,42 @@ def test_table_of_the_four_methods_is_made_from_run_folders_alone(vdae, tmp_path
     )
     assert table[2] == line
     assert "| **2.5 (0.71)** / 3.1 |" in table[6]
+
+
+def test_rows_of_the_toy_task_have_the_dimensions_of_the_paper():
+    rows = load(EXPERIMENTS / "er" / "rows.py")
+    for space, (dim, ambient) in rows.SPACES.items():
+        members = rows.members(space, list(rows.ROWS), seeds=10, num_steps=None)
+        assert [member.name for member in members] == list(rows.ROWS)
+        manifolds = {member.name: build_manifold(member.config["manifold"]) for member in members}
+        assert (manifolds["exact"].dim, manifolds["exact"].ambient_dim) == (dim, ambient)
+        assert (manifolds["vae_d"].dim, manifolds["vae_m"].dim) == (dim, ambient)
+        groups = {member.name for member in members if member.config["model"]["group"]}
+        assert groups == {"learned_group", "learned_pushed_group", "exact_group"}
+
+
+def test_least_dimension_is_chosen_among_candidates_that_tie():
+    candidates = load(EXPERIMENTS / "er" / "candidates.py")
+    noise = np.random.default_rng(0).normal(size=1000)
+    values = {"interval": 5 + noise, "circle": 10 + noise, "plane": 10.05 + noise, "torus": 9 + noise[::-1]}
+    assert candidates.greatest(values) == "plane"
+    assert candidates.simplest(values) == "circle"  # 0.05 nats below, which another seed may make
+    values["circle"] = values["circle"] - 1
+    assert candidates.simplest(values) == "plane"  # point by point a nat below, whatever the points have in common
+
+
+def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
+    candidates = load(EXPERIMENTS / "er" / "candidates.py")
+    for candidate in candidates.CANDIDATES:
+        folder = tmp_path / candidates.name_of("circle", candidate, 0)
+        folder.mkdir()
+        best = [[1.0, 2.0]] if candidate == "circle" else [[-1.0, 0.0]]
+        (folder / candidates.MEASURED).write_text(json.dumps({"log_likelihood": [[-9.0, -9.0], *best]}))
+    lines = candidates.render(tmp_path, ["circle", "sphere"], networks=1).splitlines()
+    assert "| circle | -2.00 | 0.00 | -2.00 | -2.00 | -2.00 | -2.00 |" in lines
+    assert lines.count("| circle | 0 | **1** | 0 | 0 | 0 | 0 |") == 2  # of the best seeds
+    assert (
+        lines.count("| circle | 0 | **2** | 0 | 0 | 0 | 0 |") + lines.count("| circle | 1 | **1** | 0 | 0 | 0 | 0 |")
+        == 2
+    )
+    assert "| sphere | - | - | - | - | - | - |" in lines

@@ -69,20 +69,31 @@ def members(data: Sequence[str], *, networks: int, seeds: int, noise: float, num
 def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
     """Returns the table of log-likelihoods and the confusion matrices of what is there.
 
-    A choice is made for each network from the best seed of each candidate, which is what somebody would do who has to
-    decide: by the greatest log-likelihood, and by the least dimension among those that tie with it, within `TIE`
-    standard errors of the mean difference or `MARGIN` nats.
+    A choice is made for each network that carries the data: from single seeds, the same one of every candidate, and
+    from the best seed of each, which is what somebody would do who has to decide. It is made by the greatest
+    log-likelihood, and by the least dimension among those that tie with it, within `TIE` standard errors of the mean
+    difference or `MARGIN` nats.
     """
-    values = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
-    values = {key: each for key, each in values.items() if len(each) == len(CANDIDATES)}
+    found = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
+    found = {key: each for key, each in found.items() if len(each) == len(CANDIDATES)}
+    best = {
+        key: [{name: seeds[seeds.mean(axis=1).argmax()] for name, seeds in each.items()}] for key, each in found.items()
+    }
+    single = {key: _by_seed(each) for key, each in found.items()}
     titles = [candidate.title for candidate in CANDIDATES.values()]
     header = _line(["data", *titles]) + "\n" + _line(["---"] * (len(titles) + 1))
     parts = [f"log p(x), nats, best seed, mean over networks less the greatest\n\n{header}"]
-    parts += [_likelihoods(space, values) for space in data]
-    for title, choose in (("greatest log p(x)", _greatest), ("least dimension of those that tie", _simplest)):
-        parts.append(f"\n{title}: how often each candidate is chosen\n\n{header}")
-        parts += [_chosen(space, values, choose) for space in data]
+    parts += [_likelihoods(space, best) for space in data]
+    for which, trials in (("single seeds", single), ("best seeds", best)):
+        for title, choose in (("greatest log p(x)", greatest), ("least dimension of those that tie", simplest)):
+            parts.append(f"\n{title}, {which}: how often each candidate is chosen\n\n{header}")
+            parts += [_chosen(space, trials, choose) for space in data]
     return "\n".join(parts)
+
+
+def _by_seed(values: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    num_seeds = min(len(seeds) for seeds in values.values())
+    return [{name: seeds[index] for name, seeds in values.items()} for index in range(num_seeds)]
 
 
 def measure(member: Member, folder: Path) -> None:
@@ -108,23 +119,23 @@ def measure(member: Member, folder: Path) -> None:
 
 
 def _values(folder: Path, space: str, network: int) -> dict[str, np.ndarray]:
-    """Log p(x) of the test points, of each candidate's best seed."""
+    """Log p(x) of the test points by each seed of each candidate, (seeds, points)."""
     found = {}
     for candidate in CANDIDATES:
         path = folder / name_of(space, candidate, network) / MEASURED
         if path.exists():
-            seeds = np.array(json.loads(path.read_text())["log_likelihood"])
-            found[candidate] = seeds[seeds.mean(axis=1).argmax()]
+            found[candidate] = np.array(json.loads(path.read_text())["log_likelihood"])
     return found
 
 
-def _greatest(values: dict[str, np.ndarray]) -> str:
+def greatest(values: dict[str, np.ndarray]) -> str:
+    """The candidate with the greatest mean."""
     return max(values, key=lambda name: values[name].mean())
 
 
-def _simplest(values: dict[str, np.ndarray]) -> str:
+def simplest(values: dict[str, np.ndarray]) -> str:
     """Of those whose mean difference from the greatest, point by point, is within `TIE` standard errors or `MARGIN`."""
-    best = values[_greatest(values)]
+    best = values[greatest(values)]
     differences = {name: best - value for name, value in values.items()}
     near = [
         name
@@ -135,8 +146,11 @@ def _simplest(values: dict[str, np.ndarray]) -> str:
     return max((name for name in near if CANDIDATES[name].dim == least), key=lambda name: values[name].mean())
 
 
-def _likelihoods(space: str, values: dict[tuple[str, int], dict[str, np.ndarray]]) -> str:
-    rows = [each for (of, _), each in values.items() if of == space]
+Trials = dict[tuple[str, int], list[dict[str, np.ndarray]]]  # by space and network: log p(x) by candidate
+
+
+def _likelihoods(space: str, best: Trials) -> str:
+    rows = [row for (of, _), trials in best.items() if of == space for row in trials]
     if not rows:
         return _line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
     relative = np.array([[row[name].mean() for name in CANDIDATES] for row in rows])
@@ -144,12 +158,8 @@ def _likelihoods(space: str, values: dict[tuple[str, int], dict[str, np.ndarray]
     return _line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
 
 
-def _chosen(
-    space: str,
-    values: dict[tuple[str, int], dict[str, np.ndarray]],
-    choose: Callable[[dict[str, np.ndarray]], str],
-) -> str:
-    chosen = [choose(each) for (of, _), each in values.items() if of == space]
+def _chosen(space: str, trials: Trials, choose: Callable[[dict[str, np.ndarray]], str]) -> str:
+    chosen = [choose(row) for (of, _), rows in trials.items() if of == space for row in rows]
     counts = [chosen.count(name) for name in CANDIDATES]
     cells = [f"**{count}**" if name == space else str(count) for name, count in zip(CANDIDATES, counts, strict=True)]
     return _line([CANDIDATES[space].title, *cells])

@@ -261,6 +261,7 @@ def test_divergence_of_other_tori(radii):
             )
 
 
+@pytest.mark.slow
 def test_divergence_from_end_to_end(dtype):
     """Finite, positive and falling, with the curvature at first and the first eigenvalue at last."""
     t = jnp.asarray(np.geomspace(1e-8, 300, 300), dtype)

@@ -152,6 +152,7 @@ def test_mass_on_projective_space_and_on_rotations_is_one():
             assert abs(width / 2 * np.sum(weights * density) - 1) < 1e-10
 
 
+@pytest.mark.slow
 def test_product_is_the_sum_over_the_factors():
     factors = (ProjectiveSpace(2), Product((FlatTorus(1), Euclidean(2))))
     z, w = (Product(factors).uniform(jax.random.key(k), (9,)) for k in (0, 1))
@@ -291,6 +292,7 @@ def test_limits_in_time(manifold, dtype):
     np.testing.assert_allclose(early, -manifold.dim / 2 * math.log(2 * math.pi * 1e-8), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_time_and_points_broadcast():
     z, w = Sphere(2).uniform(jax.random.key(0), (4, 1)), Sphere(2).uniform(jax.random.key(1), (3,))
     t = jnp.array([[[0.1]], [[0.2]]])

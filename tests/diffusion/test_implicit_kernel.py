@@ -89,6 +89,7 @@ def test_divergence_uses_the_estimated_volume():
     np.testing.assert_allclose(kl_to_uniform(SPHERE, 0.05, z, method="asymptotic"), known, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_wrong_arguments_are_named():
     z, w = at_distances([0.5], jnp.float32)
     with pytest.raises(ValueError, match="t must be positive"):

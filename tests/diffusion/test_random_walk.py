@@ -33,6 +33,7 @@ def test_mean_cosine_on_the_sphere(dim, kind):
     assert jnp.all(Sphere(dim).contains(end, 1e-5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_mean_rotation(kind):
     """E <z, z_t> / 3 = exp(-t / 2): the smallest eigenvalue of half the Laplacian is 1/2 in the Frobenius metric."""

@@ -31,6 +31,7 @@ def on_circle(a=1.0, b=0.0, c=1.0, d=0.0, seed=0):
     return reparametrization_quality(jax.random.key(seed), f, Sphere(1), num_points=N, num_permutations=199)
 
 
+@pytest.mark.slow
 def test_exact_map_of_the_circle():
     found = on_circle()
     assert found.off_max < 1e-6

@@ -86,6 +86,7 @@ def test_picture_of_the_torus_has_a_hole():
     assert alpha[len(alpha) // 2].max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", [ELLIPSOID, TORUS])
 def test_latent_space_shows_each_point_in_both_panels(manifold):
     z = on_ellipsoid(200) if manifold is ELLIPSOID else np.asarray(manifold.uniform(jax.random.key(1), (200,)))

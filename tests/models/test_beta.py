@@ -147,6 +147,7 @@ def test_derivatives_of_draws_are_those_of_the_distribution_function(x64):
     np.testing.assert_allclose(-by_b[kept], exact_derivative(b[kept], a[kept], -y[kept]), rtol=rtol)
 
 
+@pytest.mark.slow
 @BOTH
 def test_law_of_samples_and_gradients_of_means(x64):
     """Distribution by Kolmogorov-Smirnov; E log z, E z and E z² have their exact derivatives in a and b."""

@@ -53,6 +53,7 @@ def perturbed(params, scale=0.3):
     return jax.tree.unflatten(tree, moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manifold", "hidden", "group"),
     [
@@ -123,6 +124,7 @@ def test_uniform_posterior_is_the_prior_of_the_cube():
         law.initial_log_scale(0.25)
 
 
+@pytest.mark.slow
 def test_extreme_outputs_of_the_encoder_keep_value_and_gradient_finite():
     law = HIDDEN_LAWS["beta"](1)
 

@@ -65,6 +65,7 @@ def test_the_rotation_is_found_among_operators_and_meets_the_circles(truth):
     assert numbers["separation_gap"] > 1.0
 
 
+@pytest.mark.slow
 def test_operators_that_share_the_rotation_meet_the_circles_together(truth):
     shear = jnp.array([[0.0, 1.0], [1.0, 0.0]])
     params = params_of(truth, [0.5 * TURN + 0.4 * shear, 0.5 * TURN - 0.4 * shear])
