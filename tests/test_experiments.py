@@ -219,6 +219,7 @@ def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
     lines = candidates.render(tmp_path, ["circle", "sphere"], networks=1).splitlines()
     assert "| circle | -2.00 | 0.00 | -2.00 | -2.00 | -2.00 | -2.00 |" in lines
     assert lines.count("| circle | 0 | **1** | 0 | 0 | 0 | 0 |") == 2  # of the best seeds
+    assert lines.count("| circle | 1 | **1** | 0 | 0 | 0 | 0 |") == 2  # of single ones, in the first of which all tie
     assert (
         lines.count("| circle | 0 | **2** | 0 | 0 | 0 | 0 |") + lines.count("| circle | 1 | **1** | 0 | 0 | 0 | 0 |")
         == 2
