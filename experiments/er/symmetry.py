@@ -15,6 +15,7 @@ from candidates import CANDIDATES, NOISE, measure, members, render
 
 from mvae.errors import UsageError, reporting
 from mvae.sweep import run_members
+from mvae.sweep.shard import parse_shard, shard_of
 from mvae.training.console import log_to_console
 
 LOGGER = logging.getLogger("mvae.experiments")
@@ -24,7 +25,7 @@ _NETWORKS = flags.DEFINE_integer("networks", 3, "Random networks that carry the 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each candidate, 0 and up.", lower_bound=1)
 _NOISE = flags.DEFINE_float("noise", NOISE, "Standard deviation of the noise.", lower_bound=0.0)
 _STEPS = flags.DEFINE_integer("steps", 3000, "Steps of training.", lower_bound=1)
-_SHARD = flags.DEFINE_string("shard", None, "k/n: every n-th member from the k-th on, k from 1.")
+_SHARD = flags.DEFINE_string("shard", None, "K/N: the K-th of N shares of the runs, from 0.")
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
 
 
@@ -39,25 +40,13 @@ def main(argv: list[str]) -> None:
         asked = members(
             _DATA.value, networks=_NETWORKS.value, seeds=_SEEDS.value, noise=_NOISE.value, num_steps=_STEPS.value
         )
-        share = _share(asked)
+        share = asked if _SHARD.value is None else shard_of(asked, *parse_shard(_SHARD.value))
         for member, outcome in zip(share, run_members(share, folder), strict=True):
             if outcome.status != "finished":
                 LOGGER.error("%s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
                 continue
             measure(member, folder)
     print(render(folder, _DATA.value, networks=_NETWORKS.value))
-
-
-def _share(asked: list) -> list:
-    if _SHARD.value is None:
-        return asked
-    try:
-        k, n = (int(part) for part in _SHARD.value.split("/"))
-        if not 1 <= k <= n:
-            raise ValueError
-    except ValueError:
-        raise UsageError(f"--shard must be k/n with 1 <= k <= n, got {_SHARD.value!r}") from None
-    return asked[k - 1 :: n]
 
 
 if __name__ == "__main__":
