@@ -2,12 +2,21 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvae.training.config import build_manifold
+from mvae.data import Dataset
+from mvae.training.config import RunConfig, build_manifold
+from mvae.training.experiment import Experiment
+from mvae.training.stage import Stage
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -185,3 +194,77 @@ def test_table_of_the_four_methods_is_made_from_run_folders_alone(vdae, tmp_path
     )
     assert table[2] == line
     assert "| **2.5 (0.71)** / 3.1 |" in table[6]
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS / "benchmarks"))
+    return load(EXPERIMENTS / "benchmarks" / "workloads.py"), load(EXPERIMENTS / "benchmarks" / "timing.py")
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3])
+def test_benchmark_counts_the_products_of_a_step(scaling, num_seeds):
+    """Of a linear map of a batch: forwards, and backwards for the map alone, since nothing asks for the pictures'."""
+    workloads, _ = scaling
+    batch, size = 32, 64
+    images = jax.random.normal(jax.random.key(0), (100, size))
+    rows = {"image": images}
+    seen = []
+
+    def step(key, state, batch):
+        del key
+        jax.debug.callback(lambda _: seen.append(1), state[0, 0])
+        loss, slope = jax.value_and_grad(lambda weight: jnp.sum((batch["image"] @ weight) ** 2))(state)
+        return state - 1e-6 * slope, {"loss": loss}
+
+    stage = Stage("train", 10, lambda key, batch, previous: jax.random.normal(key, (size, size)), step)
+    run = RunConfig(0, num_seeds, batch, 10, 1, None, 1, 1)
+    dataset = Dataset("lines", rows, rows, lambda rows: rows, (size, 1, 1))
+    experiment = Experiment(run, None, dataset, None, (stage,), lambda state: state)
+    started = workloads.start(experiment, num_seeds)
+    jax.effects_barrier()
+    assert len(seen) == num_seeds
+    started.run(4)
+    jax.effects_barrier()
+    assert len(seen) == 5 * num_seeds
+    products = num_seeds * 2 * 2 * batch * size**2
+    entries = num_seeds * (5 * batch * size + 3 * size**2)
+    assert products < started.flops < products + entries
+    assert all(seconds > 0 for seconds in started.times)
+
+
+def test_benchmark_times_in_turns(scaling):
+    _, timing = scaling
+    calls = []
+    runs = [lambda number, name=name: calls.append((name, number)) or time.sleep(2e-3 * number) for name in "ab"]
+    times = timing.in_turns(runs, 3, 1e-2)
+    assert [name for name, _ in calls[-6:]] == list("ababab")
+    assert len(times) == 2
+    assert all(len(column) == 3 for column in times)
+    assert min(map(min, times)) >= 2e-3
+    run, flops = timing.products(8)
+    run(2)
+    assert flops == 2 * 8 * 8 * 8
+
+
+@pytest.mark.slow
+def test_benchmark_of_scaling_prints_all_its_tables():
+    """At its smallest sizes; every process compiles for itself."""
+    flags = "--models=er:quick --rounds=1 --seconds=0.02 --seeds=1,2 --together=2 --run_steps=10 --devices=1,2"
+    script = EXPERIMENTS / "benchmarks" / "scaling.py"
+    done = subprocess.run(
+        [sys.executable, str(script), *flags.split(), "--matmul_size=128"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    titles = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| er:quick")]
+    assert titles == [
+        "er:quick, one seed: s, tracing",
+        "er:quick: seeds",
+        "er:quick: 2 seeds",
+        "er:quick: axis",
+    ]
+    assert sum(line.startswith(("| replica |", "| data |")) for line in done.stdout.splitlines()) == 4
