@@ -34,6 +34,7 @@ from timing import in_turns, over_rounds, products
 from workloads import Started, config_of, most_seeds, random_digits, start, whole_run
 
 from mvae.errors import UsageError, reporting
+from mvae.sweep.table import line
 from mvae.training.console import log_to_console
 from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.mesh import build_mesh, mesh_shape
@@ -53,7 +54,7 @@ _MATMUL_SIZE = flags.DEFINE_integer("matmul_size", 2048, "Rows and columns of th
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
+    lines = [line(cells) for cells in (header, ["---"] * len(header), *rows)]
     print("\n".join(["", *lines]), flush=True)
 
 

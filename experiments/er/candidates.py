@@ -10,6 +10,7 @@ import numpy as np
 
 from mvae.evaluation import importance_log_likelihood
 from mvae.sweep import Member, build_members
+from mvae.sweep.table import line
 from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
@@ -76,7 +77,7 @@ def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
     values = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
     values = {key: each for key, each in values.items() if len(each) == len(CANDIDATES)}
     titles = [candidate.title for candidate in CANDIDATES.values()]
-    header = _line(["data", *titles]) + "\n" + _line(["---"] * (len(titles) + 1))
+    header = line(["data", *titles]) + "\n" + line(["---"] * (len(titles) + 1))
     parts = [f"log p(x), nats, best seed, mean over networks less the greatest\n\n{header}"]
     parts += [_likelihoods(space, values) for space in data]
     for title, choose in (("greatest log p(x)", _greatest), ("least dimension of those that tie", _simplest)):
@@ -138,10 +139,10 @@ def _simplest(values: dict[str, np.ndarray]) -> str:
 def _likelihoods(space: str, values: dict[tuple[str, int], dict[str, np.ndarray]]) -> str:
     rows = [each for (of, _), each in values.items() if of == space]
     if not rows:
-        return _line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
+        return line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
     relative = np.array([[row[name].mean() for name in CANDIDATES] for row in rows])
     relative = (relative - relative.max(axis=1, keepdims=True)).mean(axis=0)
-    return _line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
+    return line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
 
 
 def _chosen(
@@ -152,8 +153,4 @@ def _chosen(
     chosen = [choose(each) for (of, _), each in values.items() if of == space]
     counts = [chosen.count(name) for name in CANDIDATES]
     cells = [f"**{count}**" if name == space else str(count) for name, count in zip(CANDIDATES, counts, strict=True)]
-    return _line([CANDIDATES[space].title, *cells])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return line([CANDIDATES[space].title, *cells])
