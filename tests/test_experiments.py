@@ -17,6 +17,7 @@ from mvae.data import Dataset
 from mvae.training.config import RunConfig, build_manifold
 from mvae.training.experiment import Experiment
 from mvae.training.stage import Stage
+from tests.sweep.tiny import CONFIGS, TINY
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -247,24 +248,31 @@ def test_benchmark_times_in_turns(scaling):
     assert flops == 2 * 8 * 8 * 8
 
 
+CONFIG = f"""from pathlib import Path
+
+from mvae.sweep import apply_overrides
+from mvae.training.config_file import load_config
+
+def get_config(arg=""):
+    return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})
+"""
+
+
 @pytest.mark.slow
-def test_benchmark_of_scaling_prints_all_its_tables():
-    """At its smallest sizes; every process compiles for itself."""
-    flags = "--models=er:quick --rounds=1 --seconds=0.02 --seeds=1,2 --together=2 --run_steps=10 --devices=1,2"
-    script = EXPERIMENTS / "benchmarks" / "scaling.py"
+def test_benchmark_of_scaling_prints_all_its_tables(tmp_path):
+    (tmp_path / "tiny.py").write_text(CONFIG)
+    model = tmp_path / "tiny"
+    sizes = "--rounds=1 --seconds=0.02 --seeds=1,2 --together=2 --run_steps=10 --devices=1,2 --matmul_size=128"
     done = subprocess.run(
-        [sys.executable, str(script), *flags.split(), "--matmul_size=128"],
+        [sys.executable, str(EXPERIMENTS / "benchmarks" / "scaling.py"), f"--models={model}", *sizes.split()],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""},
     )
     assert done.returncode == 0, done.stderr
-    titles = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| er:quick")]
-    assert titles == [
-        "er:quick, one seed: s, tracing",
-        "er:quick: seeds",
-        "er:quick: 2 seeds",
-        "er:quick: axis",
-    ]
-    assert sum(line.startswith(("| replica |", "| data |")) for line in done.stdout.splitlines()) == 4
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]
+    titles = [cells[0].removeprefix(f"{model}") for cells in lines if str(model) in cells[0]]
+    assert titles == [", one seed: s, tracing", ": seeds", ": 2 seeds", ": axis"]
+    axes = [cells[:3] for cells in lines if cells[0] in ("replica", "data")]
+    assert axes == [["replica", "1", "2"], ["replica", "2", "2"], ["data", "1", "1"], ["data", "2", "1"]]

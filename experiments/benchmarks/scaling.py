@@ -5,8 +5,9 @@ r"""How training scales: time to the first step, steps per second, seeds in one 
     python experiments/benchmarks/scaling.py --models=er:quick --rounds=1 --seconds=0.05 --seeds=2 \
         --together=2 --run_steps=10 --run_rounds=1 --devices=2 --matmul_size=256
 
-Models are files of configs/; MNIST is replaced by random pictures of its shape, so no files are needed. A stage with
-others before it starts from their initialisation. Parts, each of which prints a table in Markdown for every model:
+Models are files of configs/, or paths without .py; MNIST is replaced by random pictures of its shape, so no files are
+needed. A stage with others before it starts from their initialisation. Parts, each of which prints a table in Markdown
+for every model:
 
 start: seconds from the stage to its first step, caches emptied before each round; then steps per second, and the rate
   of a step's FLOP (as XLA counts the program before it optimises it) over that of a large matrix product.
@@ -37,7 +38,7 @@ from mvae.errors import UsageError, reporting
 from mvae.sweep.table import line
 from mvae.training.console import log_to_console
 from mvae.training.experiment import Experiment, build_experiment
-from mvae.training.mesh import build_mesh, mesh_shape
+from mvae.training.mesh import build_mesh
 
 PARTS = ("start", "seeds", "together", "devices")
 SIMULATED = "--xla_force_host_platform_device_count"
@@ -185,6 +186,16 @@ def _numbers(flag: str, texts: Sequence[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
+def _check_devices(name: str, batch_size: int, numbers: Sequence[int]) -> None:
+    """Raises, before the other parts take their time, if batches or as many seeds as devices cannot be shared out."""
+    for number in numbers:
+        if batch_size % number or max(numbers) % number:
+            raise UsageError(
+                f"--devices: {number} must divide the batches of {name}, {batch_size} examples, and the {max(numbers)} "
+                "seeds, as many as the most devices"
+            )
+
+
 def main(argv: list[str]) -> None:
     """Prints the tables that were asked for."""
     del argv
@@ -194,10 +205,8 @@ def main(argv: list[str]) -> None:
     seeds, devices = _numbers("seeds", _SEEDS.value), _numbers("devices", _DEVICES.value)
     experiments = {name: build_experiment(config_of(name), load=random_digits) for name in _MODELS.value}
     simulated = SIMULATED in os.environ.get("XLA_FLAGS", "")
-    for experiment in experiments.values() if "devices" in _PARTS.value else ():
-        for number in devices:  # refused now rather than after the other parts
-            mesh_shape(number, max(devices), experiment.run.batch_size, number)
-            mesh_shape(number, 1, experiment.run.batch_size, 1)
+    for name, experiment in experiments.items() if "devices" in _PARTS.value else ():
+        _check_devices(name, experiment.run.batch_size, devices)
     if not simulated:
         device = jax.devices()[0]
         print(f"{jax.device_count()} device(s), {device.platform}, {device.device_kind}, {os.cpu_count()} cores")

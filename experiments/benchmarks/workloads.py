@@ -81,7 +81,7 @@ def random_digits(**options: Any) -> Dataset:
 
 
 def config_of(name: str) -> dict[str, Any]:
-    """Returns the config of "FILE" or "FILE:ARGUMENT" in configs/, such as "dvae_torus:quick".
+    """Returns the config of "FILE" or "FILE:ARGUMENT", such as "dvae_torus:quick": in configs/, or a path, without .py.
 
     Raises:
         UsageError: If there is no such file, or it refuses its argument.
