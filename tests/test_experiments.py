@@ -2,12 +2,22 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvae.training.config import build_manifold
+from mvae.data import Dataset
+from mvae.training.config import RunConfig, build_manifold
+from mvae.training.experiment import Experiment
+from mvae.training.stage import Stage
+from tests.sweep.tiny import CONFIGS, TINY
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -225,3 +235,84 @@ def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
         == 2
     )
     assert "| sphere | - | - | - | - | - | - |" in lines
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS / "benchmarks"))
+    return load(EXPERIMENTS / "benchmarks" / "workloads.py"), load(EXPERIMENTS / "benchmarks" / "timing.py")
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3])
+def test_benchmark_counts_the_products_of_a_step(scaling, num_seeds):
+    """Of a linear map of a batch: forwards, and backwards for the map alone, since nothing asks for the pictures'."""
+    workloads, _ = scaling
+    batch, size = 32, 64
+    images = jax.random.normal(jax.random.key(0), (100, size))
+    rows = {"image": images}
+    seen = []
+
+    def step(key, state, batch):
+        del key
+        jax.debug.callback(lambda _: seen.append(1), state[0, 0])
+        loss, slope = jax.value_and_grad(lambda weight: jnp.sum((batch["image"] @ weight) ** 2))(state)
+        return state - 1e-6 * slope, {"loss": loss}
+
+    stage = Stage("train", 10, lambda key, batch, previous: jax.random.normal(key, (size, size)), step)
+    run = RunConfig(0, num_seeds, batch, 10, 1, None, 1, 1)
+    dataset = Dataset("lines", rows, rows, lambda rows: rows, (size, 1, 1))
+    experiment = Experiment(run, None, dataset, None, (stage,), lambda state: state)
+    started = workloads.start(experiment, num_seeds)
+    jax.effects_barrier()
+    assert len(seen) == num_seeds
+    started.run(4)
+    jax.effects_barrier()
+    assert len(seen) == 5 * num_seeds
+    products = num_seeds * 2 * 2 * batch * size**2
+    entries = num_seeds * (5 * batch * size + 3 * size**2)
+    assert products < started.flops < products + entries
+    assert all(seconds > 0 for seconds in started.times)
+
+
+def test_benchmark_times_in_turns(scaling):
+    _, timing = scaling
+    calls = []
+    runs = [lambda number, name=name: calls.append((name, number)) or time.sleep(2e-3 * number) for name in "ab"]
+    times = timing.in_turns(runs, 3, 1e-2)
+    assert [name for name, _ in calls[-6:]] == list("ababab")
+    assert len(times) == 2
+    assert all(len(column) == 3 for column in times)
+    assert min(map(min, times)) >= 2e-3
+    run, flops = timing.products(8)
+    run(2)
+    assert flops == 2 * 8 * 8 * 8
+
+
+CONFIG = f"""from pathlib import Path
+
+from mvae.sweep import apply_overrides
+from mvae.training.config_file import load_config
+
+def get_config(arg=""):
+    return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})
+"""
+
+
+@pytest.mark.slow
+def test_benchmark_of_scaling_prints_all_its_tables(tmp_path):
+    (tmp_path / "tiny.py").write_text(CONFIG)
+    model = tmp_path / "tiny"
+    sizes = "--rounds=1 --seconds=0.02 --seeds=1,2 --together=2 --run_steps=10 --devices=1,2 --matmul_size=128"
+    done = subprocess.run(
+        [sys.executable, str(EXPERIMENTS / "benchmarks" / "scaling.py"), f"--models={model}", *sizes.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]
+    titles = [cells[0].removeprefix(f"{model}") for cells in lines if str(model) in cells[0]]
+    assert titles == [", one seed: s, tracing", ": seeds", ": 2 seeds", ": axis"]
+    axes = [cells[:3] for cells in lines if cells[0] in ("replica", "data")]
+    assert axes == [["replica", "1", "2"], ["replica", "2", "2"], ["data", "1", "1"], ["data", "2", "1"]]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from mvae.sweep.table import line
 from mvae.training.config_file import load_config
 
 
@@ -120,7 +121,7 @@ def render(table: str, workdir: Path) -> str:
             config = json.loads((folder / "config.json").read_text())["config"]
             ours = _ours(row, results, config)
         printed = row.printed.get(table, Numbers("–", "–", "–", "–"))
-        lines.append("| " + " | ".join([row.title, *ours, *printed]) + " |")
+        lines.append(line([row.title, *ours, *printed]))
     return "\n".join(lines)
 
 

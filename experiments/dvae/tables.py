@@ -13,17 +13,15 @@ What the published formula has, beside the exact KL: for both tori it lacks
 (d + 4)/24, which is 1/4 in two dimensions only.
 """
 
-import logging
 from pathlib import Path
 
 from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
 from mvae.errors import UsageError, reporting
-from mvae.sweep import Member, run_members
+from mvae.sweep import Member, finished_members
 from mvae.training.console import log_to_console
 
-LOGGER = logging.getLogger("mvae.experiments")
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of MNIST's IDX files; left out, they are downloaded.")
@@ -43,9 +41,7 @@ def main(argv: list[str]) -> None:
     if not _RENDER.value:
         rows = members(_TABLE.value, _SEEDS.value, _EPOCHS.value, _DATA_DIR.value)
         asked = [Member(name, config.to_dict(), {}) for name, config in rows if name in (_SPACES.value or ROWS)]
-        for outcome in run_members(asked, workdir):
-            if outcome.status != "finished":
-                LOGGER.error("row %s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
+        finished_members(asked, workdir)
     print(render(_TABLE.value, workdir))
     num_pixels = {"1": 784, "2": 4096}[_TABLE.value]
     print(f"\nLargest |ELBO + (D/2) log 2π + (D/2) MSE + KL|: {worst_identity(workdir, num_pixels):.1e} nats")

@@ -10,6 +10,7 @@ import numpy as np
 
 from mvae.evaluation import importance_log_likelihood
 from mvae.sweep import Member, build_members
+from mvae.sweep.table import line
 from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
@@ -81,7 +82,7 @@ def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
     }
     single = {key: _by_seed(each) for key, each in found.items()}
     titles = [candidate.title for candidate in CANDIDATES.values()]
-    header = _line(["data", *titles]) + "\n" + _line(["---"] * (len(titles) + 1))
+    header = line(["data", *titles]) + "\n" + line(["---"] * (len(titles) + 1))
     parts = [f"log p(x), nats, best seed, mean over networks less the greatest\n\n{header}"]
     parts += [_likelihoods(space, best) for space in data]
     for which, trials in (("single seeds", single), ("best seeds", best)):
@@ -152,18 +153,14 @@ Trials = dict[tuple[str, int], list[dict[str, np.ndarray]]]  # by space and netw
 def _likelihoods(space: str, best: Trials) -> str:
     rows = [row for (of, _), trials in best.items() if of == space for row in trials]
     if not rows:
-        return _line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
+        return line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
     relative = np.array([[row[name].mean() for name in CANDIDATES] for row in rows])
     relative = (relative - relative.max(axis=1, keepdims=True)).mean(axis=0)
-    return _line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
+    return line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
 
 
 def _chosen(space: str, trials: Trials, choose: Callable[[dict[str, np.ndarray]], str]) -> str:
     chosen = [choose(row) for (of, _), rows in trials.items() if of == space for row in rows]
     counts = [chosen.count(name) for name in CANDIDATES]
     cells = [f"**{count}**" if name == space else str(count) for name, count in zip(CANDIDATES, counts, strict=True)]
-    return _line([CANDIDATES[space].title, *cells])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return line([CANDIDATES[space].title, *cells])

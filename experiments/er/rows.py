@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mvae.sweep import Member, build_members
+from mvae.sweep.table import line
 from mvae.training.config_file import load_config
 
 CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
@@ -75,7 +76,7 @@ def render(space: str, folder: Path) -> str:
         "root mean square error",
         "s, training",
     ]
-    lines = [_line(header), _line(["---"] * len(header))]
+    lines = [line(header), line(["---"] * len(header))]
     for name, row in ROWS.items():
         path = folder / name / "results.json"
         if not path.exists():
@@ -94,14 +95,10 @@ def render(space: str, folder: Path) -> str:
             f"{np.sqrt(values['mse']).mean():.4f}",
             f"{results['train_seconds']:.0f}",
         ]
-        lines.append(_line(cells))
+        lines.append(line(cells))
     return "\n".join(lines)
 
 
 def _mean(values: np.ndarray, digits: int) -> str:
     spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{values.mean():.{digits}f}{spread}"
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

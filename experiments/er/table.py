@@ -7,17 +7,15 @@ The seeds of a row train in one program; its folder is SPACE/ROW in the workdir.
 interrupted and runs what is missing; `--render` trains nothing, and the tables are made from the folders alone.
 """
 
-import logging
 from pathlib import Path
 
 from absl import app, flags
 from rows import PUBLISHED, ROWS, SPACES, members, render
 
 from mvae.errors import UsageError, reporting
-from mvae.sweep import run_members
+from mvae.sweep import finished_members
 from mvae.training.console import log_to_console
 
-LOGGER = logging.getLogger("mvae.experiments")
 _SPACES = flags.DEFINE_list("spaces", ["circle"], f"Of {', '.join(SPACES)}.")
 _ROWS = flags.DEFINE_list("rows", PUBLISHED, f"all, or of {', '.join(ROWS)}; left out, the five that are published.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
@@ -37,9 +35,7 @@ def main(argv: list[str]) -> None:
     for space in _SPACES.value:
         folder = Path(_WORKDIR.value) / space
         if not _RENDER.value:
-            for outcome in run_members(members(space, rows, seeds=_SEEDS.value, num_steps=_STEPS.value), folder):
-                if outcome.status != "finished":
-                    LOGGER.error("row %s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
+            finished_members(members(space, rows, seeds=_SEEDS.value, num_steps=_STEPS.value), folder)
         print(f"{space}:\n\n{render(space, folder)}\n")
 
 

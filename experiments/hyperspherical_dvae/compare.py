@@ -5,14 +5,14 @@ r"""Hyperspheres against Gaussian β-VAEs of the same size, on data with known f
     python experiments/hyperspherical_dvae/compare.py --data=turntable --dims=10,20 --betas=1,2.5,10 --scores= \
         --size=32 --seeds=2 --workdir=runs/capacity
 
-Each row is a run in a folder of its own; the same command resumes what was interrupted and runs what is missing.
-`--render` trains nothing. Printed are, from the run folders alone, means ± standard deviations over seeds, and how
+Each row is a run in a folder of its own; the same command resumes what was interrupted and runs what is missing, rows
+that differ in beta alone in one program, and several of them may share the rows of one workdir. `--render` trains
+nothing. Printed are, from the run folders alone, means ± standard deviations over seeds, and how
 closely the KL followed the capacity C: their largest difference after the first tenth of the training, and the mean one
 over the last tenth. `capacity.png` in the workdir shows both over the training.
 """
 
 import itertools
-import logging
 from pathlib import Path
 
 from absl import app, flags
@@ -21,11 +21,10 @@ from rows_of_comparison import TITLES, Row, render
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import SCORES
+from mvae.sweep import Member, finished_members
 from mvae.training.config_file import load_config
 from mvae.training.console import log_to_console
-from mvae.training.run import run
 
-LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)
@@ -64,9 +63,7 @@ def main(argv: list[str]) -> None:
     rows = [Row(*entry) for entry in itertools.product(_SPACES.value, dims, betas)]
     workdir = Path(_WORKDIR.value)
     if not _RENDER.value:
-        for row in rows:
-            LOGGER.info("row %s", row.folder)
-            run(config_of(row).to_dict(), workdir / row.folder)
+        finished_members([Member(row.folder, config_of(row).to_dict(), {}) for row in rows], workdir)
     print(render(rows, workdir))
 
 

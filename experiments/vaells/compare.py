@@ -9,7 +9,6 @@ interrupted and runs what is missing. `--render` trains nothing. Table, in Markd
 folders alone.
 """
 
-import logging
 from pathlib import Path
 
 from absl import app, flags
@@ -18,11 +17,9 @@ from planar_rows import draw, render
 
 from mvae import figures
 from mvae.errors import UsageError, reporting
+from mvae.sweep import Member, finished_members
 from mvae.training.console import log_to_console
-from mvae.training.loop import Diverged
-from mvae.training.run import run
 
-LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_enum("data", "swiss_roll", list(DATA), "Curve of the plane.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
@@ -43,18 +40,16 @@ def main(argv: list[str]) -> None:
     data, workdir = _DATA.value, Path(_WORKDIR.value) / _DATA.value
     if not _RENDER.value:
         for name in _METHODS.value:
-            for seed in range(_SEEDS.value):
-                folder = workdir / name / f"seed_{seed}"
-                LOGGER.info("%s, seed %d", name, seed)
-                config = config_of(
-                    name, data, seed, num_steps=_STEPS.value, variance=_VARIANCE.value, quick=_QUICK.value
+            members = [
+                Member(
+                    f"seed_{seed}",
+                    config_of(name, data, seed, num_steps=_STEPS.value, variance=_VARIANCE.value, quick=_QUICK.value),
+                    {},
                 )
-                try:
-                    run(config, folder)
-                except Diverged as error:
-                    LOGGER.error("%s diverged and is left out: %s", folder, error)
-                else:
-                    measure(config, folder)
+                for seed in range(_SEEDS.value)
+            ]
+            for member in finished_members(members, workdir / name, seeds_per_program=1):
+                measure(member.config, workdir / name / member.name)
     print(render(data, workdir, _METHODS.value, _SEEDS.value))
     if _FIGURES.value:
         figures.save(draw(data, workdir, _METHODS.value), Path(_FIGURES.value) / f"{data}_methods.png")

@@ -5,12 +5,11 @@
 
 DIR has the folders bunny, coil20, frey and mnist with their files. All methods have the same decoder, batches and
 optimiser. The seeds of a method train in one program, whose folder is DATA/METHOD in the workdir; the same command
-resumes what was interrupted and runs what is missing. Beta of the VAE is the one of --betas whose samples have the
-least G-W, of one seed trained for each; the hyperspherical VAE takes the same. `--render` trains nothing: the tables,
-in Markdown, are made from the folders alone.
+resumes what was interrupted and runs what is missing. Beta of the VAE is the one of
+--betas whose samples have the least G-W, of one seed trained for each, all in one program; the hyperspherical VAE takes
+the same. `--render` trains nothing: the tables, in Markdown, are made from the folders alone.
 """
 
-import logging
 from pathlib import Path
 
 from absl import app, flags
@@ -19,11 +18,9 @@ from methods import DATA, METHODS, config_of
 from rows import render
 
 from mvae.errors import UsageError, reporting
+from mvae.sweep import Member, finished_members
 from mvae.training.console import log_to_console
-from mvae.training.loop import Diverged
-from mvae.training.run import run
 
-LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_list("data", list(DATA), f"Of {', '.join(DATA)}.")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
@@ -34,26 +31,27 @@ _STEPS = flags.DEFINE_integer("steps", None, "Steps of every stage; left out, th
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
 
 
-def _run(method: str, data: str, folder: Path, *, seeds: int, beta: float = 1.0) -> float | None:
-    """Trains and measures what is missing; returns the mean G-W, or None where it diverged."""
+def _member(name: str, method: str, data: str, *, seeds: int, beta: float) -> Member:
     config = config_of(method, data, seeds=seeds, data_dir=_DATA_DIR.value, beta=beta, num_steps=_STEPS.value)
-    LOGGER.info("%s on %s, %s", METHODS[method], data, folder)
-    try:
-        run(config, folder)
-        members = measure(config, folder)["members"]
-    except Diverged as error:
-        LOGGER.error("%s diverged and is left out: %s", folder, error)
-        return None
-    return sum(member["gromov_wasserstein"] for member in members) / len(members)
+    return Member(name, config, {})
+
+
+def _scores(members: list[Member], folder: Path) -> dict[str, float]:
+    """Trains and measures what is missing; returns the mean G-W of each member, those left out that failed."""
+    scores = {}
+    for member in finished_members(members, folder):
+        found = measure(member.config, folder / member.name)["members"]
+        scores[member.name] = sum(each["gromov_wasserstein"] for each in found) / len(found)
+    return scores
 
 
 def _best_beta(data: str, folder: Path, betas: list[float]) -> float:
     """Returns the beta whose VAE of one seed has the least G-W."""
-    scores = {beta: _run("vae", data, folder / f"vae_beta_{beta:g}", seeds=1, beta=beta) for beta in betas}
-    known = {beta: score for beta, score in scores.items() if score is not None}
-    if not known:
-        raise UsageError(f"every VAE on {data} diverged")
-    return min(known, key=lambda beta: known[beta])
+    names = {f"vae_beta_{beta:g}": beta for beta in betas}
+    scores = _scores([_member(name, "vae", data, seeds=1, beta=beta) for name, beta in names.items()], folder)
+    if not scores:
+        raise UsageError(f"no VAE on {data} is finished, of those with the --betas")
+    return names[min(scores, key=lambda name: scores[name])]
 
 
 def main(argv: list[str]) -> None:
@@ -71,10 +69,8 @@ def main(argv: list[str]) -> None:
     if not _RENDER.value:
         for data in _DATA.value:
             for method in _METHODS.value:
-                folder, beta = workdir / data / method, 1.0
-                if method in ("vae", "svae"):
-                    beta = _best_beta(data, workdir / data, betas)
-                _run(method, data, folder, seeds=_SEEDS.value, beta=beta)
+                beta = _best_beta(data, workdir / data, betas) if method in ("vae", "svae") else 1.0
+                _scores([_member(method, method, data, seeds=_SEEDS.value, beta=beta)], workdir / data)
             reference(config_of("vdae", data, seeds=1, data_dir=_DATA_DIR.value), workdir / data, seeds=_SEEDS.value)
     print(render(workdir, _DATA.value, _METHODS.value))
 

@@ -8,6 +8,8 @@ import numpy as np
 from measures import MEASURED, REFERENCE
 from methods import DATA, METHODS
 
+from mvae.sweep.table import line
+
 UNIT = 1000  # G-W is printed in thousandths
 MISSING = "-"
 
@@ -30,7 +32,7 @@ def _table(title: str, workdir: Path, data: list[str], methods: list[str], name:
     unit = UNIT if name in ("gromov_wasserstein", "mmd") else 1
     with_reference = name == "gromov_wasserstein"
     header = [title, *(METHODS[method] for method in methods), *(["two samples of the data"] if with_reference else [])]
-    lines = [_row(header), _row(["---"] * len(header))]
+    lines = [line(header), line(["---"] * len(header))]
     for key in data:
         values = [_values(workdir / key / method / MEASURED, name) for method in methods]
         means = [float(np.mean(each)) if len(each) else np.inf for each in values]
@@ -42,12 +44,8 @@ def _table(title: str, workdir: Path, data: list[str], methods: list[str], name:
             cells.append(cell + (f" / {printed[list(METHODS).index(method)]}" if printed else ""))
         if with_reference:
             cells.append(_number(unit * _reference(workdir / key / REFERENCE)))
-        lines.append(_row([DATA[key].title, *cells]))
+        lines.append(line([DATA[key].title, *cells]))
     return "\n".join(lines)
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _number(values: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from mvae import figures
 from mvae.data import surface_distance
 from mvae.evaluation import bingham_test, equal_area_test, rayleigh_test, train_classifier, watson_test
 from mvae.models.model import Params
+from mvae.sweep.table import line
 from mvae.training.experiment import Experiment
 
 NUM_CHAINS = 1000
@@ -49,13 +50,13 @@ def uniformity_table(experiment: Experiment, members: list[Params]) -> str:
     name = experiment.dataset.name
     paths = [single_seed_walk(experiment, params, member) for member, params in enumerate(members)]
     tests = TESTS[name]
-    lines = [_row(["steps", *(f"{test}, p" for test in tests), *(f"distance, {q:.0%} quantile" for q in QUANTILES)])]
-    lines.append(_row(["---"] * (1 + len(tests) + len(QUANTILES))))
+    lines = [line(["steps", *(f"{test}, p" for test in tests), *(f"distance, {q:.0%} quantile" for q in QUANTILES)])]
+    lines.append(line(["---"] * (1 + len(tests) + len(QUANTILES))))
     for step in SHOWN_STEPS:
         found = [[f"{test(path[step]).p_value:.2g}" for path in paths] for test in tests.values()]
         distances = np.concatenate([surface_distance(name, path[step]) for path in paths])
         lines.append(
-            _row([str(step), *map(", ".join, found), *(f"{np.quantile(distances, q):.4f}" for q in QUANTILES)])
+            line([str(step), *map(", ".join, found), *(f"{np.quantile(distances, q):.4f}" for q in QUANTILES)])
         )
     return "\n".join(lines)
 
@@ -63,9 +64,9 @@ def uniformity_table(experiment: Experiment, members: list[Params]) -> str:
 def far_table(experiment: Experiment, members: list[Params]) -> str:
     """Share of samples beyond `FAR` standard deviations of every centre, and of each centre's share of samples."""
     lines = [
-        _row(["seed", f"beyond {FAR:.0f} sigma", "root of mean squared distance / sigma", "least, largest cluster"])
+        line(["seed", f"beyond {FAR:.0f} sigma", "root of mean squared distance / sigma", "least, largest cluster"])
     ]
-    lines.append(_row(["---"] * 4))
+    lines.append(line(["---"] * 4))
     for index, params in enumerate(members):
         sample = experiment.model.sample(params, jax.random.fold_in(jax.random.key(_KEY), index), NUM_GRID)
         points = np.asarray(sample).reshape(NUM_GRID, 2)
@@ -74,7 +75,7 @@ def far_table(experiment: Experiment, members: list[Params]) -> str:
         _, counts = np.unique(centre, return_counts=True)
         least = counts.min() if len(counts) == 25 else 0
         lines.append(
-            _row(
+            line(
                 [
                     str(index),
                     f"{np.mean(distance > FAR):.4f}",
@@ -103,18 +104,14 @@ def class_table(experiment: Experiment, members: list[Params]) -> str:
         found = [classifier.predict(path[step])[0] == label for step in CLASS_STEPS]
         kept.append([[np.mean(each[label == digit]) for digit in range(10)] for each in found])
     shares = np.array(kept)  # (members, steps, digits)
-    lines = [_row(["steps", "class kept, mean (std over seeds)", *map(str, range(10))]), _row(["---"] * 12)]
-    lines.append(_row(["0", f"{real:.3f}", *[""] * 10]))
+    lines = [line(["steps", "class kept, mean (std over seeds)", *map(str, range(10))]), line(["---"] * 12)]
+    lines.append(line(["0", f"{real:.3f}", *[""] * 10]))
     for index, step in enumerate(CLASS_STEPS):
         means = shares[:, index].mean(axis=1)
         deviation = f" ({means.std(ddof=1):.3f})" if len(means) > 1 else ""
         digits = shares[:, index].mean(axis=0)
-        lines.append(_row([str(step), f"{means.mean():.3f}{deviation}", *(f"{share:.2f}" for share in digits)]))
+        lines.append(line([str(step), f"{means.mean():.3f}{deviation}", *(f"{share:.2f}" for share in digits)]))
     return "\n".join(lines)
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 MEASURES: dict[str, Callable[[Experiment, list[Params]], str]] = {

@@ -100,6 +100,18 @@ def run_members(
     return [(outcomes | held)[member.name] for member in members]
 
 
+def finished_members(members: Sequence[Member], workdir: Path, *, seeds_per_program: int | None = None) -> list[Member]:
+    """Runs or resumes members, logs which are left out and why, and returns those that are finished.
+
+    For programs that make a table or a figure of what there is. Arguments and errors are those of `run_members`.
+    """
+    outcomes = run_members(members, workdir, seeds_per_program=seeds_per_program)
+    for outcome in outcomes:
+        if outcome.status != "finished":
+            LOGGER.error("%s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
+    return [member for member, outcome in zip(members, outcomes, strict=True) if outcome.status == "finished"]
+
+
 def _claimed(packs: Sequence[Sequence[Member]], workdir: Path, locks: Locks) -> Iterator[list[Job]]:
     """Yields the jobs of each pack that no other process holds, with their locks taken."""
     for pack in packs:

@@ -46,10 +46,10 @@ def render(workdir: Path, metrics: Sequence[str] = METRICS, names: Sequence[str]
     keys, common = _columns([row for row in rows if row.overrides])
     header = ["name", *keys, "seeds", *metrics]
     lines = [f"All with {', '.join(common)}.", ""] if common else []
-    lines += [_line(header), "|" + "---|" * len(header)]
+    lines += [line(header), "|" + "---|" * len(header)]
     for row in rows:
         changed = [row.overrides.get(key, "") for key in keys]
-        lines.append(_line([row.name, *changed, *_cells(row.results, metrics)]))
+        lines.append(line([row.name, *changed, *_cells(row.results, metrics)]))
     return "\n".join(lines)
 
 
@@ -97,7 +97,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read ({error})") from error
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    r"""Returns a row of a table in Markdown.
+
+    >>> line(["a|b", "1"])
+    '| a\\|b | 1 |'
+    """
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
