@@ -15,7 +15,7 @@ from mvae.errors import UsageError
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("simple_picture", {"size": 8, "num_train": 20, "num_test": 5}),
+        pytest.param("simple_picture", {"size": 8, "num_train": 20, "num_test": 5}, marks=pytest.mark.slow),
         pytest.param("concentric_circles", {"num_train": 20, "num_test": 5}, marks=pytest.mark.slow),  # has curves
         ("turntable", {"mesh": "horn", "size": 8, "num_azimuths": 6, "num_elevations": 3}),
     ],

@@ -121,7 +121,12 @@ def metrics_of(path):
 
 @pytest.mark.parametrize(
     ("before", "stop_at", "after"),
-    [(5, 10, 5), (5, 13, 5), (None, 6, 5), pytest.param(5, 12, None, marks=pytest.mark.slow)],
+    [
+        (5, 10, 5),
+        (None, 6, 5),
+        pytest.param(5, 13, 5, marks=pytest.mark.slow),
+        pytest.param(5, 12, None, marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_it_goes_on_exactly_and_either_way(tmp_path, before, stop_at, after):
     expected = stage_run(tmp_path / "whole", before)
