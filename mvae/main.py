@@ -40,6 +40,12 @@ _PRECISION = flags.DEFINE_enum(
     "To what the factors of matrix products are rounded in training; default is the device's own choice. Products "
     "that must be exact stay so. Convolutions take the device's choice for bfloat16. On CPU it has no effect.",
 )
+_STREAM = flags.DEFINE_integer(
+    "stream",
+    None,
+    "Leave the training data on the host and send so many batches at a time to the device, for data that it cannot "
+    "hold; the numbers are the same to rounding. Needs grain: pip install 'mvae[stream]'.",
+)
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "One of several processes, as Slurm, Open MPI, Kubernetes or a TPU pod has started them."
 )
@@ -151,6 +157,7 @@ def main(argv: list[str]) -> int:
             num_devices=_DEVICES.value,
             replicas=_REPLICAS.value,
             matmul_precision=_PRECISION.value,
+            stream=_STREAM.value,
         )
     except UsageError as error:
         _exit(error)

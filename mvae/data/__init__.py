@@ -1,7 +1,7 @@
 """Data sets by name: arrays on the device and a pure function that renders batches."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mvae.data.cars3d import cars3d
@@ -11,7 +11,7 @@ from mvae.data.dsprites import dsprites
 from mvae.data.frey import frey
 from mvae.data.lifted import lifted
 from mvae.data.mesh_points import bunny
-from mvae.data.mnist import mnist
+from mvae.data.mnist import mnist, mnist_of_records
 from mvae.data.pictures import fourier_pictures, simple_pictures
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
@@ -19,11 +19,21 @@ from mvae.data.rotated_mnist import rotated_mnist
 from mvae.data.rotation import rotate
 from mvae.data.shapes3d import shapes3d
 from mvae.data.smallnorb import smallnorb
+from mvae.data.stream import on_host
 from mvae.data.surface_distance import surface_distance
 from mvae.data.turntable import turntable
 from mvae.errors import unknown
 
-__all__ = ["BUILDERS", "Dataset", "PlanarManifold", "load", "planar_manifold", "rotate", "surface_distance"]
+__all__ = [
+    "BUILDERS",
+    "Dataset",
+    "PlanarManifold",
+    "load",
+    "load_streamed",
+    "planar_manifold",
+    "rotate",
+    "surface_distance",
+]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {
     "bunny": bunny,
@@ -48,6 +58,8 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "turntable": turntable,
     "two_moons": two_moons,
 }
+# Those that can leave their training rows in a file, with the same options; all others keep them in memory.
+OF_RECORDS: dict[str, Callable[..., Dataset]] = {"mnist": mnist_of_records}
 
 
 def load(name: str, **options: Any) -> Dataset:
@@ -65,9 +77,33 @@ def load(name: str, **options: Any) -> Dataset:
     >>> dataset.image_shape, dataset.train["translation"].shape
     ((16, 16, 1), (100, 2))
     """
-    if name not in BUILDERS:
-        raise unknown("data set", name, BUILDERS)
-    builder = BUILDERS[name]
+    return _build(BUILDERS, name, options)
+
+
+def load_streamed(name: str, **options: Any) -> Dataset:
+    """Returns the data set of that name, its training rows on the host for `mvae.training` to stream.
+
+    Those of MNIST without the option `dir` stay in the file that tensorflow-datasets has prepared; those of other data
+    sets, and of MNIST in a folder, lie in the memory of the host. Test rows are on the default device.
+
+    Args:
+      name: one of `BUILDERS`.
+      **options: as for `load`.
+
+    Raises:
+      UsageError: as for `load`, and if jax has been told to leave the CPU alone.
+
+    >>> dataset = load_streamed("simple_picture", size=16, num_train=100)
+    >>> dataset.num_train, type(dataset.train["translation"]).__name__
+    (100, 'ndarray')
+    """
+    return on_host(lambda: _build(BUILDERS | OF_RECORDS, name, options))
+
+
+def _build(builders: Mapping[str, Callable[..., Dataset]], name: str, options: Mapping[str, Any]) -> Dataset:
+    if name not in builders:
+        raise unknown("data set", name, builders)
+    builder = builders[name]
     known = inspect.signature(builder).parameters
     for option in options:
         if option not in known:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jax import Array
 
+from mvae.data.rows import RowSource
 from mvae.errors import UsageError
 
 Rows = dict[str, Array]
@@ -15,7 +16,7 @@ Batch = dict[str, Array]
 
 
 class Dataset(NamedTuple):
-    """Arrays that live on the device, and the pure function that turns rows of them into a batch.
+    """Arrays that live on the device, or stay on the host, and the pure function that turns rows of them into a batch.
 
     A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
     int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`, float32 `(B, 2)` in
@@ -36,6 +37,9 @@ class Dataset(NamedTuple):
       periodic_factors: the factors that are angles, in equal steps all the way round.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"image"`,
         `"label"` and `"parameter"`.
+      source: what training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
+        the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None where
+        `train` lives on the device.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Dataset(NamedTuple):
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()
     curves: Rows | None = None
+    source: RowSource | None = None
 
     @property
     def num_train(self) -> int:

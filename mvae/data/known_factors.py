@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -166,8 +166,11 @@ def render(rows: Rows) -> Batch:
 
 
 def all_rows(dataset: Dataset) -> Rows:
-    """Returns the rows of the training set and after them those of the test set."""
-    return {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
+    """Returns the rows of the training set and after them those of the test set, on the host if the former are."""
+    if dataset.source is None:
+        return {name: jnp.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
+    rows: Any = {name: np.concatenate([array, dataset.test[name]]) for name, array in dataset.train.items()}
+    return rows
 
 
 def full_grid(dataset: Dataset, factors: Sequence[str] | None = None) -> Rows:

@@ -1,11 +1,14 @@
 """MNIST, the bytes of its images on the device."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
 from mvae.data import mnist_files
 from mvae.data.dataset import Batch, Dataset, Rows, integer_option
 from mvae.data.mnist_files import Digits
+from mvae.data.rows import RecordRows
 from mvae.errors import UsageError
 
 
@@ -41,11 +44,47 @@ def mnist(*, dir: str = "", num_train: int = 0, num_test: int = 0) -> Dataset:
     )
 
 
-def _first(option: str, num: int, digits: Digits) -> Rows:
-    available = len(digits.labels)
+def mnist_of_records(*, dir: str = "", num_train: int = 0, num_test: int = 0) -> Dataset:
+    """Returns MNIST as `mnist` does, but that the training images stay in the file of tensorflow-datasets.
+
+    They are read from there when they are asked for. With `dir`, whose files are compressed as a whole, it is `mnist`.
+
+    Args:
+      dir: as for `mnist`.
+      num_train: likewise.
+      num_test: likewise.
+
+    Raises:
+      UsageError: as for `mnist`.
+    """
+    if dir:
+        return mnist(dir=dir, num_train=num_train, num_test=num_test)
+    integer_option("num_train", num_train, 0)
+    integer_option("num_test", num_test, 0)
+    from mvae.data.mnist_builder import open_prepared  # imports tensorflow_datasets, which takes seconds
+
+    records, test = open_prepared()
+    source = RecordRows(records, _at_most("num_train", num_train, len(records)))
+    columns: Any = source.columns
+    return Dataset(
+        name="mnist",
+        train=columns,
+        test=_first("num_test", num_test, test),
+        render=render,
+        image_shape=(mnist_files.SIDE, mnist_files.SIDE, 1),
+        source=source,
+    )
+
+
+def _at_most(option: str, num: int, available: int) -> int:
+    """Returns how many images an option keeps."""
     if num > available:
         raise UsageError(f"data option {option}={num}: there are only {available} images; 0 keeps all")
-    num = num or available
+    return num or available
+
+
+def _first(option: str, num: int, digits: Digits) -> Rows:
+    num = _at_most(option, num, len(digits.labels))
     return {"image": jnp.asarray(digits.images[:num]), "label": jnp.asarray(digits.labels[:num], np.int32)}
 
 

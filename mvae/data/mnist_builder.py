@@ -5,9 +5,9 @@ has to.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -16,6 +16,9 @@ from mvae.data import mnist_files
 from mvae.data.mnist_files import Digits
 from mvae.data.prepared import LocalInfo, data_folder, discard_download, prepare, probe
 from mvae.errors import UsageError
+
+SPLITS = ("train", "test")
+T = TypeVar("T")
 
 
 class MnistIdx(tfds.core.GeneratorBasedBuilder):
@@ -107,10 +110,28 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
     Raises:
       UsageError: if the data cannot be found, prepared or read; it names the folder.
     """
+    return _of_prepared(lambda builder: {split: _read_split(builder, split) for split in SPLITS}, data_dir, idx_dir)
+
+
+def open_prepared(*, data_dir: str = "", idx_dir: str = "") -> tuple[Any, Digits]:
+    """Returns the records of the split "train", which stay in their file, and the digits of "test".
+
+    A record is {"image": uint8 `(28, 28, 1)`, "label": int32}.
+
+    Args:
+      data_dir: as for `load_prepared`.
+      idx_dir: likewise.
+
+    Raises:
+      UsageError: as there.
+    """
+    return _of_prepared(lambda builder: (_source(builder, "train"), _read_split(builder, "test")), data_dir, idx_dir)
+
+
+def _of_prepared(read: Callable[[MnistIdx], T], data_dir: str, idx_dir: str) -> T:
     folder = data_folder(data_dir)
     try:
-        builder = prepare(lambda: MnistIdx(data_dir=folder, idx_dir=idx_dir), {"train", "test"})
-        return {split: _read_split(builder, split) for split in ("train", "test")}
+        return read(prepare(lambda: MnistIdx(data_dir=folder, idx_dir=idx_dir), set(SPLITS)))
     except UsageError as error:
         raise UsageError(f"{folder} holds no prepared MNIST, and it could not be made. {error}") from error
     except Exception as error:  # errors of the library and of its file formats have no common base
@@ -121,8 +142,12 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
         ) from error
 
 
+def _source(builder: MnistIdx, split: str) -> Any:
+    return cast(Any, builder).as_data_source(split)  # its decorator hides its signature from type checkers
+
+
 def _read_split(builder: MnistIdx, split: str) -> Digits:
-    source = cast(Any, builder).as_data_source(split)  # its decorator hides its signature from type checkers
+    source = _source(builder, split)
     rows = source.__getitems__(range(len(source)))
     images = np.stack([row["image"] for row in rows])
     return Digits(images, np.array([row["label"] for row in rows], np.int32))

@@ -68,15 +68,19 @@ class Built(NamedTuple):
     params_of: Callable[[Any], Any] = lambda state: state.params
 
 
-def build_experiment(config: Mapping[str, Any], *, load: Callable[..., Dataset] = data.load) -> Experiment:
+def build_experiment(
+    config: Mapping[str, Any], *, load: Callable[..., Dataset] | None = None, streamed: bool = False
+) -> Experiment:
     """Builds everything a config names, checking all of it before anything is trained or written.
 
     Args:
         config: The resolved config as plain dicts (`ConfigDict.to_dict()`).
-        load: Returns the data of the options in config.data.
+        load: Returns the data of the options in config.data; None for `mvae.data.load`, or `load_streamed`.
+        streamed: Whether the training data are to stay on the host.
 
     Raises:
-        UsageError: For anything unknown, missing or out of range, naming the key.
+        UsageError: For anything unknown, missing or out of range, naming the key; for data that are to be streamed to
+            a method that needs all of them at once.
     """
     if missing := [name for name in BLOCKS if name not in config]:
         raise UsageError(f"config lacks {', '.join(missing)}")
@@ -87,7 +91,13 @@ def build_experiment(config: Mapping[str, Any], *, load: Callable[..., Dataset] 
     optimizer = typed(OptimizerConfig, config["optimizer"], "config.optimizer")
     evaluation = typed(EvaluationConfig, config["evaluation"], "config.evaluation")
     manifold = build_manifold(config["manifold"])
+    if streamed and config["method"] in PREPARED:
+        raise UsageError(
+            f"--stream: the method {config['method']} needs all training data on the device, which it compares with "
+            "each other; leave out the flag, and take fewer examples by config.data.num_train if they do not fit"
+        )
     options = {name: value for name, value in config["data"].items() if value is not None}
+    load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**options)
     _check_scores(evaluation, dataset)
     try:
@@ -329,7 +339,7 @@ def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_
     """Raises if a method with anchors cannot have the ones it asks for; `block` is one that the method has accepted."""
     if "anchors" not in block:
         return
-    first = dataset.render({name: array[:init_batch_size] for name, array in dataset.train.items()})
+    first = dataset.render({name: jnp.asarray(array[:init_batch_size]) for name, array in dataset.train.items()})
     needed = {"batch": "anchors", "even": "parameter"}.get(block["anchors"], "label")
     if needed not in first:
         raise UsageError(f"config.model.anchors = {block['anchors']!r} needs data with {needed}, not {dataset.name}")
@@ -370,7 +380,7 @@ def _check_spectral_sizes(block: Mapping[str, Any], dim: int, run: RunConfig) ->
 
 def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
     """Raises if the first pictures leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
-    image = dataset.render({name: array[:64] for name, array in dataset.train.items()})["image"]
+    image = dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["image"]
     low, high = float(jnp.min(image)), float(jnp.max(image))
     if low < 0 or high > 1:
         raise UsageError(

@@ -23,6 +23,7 @@ from mvae.models.model import Params
 from mvae.training.experiment import Experiment
 
 BOUND_BATCH = 500
+AT_A_TIME = 20 * BOUND_BATCH  # rows that are sent to the device together, where they are on the host
 
 
 def no_encoder(experiment: Experiment, params: Params) -> str | None:
@@ -43,7 +44,11 @@ def encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) 
         del key
         return model.encode(params, batch["image"]).location
 
-    return np.asarray(jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))(rows))
+    encode_all = jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))
+    parts = range(0, len(next(iter(rows.values()))), AT_A_TIME)
+    return np.concatenate(
+        [encode_all({name: array[start : start + AT_A_TIME] for name, array in rows.items()}) for start in parts]
+    )
 
 
 def _grid_of_factors(experiment: Experiment) -> tuple[dict[str, Array], tuple[int, ...]] | None:

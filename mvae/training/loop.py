@@ -145,6 +145,7 @@ def run_stage(
             checkpoints.save(step, progress)
             raise Interrupted(received, stage.name, step)
     finally:
+        program.close()
         checkpoints.close()
         writer.close()
         bar.close()

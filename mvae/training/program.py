@@ -14,7 +14,7 @@ from mvae.data import Dataset
 from mvae.training.mesh import DATA, EVERYWHERE, REPLICA, SEEDS, place
 from mvae.training.order import batch_rows, epoch_order
 from mvae.training.precision import products_in
-from mvae.training.stage import Metrics, Stage
+from mvae.training.stage import Batch, Metrics, Stage
 
 NEVER = np.iinfo(np.int32).max
 
@@ -37,16 +37,18 @@ class Program(NamedTuple):
     """The compiled functions of one stage.
 
     Attributes:
-        init: (init keys, previous states or None) -> Progress at step 0.
+        init: previous states or None -> Progress at step 0.
         run: (Progress, orders, start, stop) -> (Progress, orders); donates its first two arguments.
-        orders: step -> order of the examples in that step's epoch, (seeds, n).
+        orders: step -> order of the examples in that step's epoch, (seeds, n); None where the host keeps it.
         lowered: previous states or None -> (init, run, states), the first two lowered, the states as shapes.
+        close: Frees what reads ahead of `run`, where something does; `run` starts it again.
     """
 
     init: Callable[..., Progress]
-    run: Callable[..., tuple[Progress, Array]]
-    orders: Callable[[int], Array]
+    run: Callable[..., tuple[Progress, Any]]
+    orders: Callable[[int], Any]
     lowered: Callable[[Any], tuple[jax.stages.Lowered, jax.stages.Lowered, Any]]
+    close: Callable[[], None] = lambda: None
 
 
 def seed_keys(seed: int, num_seeds: int, stage_index: int) -> tuple[Key[Array, " s"], ...]:
@@ -59,6 +61,28 @@ def keys_of_seeds(seeds: Int[np.ndarray, " s"], stage_index: int) -> tuple[Key[A
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, dtype=jnp.uint32))
     keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, stage_index), 3))(keys)
     return keys[:, 0], keys[:, 1], keys[:, 2]
+
+
+def first_progress(stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch) -> Progress:
+    """Returns where all seeds are before the first step of a stage.
+
+    Args:
+        stage: The stage.
+        keys: Of its init, one for each seed.
+        previous: Final states of the stage before, seeds on the first axis, or None.
+        batch: The batch that init sees.
+    """
+    state = jax.vmap(stage.init, in_axes=(0, None, 0))(keys, batch, previous)
+    _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
+    sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
+    return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
+
+
+def after_step(progress: Progress, state: Any, metrics: Metrics, step: Int[Array, ""]) -> Progress:
+    """Returns the progress after a step that gave this state and these metrics."""
+    sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
+    broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
+    return Progress(state, sums, jnp.minimum(progress.non_finite, broken))
 
 
 def _take(array: Array, rows: Int[Array, " b"]) -> Array:
@@ -130,10 +154,7 @@ def build_program(
     @jit
     def init(arrays, keys, previous) -> Progress:
         batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
-        state = jax.vmap(stage.init, in_axes=(0, None, 0))(keys, batch, previous)
-        _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
-        sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
-        return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
+        return first_progress(stage, keys, previous, batch)
 
     @partial(jit, donate_argnums=(0, 1))
     def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
@@ -147,10 +168,7 @@ def build_program(
             new_epoch = step % steps_per_epoch == 0
             orders = jax.lax.cond(new_epoch, lambda: all_orders(order_keys, step), lambda: orders)
             state, metrics = all_seeds(arrays, step_keys, orders, progress.state, step)
-            state = pinned(state, EVERYWHERE if alone else SEEDS)
-            sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
-            broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
-            return Progress(state, sums, jnp.minimum(progress.non_finite, broken)), orders
+            return after_step(progress, pinned(state, EVERYWHERE if alone else SEEDS), metrics, step), orders
 
         carry = jax.lax.fori_loop(start, stop, body, (progress, orders))
         return jax.tree.map(lambda leaf: leaf[None], carry) if alone else carry

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jax.sharding import Mesh
 
 from mvae.errors import UsageError
 from mvae.training.experiment import Experiment, build_experiment
+from mvae.training.feed import check_stream
 from mvae.training.loop import run_stage
 from mvae.training.mesh import DATA, REPLICA, build_mesh, fetch
 from mvae.training.metrics import read_records
@@ -21,6 +23,7 @@ from mvae.training.processes import is_lead, lead_first, votes
 from mvae.training.program import build_program, seed_keys
 from mvae.training.report import draw_figures, evaluate_member, summarize
 from mvae.training.run_folder import RunFolder, write_json
+from mvae.training.streamed_program import build_streamed_program
 
 LOGGER = logging.getLogger(__name__)
 
@@ -35,11 +38,12 @@ def run(
     num_devices: int | None = None,
     replicas: int | None = None,
     matmul_precision: str = "default",
+    stream: int | None = None,
 ) -> dict[str, Any]:
     """Trains, evaluates and draws what the config says, or what is missing of it.
 
     Several processes joined by `mvae.training.processes.connect` all call it with the same arguments. Each reads all
-    of the data and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
+    of the data, streamed or not, and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
 
     Args:
         config: The resolved config as plain dicts.
@@ -50,6 +54,9 @@ def run(
         replicas: Devices along the seeds; None for that rule.
         matmul_precision: Of the products in steps of training, one of `mvae.training.precision.PRECISIONS`. It
             belongs to the run: a run may not go on with another.
+        stream: Where the training data are, a matter of the machine like the devices: None for on the device, whole;
+            else they stay on the host, and so many batches at a time go to the device, read ahead by grain. The
+            numbers are the same to rounding, so a run may go on either way.
 
     Returns:
         What results.json holds: per member of the seed axis, mean and standard deviation.
@@ -63,11 +70,14 @@ def run(
     folder = RunFolder(workdir)
     if (finished := finished_results(folder, config, matmul_precision)) is not None:
         return finished
-    experiment = lead_first(lambda: build_experiment(config))
+    if stream is not None:
+        check_stream(stream)
+    experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
     seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
     mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
     lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
-    return conclude(experiment, train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision), folder)
+    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+    return conclude(experiment, params, folder)
 
 
 def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
@@ -96,9 +106,14 @@ def finished_results(
 
 
 def train(
-    experiment: Experiment, folder: RunFolder, *, mesh: Mesh | None = None, matmul_precision: str = "default"
+    experiment: Experiment,
+    folder: RunFolder,
+    *,
+    mesh: Mesh | None = None,
+    matmul_precision: str = "default",
+    stream: int | None = None,
 ) -> Any:
-    """Runs all stages on a mesh, or on one device if it is None.
+    """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
 
     Returns:
         The parameters of the model, seeds on the first axis, on one device of this process.
@@ -106,10 +121,11 @@ def train(
     run_config = experiment.run
     if mesh is not None:
         LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
+    build = build_program if stream is None else partial(build_streamed_program, block_steps=stream)
     state = None
     for index, stage in enumerate(experiment.stages):
         keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build_program(
+        program = build(
             stage,
             experiment.dataset,
             run_config.batch_size,

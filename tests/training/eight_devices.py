@@ -15,13 +15,14 @@ from mvae.training.metrics import read_records
 from mvae.training.program import build_program, seed_keys
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder
+from mvae.training.streamed_program import build_streamed_program
 from tests.test_configs import tiny
 
 ROOT = Path(__file__).parents[2]
 NUM_STEPS, BATCH = 30, 16
 
 
-def experiment():
+def experiment(**options):
     config: Any = load_config(ROOT / "configs" / "dvae_torus.py", "quick")
     config.data.size = 8
     config.data.num_train = 200  # an epoch ends amid the steps
@@ -31,7 +32,7 @@ def experiment():
     config.model.encoder_widths = (24,)
     config.model.decoder_widths = (24,)
     config.optimizer.encoder_warmup_steps = 4
-    return build_experiment(config.to_dict())
+    return build_experiment(config.to_dict(), **options)
 
 
 def program(built, num_seeds, **of_mesh):
@@ -115,6 +116,21 @@ def checkpoints(folder: str):
         assert_same_training(whole, (rest, np.concatenate([before, after])))
 
 
+def rows():
+    """Streamed to eight devices, each of which gets the rows of its seeds and share of the batch: as one in memory."""
+    built = experiment()
+    there = experiment(streamed=True)
+    block = (4, 8, BATCH, 2)  # of translations
+    for num_seeds, replicas, part in ((8, 2, (4, 4, BATCH // 4, 2)), (1, None, (4, 1, BATCH // 8, 2))):
+        keys, mesh = seed_keys(7, num_seeds, 0), build_mesh(num_seeds, BATCH, replicas=replicas)
+        eight = build_streamed_program(there.stages[0], there.dataset, BATCH, 64, keys, block_steps=block[0], mesh=mesh)
+        assert_same_training(trained(program(built, num_seeds, num_devices=1)), trained(eight))
+        held = [array for array in jax.live_arrays() if array.shape == (block[0], num_seeds, *block[2:])]
+        assert held
+        assert {shard.data.shape for array in held for shard in array.addressable_shards} == {part}
+        eight.close()
+
+
 def methods(folder: str, name: str):
     """Methods of several stages, and those that factorise a batch or solve for each example.
 
@@ -133,7 +149,13 @@ def methods(folder: str, name: str):
     np.testing.assert_allclose(losses[0], losses[1], rtol=2e-4)
 
 
-PARTS = {"curves": curves, "communication": communication, "checkpoints": checkpoints, "methods": methods}
+PARTS = {
+    "curves": curves,
+    "communication": communication,
+    "checkpoints": checkpoints,
+    "rows": rows,
+    "methods": methods,
+}
 
 if __name__ == "__main__":
     assert jax.device_count() == 8

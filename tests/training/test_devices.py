@@ -40,7 +40,7 @@ def finished(process):
     return process.returncode, output, errors
 
 
-@pytest.mark.parametrize("part", ["curves", "communication", "checkpoints"])
+@pytest.mark.parametrize("part", ["curves", "communication", "checkpoints", "rows"])
 def test_eight_devices_are_one(tmp_path, part):
     folder = [tmp_path] if part == "checkpoints" else []
     code, _, errors = finished(start(8, "-m", "tests.training.eight_devices", part, *folder))

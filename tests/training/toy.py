@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from mvae.data import Dataset
+from mvae.data.rows import ArrayRows
 from mvae.training.stage import gradient_stage
 
 NUM_TRAIN, BATCH = 50, 8
@@ -21,6 +23,13 @@ def dataset() -> Dataset:
     x = jax.random.normal(jax.random.key(3), (NUM_TRAIN, 4))
     rows = {"x": x, "number": jnp.arange(NUM_TRAIN, dtype=jnp.float32)}
     return Dataset("toy", rows, rows, lambda rows: rows, (2, 2, 1))
+
+
+def streamed(source: type = ArrayRows) -> Dataset:
+    """The same data on the host."""
+    toy = dataset()
+    rows = source({name: np.asarray(array) for name, array in toy.train.items()})
+    return toy._replace(train=rows.columns, source=rows)
 
 
 class Toy:
