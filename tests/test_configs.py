@@ -115,6 +115,7 @@ def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_pat
     jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", ["euclidean", pytest.param("flat_torus", marks=pytest.mark.slow)])
 def test_any_manifold_by_name_with_results_and_figures(manifold, digits, tmp_path):
     config = tiny(TORUS, "quick", digits)

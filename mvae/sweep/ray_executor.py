@@ -92,7 +92,7 @@ def _execute(
 def _connected() -> Any:
     """The module ray, connected to a cluster; nothing is reported to its makers unless the user asks for that."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray  # an extra
+    import ray  # pyright: ignore[reportMissingImports] -- an extra
 
     if not ray.is_initialized():
         ray.init(include_dashboard=False, logging_level=logging.WARNING)

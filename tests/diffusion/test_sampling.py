@@ -131,6 +131,7 @@ def test_angle_moves_with_the_flux(dim):
         np.testing.assert_allclose(speed, -slope / 2, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_small_steps_are_gaussian():
     """As t -> 0 the sample is z + sqrt(t) eps, eps the tangent part of the ambient Gaussian vector."""
     for manifold in (Sphere(2, radius=2.0), SO3()):

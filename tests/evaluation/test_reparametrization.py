@@ -47,6 +47,7 @@ def test_exact_map_of_the_circle():
     assert found.torn_share < 5 * found.torn_share_of_seam
 
 
+@pytest.mark.slow
 def test_resolution_is_that_of_uniform_points():
     """The nearest of N points on a circle is farther than e with the chance exp(-e N / pi)."""
     for seed in range(2):

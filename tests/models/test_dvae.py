@@ -40,6 +40,7 @@ def build(**changes):
     return model, params | {"decoder": decoder}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", [FlatTorus(2), Sphere(2), Sphere(3, 2.0), Euclidean(3)])
 def test_elbo_is_made_of_mse_and_kl(manifold):
     model, params = build(manifold=manifold)

@@ -90,6 +90,7 @@ def _carried(manifold, hidden, z):
     return uniform_map(manifold)(jax.scipy.stats.norm.cdf(z) if hidden == "gaussian" else z)
 
 
+@pytest.mark.slow
 def test_location_is_the_point_that_the_group_moves():
     method = er(config_of(Sphere(1), group=True))
     image = jax.random.normal(jax.random.key(1), (5, 1, 3, 1))
@@ -197,6 +198,7 @@ def test_refuses_what_there_is_not():
             dataclasses.replace(MAP, **{name: value})
 
 
+@pytest.mark.slow
 def test_product_and_torus_have_maps_and_groups():
     for manifold in (FlatTorus(2), Product((Sphere(1), Sphere(2)))):
         model = er(config_of(manifold, group=True)).model

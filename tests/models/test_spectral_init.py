@@ -39,6 +39,7 @@ def test_circle_is_wound_once_where_principal_components_wind_it_twice(seed):
     assert degree(*fit_principal_head(key, circle, hidden)) == 2
 
 
+@pytest.mark.slow
 def test_output_lies_near_the_manifold():
     grid = 2 * np.pi * np.stack(np.meshgrid(np.arange(24), np.arange(24), indexing="ij"), -1).reshape(-1, 2) / 24
     z = np.stack([f(grid[:, i]) for i in (0, 1) for f in (np.cos, np.sin)], axis=-1)

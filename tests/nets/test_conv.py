@@ -32,6 +32,7 @@ def test_circular_encoder_moves_with_the_picture(padding, same):
     assert np.allclose(moved, jnp.roll(hidden(IMAGE), (1, -2), (1, 2)), atol=1e-5) == same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["CIRCULAR", "SAME"])
 @pytest.mark.parametrize("shape", [(16, 24, 2), (9, 14, 1)])
 def test_decoder_starts_at_zero_and_has_the_pictures_shape(shape, padding):

@@ -77,6 +77,7 @@ def test_operators_that_share_the_rotation_meet_the_circles_together(truth):
     np.testing.assert_allclose(radii[1], 1.0, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_dilation_does_not_meet_the_circles(truth):
     numbers = planar_numbers(truth, params_of(truth, [0.5 * jnp.eye(2)]))
     assert numbers["orbit_error"] > 0.3
