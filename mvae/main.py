@@ -13,16 +13,16 @@ Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped 
 checkpoint written.
 """
 
-import importlib.util
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
+from mvae.config_file import dotted_keys, load_config
 from mvae.errors import UsageError, unknown
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -52,16 +52,6 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; implies --distributed.")
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes; implies --distributed.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0; implies --distributed.")
-
-
-def _keys(config: ConfigDict, prefix: str = "config") -> Iterator[str]:
-    """Yields the dotted names of all entries."""
-    for key in config:
-        value = config[key]
-        if isinstance(value, ConfigDict):
-            yield from _keys(value, f"{prefix}.{key}")
-        else:
-            yield f"{prefix}.{key}"
 
 
 def _overrides(argv: list[str]) -> list[str]:
@@ -103,15 +93,7 @@ def _check_config(argv: list[str]) -> None:
     path, _, argument = values[-1].partition(":")
     if not Path(path).is_file():
         raise unknown("config file", path, available)
-    spec = importlib.util.spec_from_file_location("config", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--config={path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    try:
-        keys = list(_keys(module.get_config(*([argument] if argument else []))))
-    except ValueError as error:
-        raise UsageError(f"--config: {error}") from error
+    keys = [f"config.{key}" for key in dotted_keys(load_config(Path(path), argument))]
     for override in _overrides(argv):
         name = override.lstrip("-").split("=")[0]
         if name not in keys:

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 import pytest
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError
 from mvae.main import _table
 from mvae.training import Interrupted, loop, run
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder

@@ -287,7 +287,7 @@ def test_benchmark_times_in_turns(scaling):
 CONFIG = f"""from pathlib import Path
 
 from mvae.sweep import apply_overrides
-from mvae.training.config_file import load_config
+from mvae.config_file import load_config
 
 def get_config(arg=""):
     return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})

@@ -1,16 +1,14 @@
 """The program as its user meets it: help, errors of one line and exit code 2, interruption and resume."""
 
+import functools
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.processes import outcome, started
+
 TINY = [
     "--config=configs/dvae_torus.py:quick",
     "--config.data.size=8",
@@ -26,21 +24,11 @@ TINY = [
 ]
 
 
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "mvae.main", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-    )
+start = functools.partial(started, "-m", "mvae.main")
 
 
 def program(*arguments):
-    process = start(*arguments)
-    output, errors = process.communicate(timeout=300)
-    return process.returncode, output, errors
+    return outcome(start(*arguments))
 
 
 def test_help_says_how_to_use_it():

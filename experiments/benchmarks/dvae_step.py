@@ -8,7 +8,6 @@ the optimiser and the drawing of the batch count as nothing. Rounds alternate be
 same machine.
 """
 
-import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -19,11 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from mvae.config_file import load_config
 from mvae.data import Dataset
 from mvae.data.mnist import render
 from mvae.models import DVAEConfig, dvae
 from mvae.training.config import OptimizerConfig, RunConfig, build_manifold, typed
-from mvae.training.experiment import BLOCKS, adam
+from mvae.training.experiment import BLOCKS
+from mvae.training.optimizer import adam
 from mvae.training.program import build_program, seed_keys
 from mvae.training.stage import gradient_stage
 
@@ -60,12 +61,7 @@ def matmul() -> Callable[[], object]:
 def training(num_seeds: int, steps: int) -> tuple[Callable[[], object], int, int]:
     """A function that does `steps` training steps, the number of weights, and the batch size."""
     path = Path(__file__).parents[2] / "configs" / "dvae_mnist.py"
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config().to_dict()
+    config = load_config(path).to_dict()
     run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
     digits = np.random.default_rng(0).integers(0, 256, (NUM_DIGITS, 28, 28, 1), np.uint8)
     rows = {"image": jnp.asarray(digits), "label": jnp.zeros(NUM_DIGITS, jnp.int32)}

@@ -23,9 +23,9 @@ import numpy as np
 import optax
 from absl import app, flags
 
+from mvae.config_file import load_config
 from mvae.data import Dataset, load, load_streamed
 from mvae.data.mnist_files import FILES
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.program import Program, build_program, seed_keys
 from mvae.training.stage import Stage, gradient_stage

@@ -9,7 +9,6 @@ are those after the warm-up and `--trained` steps in turns. Rounds alternate bet
 machine.
 """
 
-import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -21,10 +20,12 @@ import jax.numpy as jnp
 from absl import app, flags
 
 from mvae import data
+from mvae.config_file import load_config
 from mvae.models.vaells import VAELLSConfig, vaells
 from mvae.training.alternating import AlternatingConfig, alternating_stages
 from mvae.training.config import OptimizerConfig, RunConfig, typed
-from mvae.training.experiment import BLOCKS, adam
+from mvae.training.experiment import BLOCKS
+from mvae.training.optimizer import adam
 from mvae.training.program import build_program, seed_keys
 
 _ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one measurement of each kind.", lower_bound=1)
@@ -42,12 +43,7 @@ def seconds(function: Callable[[], object]) -> float:
 def read_config() -> dict[str, Any]:
     """configs/vaells_circles.py as plain dicts."""
     path = Path(__file__).parents[2] / "configs" / "vaells_circles.py"
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config().to_dict()
+    return load_config(path).to_dict()
 
 
 def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:

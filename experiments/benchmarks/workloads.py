@@ -12,10 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mvae import data
+from mvae.config_file import load_config
 from mvae.data import Dataset
 from mvae.data.mnist import render
-from mvae.errors import UsageError
-from mvae.training.config_file import load_config
 from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.memory import memory_limit, need_of
 from mvae.training.program import Program, build_program, seed_keys
@@ -87,10 +86,7 @@ def config_of(name: str) -> dict[str, Any]:
         UsageError: If there is no such file, or it refuses its argument.
     """
     file, _, argument = name.partition(":")
-    try:
-        return load_config(CONFIGS / f"{file}.py", argument).to_dict()
-    except ValueError as error:
-        raise UsageError(f"--models: {error}") from error
+    return load_config(CONFIGS / f"{file}.py", argument).to_dict()
 
 
 def _program(experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None) -> Program:

@@ -23,7 +23,7 @@ from mvae.manifolds import FlatTorus
 from mvae.models import DVAEConfig, Model, dvae
 from mvae.models.model import Params, Posterior
 from mvae.training.config import OptimizerConfig
-from mvae.training.experiment import adam
+from mvae.training.optimizer import adam
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side

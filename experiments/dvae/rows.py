@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from mvae.config_file import load_config
 from mvae.sweep.table import line
-from mvae.training.config_file import load_config
 
 
 class Numbers(NamedTuple):

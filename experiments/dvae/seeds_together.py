@@ -7,13 +7,13 @@ parameters. float32 rounds at 6e-8; the parameters part faster than the loss, be
 of any gradient, also of one that is zero but for rounding.
 """
 
-import importlib.util
 from pathlib import Path
 
 import jax
 import numpy as np
 from absl import app, flags
 
+from mvae.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.program import build_program, seed_keys
 
@@ -25,12 +25,7 @@ def main(argv: list[str]) -> None:
     """Prints one line per seed."""
     del argv
     path = Path(__file__).parents[2] / "configs" / "dvae_torus.py"
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    experiment = build_experiment(module.get_config().to_dict())
+    experiment = build_experiment(load_config(path).to_dict())
     run, stage = experiment.run, experiment.stages[0]
 
     def trained(seed: int, num_seeds: int) -> tuple[np.ndarray, list[np.ndarray]]:

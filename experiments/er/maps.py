@@ -21,6 +21,7 @@ from mvae import figures
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import ReparametrizationQuality, reparametrization_quality
 from mvae.manifolds import uniform_map
+from mvae.sweep.table import line
 from mvae.training.console import log_to_console
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
@@ -79,7 +80,7 @@ def _row(title: str, found: list[ReparametrizationQuality]) -> str:
         spread = f" ± {values.std(ddof=1):.1g}" if len(values) > 1 else ""
         middle = np.median(values) if name == "p_value" else values.mean()
         cells.append(f"{middle:.2g}{'' if name == 'p_value' else spread}")
-    return "| " + " | ".join([title, *cells]) + " |"
+    return line([title, *cells])
 
 
 def main(argv: list[str]) -> None:
@@ -89,7 +90,7 @@ def main(argv: list[str]) -> None:
     spaces = [space for space in SPACES if any((Path(_WORKDIR.value) / space / row).exists() for row in LEARNED)]
     if not spaces:
         raise UsageError(f"--workdir={_WORKDIR.value} holds no rows of table.py with a learned map")
-    header = "| f | " + " | ".join(COLUMNS.values()) + " |\n" + "|" + " --- |" * (len(COLUMNS) + 1)
+    header = line(["f", *COLUMNS.values()]) + "\n|" + " --- |" * (len(COLUMNS) + 1)
     for space in spaces:
         print(f"\n{space}:\n\n{header}")
         manifold = None

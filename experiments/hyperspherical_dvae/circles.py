@@ -15,9 +15,9 @@ from absl import app, flags
 from circle_table import table
 from ml_collections import ConfigDict
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError, reporting
 from mvae.models.dvae import ENCODER_INITS
-from mvae.training.config_file import load_config
 from mvae.training.console import log_to_console
 from mvae.training.run import run
 

@@ -22,7 +22,8 @@ from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
 from mvae.models.vaells import vaells
 from mvae.training.config import build_manifold
-from mvae.training.experiment import build_experiment, read_vaells
+from mvae.training.experiment import build_experiment
+from mvae.training.methods import read_vaells
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from mvae.config_file import load_config
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.run import train
 from mvae.training.run_folder import RunFolder

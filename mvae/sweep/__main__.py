@@ -27,12 +27,12 @@ from pathlib import Path
 
 from absl import app, flags
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError
 from mvae.sweep import build_members, load_sweep, render, run_members
 from mvae.sweep.ray_executor import ray_executor
 from mvae.sweep.runner import in_process
 from mvae.sweep.shard import parse_shard, shard_of
-from mvae.training.config_file import load_config
 from mvae.training.console import log_to_console
 from mvae.training.signals import Interrupted
 
@@ -82,11 +82,7 @@ def _exit(error: Exception) -> None:
 def _run(workdir: Path) -> tuple[list[str], int]:
     """Runs the members of the flags; returns their names and the exit code."""
     path, _, argument = str(_CONFIG.value).partition(":")
-    try:
-        config = load_config(Path(path), argument)
-    except ValueError as error:
-        raise UsageError(f"--config: {error}") from error
-    members = build_members(config, load_sweep(Path(str(_SWEEP.value))))
+    members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))))
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
     execute = functools.partial(in_process, limit=limit)

@@ -1,14 +1,14 @@
 """Members of a sweep: a config, and for each member the entries of it that are other."""
 
 import copy
-import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from mvae.config_file import dotted_keys, load_function
 from mvae.errors import UsageError, unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=+-]*")
@@ -36,14 +36,11 @@ def load_sweep(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     Raises:
         UsageError: If the file is not there, has no such function, or that yields something else or nothing.
     """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UsageError(f"--sweep={path}: no such Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, "sweep", None)):
-        raise UsageError(f"--sweep={path} has no function sweep(), which yields (name, overrides) for each member")
-    entries = list(module.sweep())
+    try:
+        sweep = load_function(path, "sweep")
+    except UsageError as error:
+        raise UsageError(f"--sweep={error}; it yields (name, overrides) for each member") from error
+    entries = list(sweep())
     for entry in entries:
         if not (isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Mapping)):
             raise UsageError(f"--sweep={path}: sweep() must yield (name, overrides), got {entry!r}")
@@ -92,7 +89,7 @@ def apply_overrides(config: Any, overrides: Mapping[str, Any]) -> Any:  # Config
         UsageError: For a key that the config does not have, a block, or a value of another type, naming the key.
     """
     changed: Any = copy.deepcopy(config)  # the types of entries that are None among it
-    known = list(_keys(changed))
+    known = list(dotted_keys(changed))
     for key, value in overrides.items():
         if key not in known:
             if isinstance(key, str) and any(name.startswith(f"{key}.") for name in known):
@@ -110,13 +107,3 @@ def apply_overrides(config: Any, overrides: Mapping[str, Any]) -> Any:  # Config
         except (TypeError, ValueError):
             raise UsageError(f"{key} must be {expected.__name__}, got {value!r}") from None
     return changed
-
-
-def _keys(config: ConfigDict, prefix: str = "") -> Iterator[str]:
-    """Yields the dotted names of all entries."""
-    for key in config:
-        value = config[key]
-        if isinstance(value, ConfigDict):
-            yield from _keys(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mvae.errors import UsageError
 from mvae.sweep.members import Member
-from mvae.training.experiment import TRACEABLE
+from mvae.training.methods import TRACEABLE
 from mvae.training.packing import structure
 from mvae.training.traced import TRACED, value_of
 

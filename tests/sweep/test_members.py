@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError
 from mvae.sweep import apply_overrides, build_members, load_sweep
 from mvae.sweep.shard import parse_shard, shard_of
-from mvae.training.config_file import load_config
 from tests.sweep.tiny import CONFIGS
 
 

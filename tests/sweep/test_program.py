@@ -1,36 +1,24 @@
 """The program as its user meets it: help, errors of one line and exit code 2, killed, shared out and resumed."""
 
+import functools
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.processes import outcome, started
 from tests.sweep.tiny import TINY
 
-ROOT = Path(__file__).parents[2]
 CONFIG = "--config=configs/dvae_torus.py:quick"
 
 
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "mvae.sweep", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-    )
+start = functools.partial(started, "-m", "mvae.sweep")
 
 
 def program(*arguments):
-    process = start(*arguments)
-    output, errors = process.communicate(timeout=500)
-    return process.returncode, output, errors
+    return outcome(start(*arguments))
 
 
 def sweep_file(tmp_path, entries):

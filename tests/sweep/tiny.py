@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mvae.config_file import load_config
 from mvae.sweep import build_members
-from mvae.training.config_file import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from mvae.config_file import load_config
 from mvae.training.checkpoints import Checkpoints
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.mesh import build_mesh
 from mvae.training.metrics import read_records

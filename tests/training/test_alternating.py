@@ -9,12 +9,12 @@ import numpy as np
 import optax
 import pytest
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError
 from mvae.manifolds import Euclidean
 from mvae.models.model import LossTerms, Model
 from mvae.models.vaells import VAELLS, Sampled
 from mvae.training.alternating import AlternatingConfig, alternating_stages
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -2,11 +2,8 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 
 from mvae.training.metrics import read_records
+from tests.processes import outcome, started
 from tests.test_main import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -24,32 +22,19 @@ pytestmark = pytest.mark.slow  # every process compiles for itself
 
 
 def start(num_devices, *arguments):
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
-    )
-
-
-def finished(process):
-    output, errors = process.communicate(timeout=400)
-    return process.returncode, output, errors
+    return started(*arguments, XLA_FLAGS=f"--xla_force_host_platform_device_count={num_devices}")
 
 
 @pytest.mark.parametrize("part", ["curves", "communication", "checkpoints", "rows"])
 def test_eight_devices_are_one(tmp_path, part):
     folder = [tmp_path] if part == "checkpoints" else []
-    code, _, errors = finished(start(8, "-m", "tests.training.eight_devices", part, *folder))
+    code, _, errors = outcome(start(8, "-m", "tests.training.eight_devices", part, *folder))
     assert code == 0, errors
 
 
 @pytest.mark.parametrize("name", ["vaells_swiss_roll", "vdae", "wgan"])
 def test_every_kind_of_stage_trains_on_eight_devices(tmp_path, name):
-    code, _, errors = finished(start(8, "-m", "tests.training.eight_devices", "methods", tmp_path, name))
+    code, _, errors = outcome(start(8, "-m", "tests.training.eight_devices", "methods", tmp_path, name))
     assert code == 0, errors
 
 
@@ -66,7 +51,7 @@ def two_processes(*arguments):
 def whole(tmp_path_factory):
     """A run on one device."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
-    code, _, errors = finished(start(1, *RUN, f"--workdir={workdir}"))
+    code, _, errors = outcome(start(1, *RUN, f"--workdir={workdir}"))
     assert code == 0, errors
     return workdir
 
@@ -83,7 +68,7 @@ def assert_same_run(workdir, other):
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_two_processes_are_one(tmp_path, whole, replicas):
     workdir = tmp_path / "run"
-    ends = [finished(process) for process in two_processes(*RUN, f"--workdir={workdir}", f"--replicas={replicas}")]
+    ends = [outcome(process) for process in two_processes(*RUN, f"--workdir={workdir}", f"--replicas={replicas}")]
     assert [code for code, _, _ in ends] == [0, 0], ends
     assert "elbo" in ends[0][1]
     assert "elbo" not in ends[1][1] + ends[1][2]  # the lead alone speaks
@@ -99,12 +84,12 @@ def test_a_signal_to_one_process_stops_both_and_another_resumes(tmp_path, whole)
         assert time.monotonic() < deadline
         time.sleep(0.05)
     processes[1].send_signal(signal.SIGTERM)
-    ends = [finished(process) for process in processes]
+    ends = [outcome(process) for process in processes]
     assert [code for code, _, _ in ends] == [128 + signal.SIGTERM] * 2, ends
     steps = [int(errors.split("stopped by SIGTERM at step ")[1].split()[0]) for _, _, errors in ends]
     assert steps[0] == steps[1] < NUM_STEPS
     assert (workdir / "checkpoints" / "train" / str(steps[0])).is_dir()
-    code, _, errors = finished(start(1, *RUN, f"--workdir={workdir}"))
+    code, _, errors = outcome(start(1, *RUN, f"--workdir={workdir}"))
     assert code == 0, errors
     assert f"resumes from step {steps[0]}" in errors
     assert_same_run(workdir, whole)
@@ -114,13 +99,13 @@ def test_what_one_device_began_two_processes_finish(tmp_path, whole):
     """From the last checkpoint but one, as after a crash; and the folder of a finished run is left as it is."""
     workdir = tmp_path / "run"
     process = start(1, *RUN, f"--workdir={workdir}", "--config.checkpoint_every=20")
-    code, _, errors = finished(process)
+    code, _, errors = outcome(process)
     assert code == 0, errors
     (workdir / "results.json").unlink()
     for path in (workdir / "checkpoints" / "train" / str(NUM_STEPS)).rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    ends = [finished(process) for process in two_processes(*RUN, f"--workdir={workdir}")]
+    ends = [outcome(process) for process in two_processes(*RUN, f"--workdir={workdir}")]
     assert [code for code, _, _ in ends] == [0, 0], ends
     assert "is damaged" in ends[0][2]
     assert f"resumes from step {NUM_STEPS - 20}" in ends[0][2]
@@ -137,7 +122,7 @@ def test_what_one_device_began_two_processes_finish(tmp_path, whole):
 )
 def test_bad_input_ends_both_processes(tmp_path, whole, extra, message):
     workdir = whole if "there" in message else tmp_path / "run"
-    ends = [finished(process) for process in two_processes(*RUN, f"--workdir={workdir}", *extra)]
+    ends = [outcome(process) for process in two_processes(*RUN, f"--workdir={workdir}", *extra)]
     assert [code for code, _, _ in ends] == [2, 2], ends
     assert message in ends[0][2]
     assert "Traceback" not in ends[0][2] + ends[1][2]

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 import pytest
 
+from mvae.config_file import load_config
 from mvae.models import VAEConfig
 from mvae.sweep import build_members
 from mvae.training import loop, pack
 from mvae.training.config import OptimizerConfig
-from mvae.training.config_file import load_config
-from mvae.training.experiment import TRACEABLE, build_experiment
+from mvae.training.experiment import build_experiment
 from mvae.training.loop import Diverged
+from mvae.training.methods import TRACEABLE
 from mvae.training.metrics import read_records
 from mvae.training.optimizer import decayed_rate
 from mvae.training.pack import run_pack

@@ -1,12 +1,12 @@
 """Ten seeds in one program are ten runs: seed by seed, to float32 rounding."""
 
-import importlib.util
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from mvae.config_file import load_config
 from mvae.training.experiment import build_experiment
 from mvae.training.program import build_program, seed_keys
 
@@ -15,10 +15,7 @@ NUM_STEPS = 20
 
 def experiment():
     path = Path(__file__).parents[2] / "configs" / "dvae_torus.py"
-    spec = importlib.util.spec_from_file_location("config", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config("quick")
+    config = load_config(path, "quick")
     config.data.size = 12
     config.data.num_train = 200  # an epoch ends amid the steps
     config.batch_size = 16

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mvae.config_file import load_config
 from mvae.errors import UsageError
 from mvae.training import run
-from mvae.training.config_file import load_config
 from mvae.training.experiment import build_experiment
 
 CONFIG = Path(__file__).parents[2] / "configs" / "vdae.py"
@@ -55,5 +55,5 @@ def test_configs_that_cannot_work_are_refused_before_anything_is_trained(change,
 
 
 def test_unknown_arguments_of_the_config_are_named():
-    with pytest.raises(ValueError, match="gaussian_grid"):
+    with pytest.raises(UsageError, match="gaussian_grid"):
         load_config(CONFIG, "cube")
