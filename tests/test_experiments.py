@@ -177,6 +177,16 @@ def test_methods_beside_the_vdae_have_its_data_decoder_and_dimensions(vdae):
         assert ours["data"]["dir"] == (None if folder is None else f"files/{folder}")
 
 
+def test_distortion_of_a_collapsed_decoder_is_infinite_in_any_scale(vdae):
+    del vdae  # its path
+    measures = load(EXPERIMENTS / "vdae" / "measures.py")
+    code = np.random.default_rng(0).normal(size=(60, 2))
+    assert measures.distortion(code, np.zeros((60, 3))) == {"bilipschitz": np.inf, "bilipschitz_rescaled": np.inf}
+    doubled = measures.distortion(code, 2 * code)
+    assert doubled["bilipschitz"] == pytest.approx(2.0)
+    assert doubled["bilipschitz_rescaled"] == pytest.approx(1.0)
+
+
 def test_table_of_the_four_methods_is_made_from_run_folders_alone(vdae, tmp_path):
     methods, rows = vdae
     for name, value in (("vdae", 0.001), ("svae", 0.003)):

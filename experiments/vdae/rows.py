@@ -51,7 +51,7 @@ def _table(title: str, workdir: Path, data: list[str], methods: list[str], name:
 def _number(values: np.ndarray) -> str:
     if not len(values):
         return MISSING
-    deviation = f" ({values.std(ddof=1):.2g})" if len(values) > 1 else ""
+    deviation = f" ({values.std(ddof=1):.2g})" if len(values) > 1 and np.isfinite(values).all() else ""
     return f"{values.mean():.3g}{deviation}"
 
 
