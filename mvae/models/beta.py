@@ -98,7 +98,7 @@ def sample_beta(
         shape: Leading axes of the result.
 
     Returns:
-        Numbers in (0, 1), (*shape, ...).
+        Numbers in (0, 1), (*shape, ...); NaN where a or b is not a positive number.
     """
     a, b = jnp.broadcast_arrays(a, b)
     a, b = jnp.broadcast_to(a, (*shape, *a.shape)), jnp.broadcast_to(b, (*shape, *b.shape))
@@ -113,9 +113,11 @@ def _log_gamma_variates(key: Key[Array, ""], alpha: Float[Array, "..."]) -> Floa
 
     A round accepts each entry with a chance above 0.95, and another follows while any entry waits: some three rounds
     for a thousand. `jax.random.loggamma` has a key and a loop for every entry, at four times the cost. Below alpha = 1
-    the variate is that of alpha + 1 times U^(1 / alpha).
+    the variate is that of alpha + 1 times U^(1 / alpha). Where alpha is not a positive number the variate is NaN, and
+    no round waits for it.
     """
     key_rounds, key_boost = jax.random.split(key)
+    valid = (alpha > 0) & jnp.isfinite(alpha)
     d = jnp.where(alpha < 1, alpha + 1, alpha) - 1 / 3
     scale = 1 / (3 * jnp.sqrt(d))
     tiny = float(jnp.finfo(alpha.dtype).tiny)
@@ -130,7 +132,7 @@ def _log_gamma_variates(key: Key[Array, ""], alpha: Float[Array, "..."]) -> Floa
         accept = positive & (log_u < x**2 / 2 + d * (proposed - jnp.expm1(proposed)))
         return round_index + 1, jnp.where(accepted, log_v, proposed), accepted | accept
 
-    start = (jnp.int32(0), jnp.zeros_like(alpha), jnp.zeros(alpha.shape, bool))
+    start = (jnp.int32(0), jnp.zeros_like(alpha), ~valid)
     _, log_v, _ = jax.lax.while_loop(lambda state: ~jnp.all(state[2]), another, start)
     boost = jax.random.exponential(key_boost, alpha.shape, alpha.dtype) / alpha
-    return jnp.log(d) + log_v - jnp.where(alpha < 1, boost, 0)
+    return jnp.where(valid, jnp.log(d) + log_v - jnp.where(alpha < 1, boost, 0), jnp.nan)

@@ -14,6 +14,7 @@ from mvae.models.vae import gaussian_kl, gaussian_log_ratio
 
 BETA, GAUSSIAN = "beta", "gaussian"
 LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
+_LOG_LARGEST = 80.0  # exp of it is finite in float32: an infinite kappa has derivative NaN where a and b are held
 
 
 class HiddenLaw(NamedTuple):
@@ -68,7 +69,7 @@ def beta_law(dim: int) -> HiddenLaw:
 
     def posterior(location: Array, log_scale: Array) -> BetaPosterior:
         # The smaller of m and 1 - m is computed as such: 1 - σ(x) would lose it.
-        kappa = jnp.exp(log_scale)
+        kappa = jnp.exp(jnp.minimum(log_scale, _LOG_LARGEST))
         shapes = (kappa * jax.nn.sigmoid(location), kappa * jax.nn.sigmoid(-location))
         return BetaPosterior(*(jnp.clip(shape, LEAST, GREATEST) for shape in shapes))
 

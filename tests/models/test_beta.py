@@ -212,3 +212,12 @@ def test_seeds_under_vmap_draw_as_alone_and_apart():
     np.testing.assert_allclose(together[1], sample_beta(keys[1], a[1], b[1]), rtol=1e-5)
     assert len(np.unique(np.asarray(together))) == together.size
     assert sample_beta(keys[0], a[0], jnp.float32(2.0), (5, 4)).shape == (5, 4, 2)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0, 0.0])
+def test_draw_with_a_parameter_that_is_no_positive_number_is_nan_and_ends(wrong):
+    """A rejection that waited for it would never end, and hide that training has diverged."""
+    draws = np.asarray(sample_beta(jax.random.key(0), jnp.array([2.0, wrong, 0.5]), jnp.array([3.0, 3.0, 0.5])))
+    assert np.isnan(draws).tolist() == [False, True, False]
+    other = np.asarray(sample_beta(jax.random.key(0), jnp.array([2.0, 1.0, 0.5]), jnp.array([3.0, 3.0, 0.5])))
+    np.testing.assert_array_equal(draws[[0, 2]], other[[0, 2]])
