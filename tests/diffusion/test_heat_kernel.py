@@ -8,6 +8,7 @@ import pytest
 from mvae.diffusion import log_heat_kernel
 from mvae.diffusion.sphere_kernel import series_start
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 from .oracles import (
     log_circle_kernel_by_theta,
@@ -123,6 +124,7 @@ def rotations(angle, dtype):
     return jnp.eye(3, dtype=dtype).ravel(), w, np.arctan2(axial, (np.trace(turn, axis1=1, axis2=2) - 1) / 2)
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("times", [[1e-3, 0.02, 0.3, 10.0], pytest.param([1e-5, 0.1, 2.0], marks=pytest.mark.slow)])
 def test_rotations_against_the_characters(times, dtype):
     """From tiny times on, at the diagonal, and up to and at half turns."""
@@ -244,6 +246,7 @@ def cut_point(manifold, z):
             return -z
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.slow
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_derivatives_are_finite_and_agree(manifold, dtype):

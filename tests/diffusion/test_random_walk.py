@@ -8,6 +8,7 @@ from scipy.special import gamma, hyp1f1
 
 from mvae.diffusion import random_walk
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 EVERY = [
     Euclidean(2),
@@ -105,6 +106,7 @@ def test_euclidean_is_one_normal_step_whatever_the_number_of_steps():
     np.testing.assert_allclose(end.var(axis=0), 0.25, atol=5 * 0.25 * math.sqrt(2 / 50_000))
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_path_starts_at_the_start_and_ends_at_the_end(manifold, kind, dtype):
@@ -120,6 +122,7 @@ def test_path_starts_at_the_start_and_ends_at_the_end(manifold, kind, dtype):
         np.testing.assert_allclose(end, path[-1], rtol=1e-6, atol=1e-6)
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("manifold", EVERY, ids=repr)
 def test_derivatives(manifold, kind, dtype):

@@ -26,6 +26,7 @@ def on_ellipsoid(n):
     return RADII * x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifold", [ELLIPSOID, TORUS])
 def test_views_are_opposite_and_upright(manifold):
     front, back = surface.views(manifold)

@@ -9,6 +9,7 @@ import pytest
 
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
 from mvae.manifolds.safe_math import taylor_threshold
+from tests.precisions import DOUBLE_IS_SLOW
 
 SOME = [Euclidean(2), Sphere(1), Sphere(2, radius=2.5), FlatTorus(2), ProjectiveSpace(2), SO3()]
 MANIFOLDS = [*SOME, Sphere(20)]
@@ -198,6 +199,7 @@ def degenerate_places(manifold, dtype):
     return (jnp.concatenate(side) for side in zip(*places, strict=True))
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", [marked(m) for m in dict.fromkeys([*SOME, *COSTLY])], ids=repr)
 def test_derivatives_forward_reverse_and_by_differences(manifold, dtype):
     z, v, length = pairs(manifold, dtype)

@@ -56,6 +56,7 @@ def test_elbo_is_made_of_mse_and_kl(manifold):
     np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "capacity"), [(0, 1.0), (50, 3.0), (100, 5.0), (10_000, 5.0), (None, 5.0)])
 def test_capacity_rises_and_draws_the_kl(step, capacity):
     model, params = build(beta=2.5, min_capacity=1.0, max_capacity=5.0, capacity_steps=100)
@@ -96,6 +97,7 @@ def test_every_likelihood_trains_all_parameters(likelihood):
     assert ("log_std" in params["likelihood"]) == (likelihood == "gaussian_learned_variance")
 
 
+@pytest.mark.slow
 def test_usual_vae_has_the_gaussian_posterior():
     model, params = build(manifold=Euclidean(3))
     posterior = model.encode(params, BATCH["image"])

@@ -93,6 +93,7 @@ def test_the_unnormalised_laplacian_has_the_law_of_the_data_for_its_measure():
     assert sine_squares(net.embed(params, whole["image"]), vectors, np.ones(600)) < 0.02
 
 
+@pytest.mark.slow
 def test_with_all_functions_the_modes_are_those_of_the_diffusion_map():
     x = jax.random.normal(jax.random.key(0), (60, 2))
     graph = pointwise_graph(x, scale_neighbor=10)

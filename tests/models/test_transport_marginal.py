@@ -34,6 +34,7 @@ def test_one_operator_against_quadrature():
     np.testing.assert_allclose(found, np.log([quadrature(each) for each in z]), atol=0.03)
 
 
+@pytest.mark.slow
 def test_operators_that_do_nothing_leave_a_normal_density():
     z = jnp.array([[1.05, 0.4]])
     zeros = jnp.zeros((3, 2, 2))

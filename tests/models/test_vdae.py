@@ -116,6 +116,7 @@ def test_draws_have_the_covariance_of_the_posterior(circle):
     assert np.all(np.abs(draws.mean(0) - np.asarray(q.location[0])) < 4 * np.sqrt(np.diag(truth) / 40000))
 
 
+@pytest.mark.slow
 def test_gradients_reach_decoder_and_covariance_and_are_finite(circle):
     _, method, params, batch = build(circle)
 

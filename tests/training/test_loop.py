@@ -58,7 +58,9 @@ def whole(tmp_path_factory):
     return train(path), metrics_of(path)
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 11, 20, 22])
+@pytest.mark.parametrize(
+    "stop_at", [1, 6, *(pytest.param(step, marks=pytest.mark.slow) for step in (5, 7, 11, 20)), 22]
+)
 def test_interrupted_and_resumed_is_the_uninterrupted_run(tmp_path, whole, stop_at):
     number = signal.SIGINT if stop_at % 2 else signal.SIGTERM
     with pytest.raises(Interrupted) as stop:

@@ -130,6 +130,7 @@ def test_far_starts_and_bad_numbers():
     assert np.isinf(found.objective[1])
 
 
+@pytest.mark.slow
 def test_too_few_iterations_are_reported():
     operators, z0, z1 = (jnp.asarray(x, jnp.float32) for x in conjugate_gradient.random_problems(5, 8, 2, 2))
     found = infer_coefficients(KEY, operators, z0, z1, l1_weight=1e-2, max_iterations=1)
