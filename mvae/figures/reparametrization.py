@@ -129,7 +129,9 @@ def _circle(f: Partial, manifold: Manifold, latent: str, title: str | None) -> F
     left.add_collection(LineCollection(list(ticks), colors=style.INK, linewidths=0.7, zorder=3))
     for end, name in ((0, "0"), (-1, "1")):
         left.plot(*curve[end], "o", markersize=5, color=style.INK, markerfacecolor="w" if end == 0 else style.INK)
-        left.annotate(name, tuple(curve[end] * (0.82 if end == 0 else 1.17)), ha="center", va="center")
+        place = curve[end] * (0.82 if end == 0 else 1.12)
+        left.text(*place, name, ha="center", va="center")
+        left.update_datalim([place])  # so that the limits leave room for it
     left.set_xlabel("$f(z)$, pushed outward along $z$")
     left.margins(0.06)
     right.plot(u, 2.0**ratio, color=style.ACCENT, linewidth=1.4)

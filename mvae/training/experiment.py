@@ -13,7 +13,7 @@ from mvae.errors import UsageError, unknown
 from mvae.models import Model
 from mvae.models.anchors import check_anchors
 from mvae.training.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
-from mvae.training.methods import METHODS, PREPARED, StagesAt
+from mvae.training.methods import METHODS, PREPARED, Given, StagesAt
 from mvae.training.stage import Stage
 
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
@@ -81,7 +81,7 @@ def build_experiment(
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
     if config["method"] in PREPARED:
         dataset = PREPARED[config["method"]](config["model"], dataset)
-    built = METHODS[config["method"]](config["model"], manifold, dataset, optimizer, num_steps)
+    built = METHODS[config["method"]](Given(config["model"], manifold, dataset, optimizer, num_steps))
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     _check_spectral_sizes(config["model"], manifold.dim, run)
     return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)

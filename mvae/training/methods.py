@@ -29,7 +29,26 @@ from mvae.training.stage import Stage, gradient_stage
 from mvae.training.traced import with_values
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
+T = TypeVar("T")
 C = TypeVar("C", bound=VariationalConfig)
+
+
+class Given(NamedTuple):
+    """What a method is built from: its block of the config, and what the other blocks became."""
+
+    block: Mapping[str, Any]
+    manifold: Manifold
+    dataset: Dataset
+    optimizer: OptimizerConfig
+    num_steps: int
+
+    def typed(self, kind: type[T], **values: Any) -> T:
+        """Returns the block as a config of the given class, with the pictures' shape and `values` filled in.
+
+        Raises:
+            UsageError: For anything unknown, missing or out of range.
+        """
+        return typed(kind, self.block, "config.model", image_shape=self.dataset.image_shape, **values)
 
 
 class Built(NamedTuple):
@@ -41,120 +60,71 @@ class Built(NamedTuple):
     params_of: Callable[[Any], Any] = lambda state: state.params
 
 
-def _build_dvae(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_dvae(given: Given) -> Built:
     """ΔVAE: one stage."""
-    config = typed(DVAEConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
+    config = given.typed(DVAEConfig, manifold=given.manifold)
     _check_densities(config)
-    return _one_stage(dvae, _completed(config, dataset, num_steps), optimizer, num_steps)
+    return _one_stage(dvae, config, given)
 
 
-def _build_vae(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_vae(given: Given) -> Built:
     """VAE: one stage."""
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the method vae has a Euclidean latent space, got {manifold}")
-    config = typed(VAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    return _one_stage(vae, _completed(config, dataset, num_steps), optimizer, num_steps)
+    return _one_stage(vae, given.typed(VAEConfig, dim=_euclidean_dim("vae", given.manifold)), given)
 
 
-def _build_vaells(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_vaells(given: Given) -> Built:
     """VAELLS: a warm-up, then networks and operators in turns."""
-    config, training = read_vaells(block, manifold, dataset)
-    config = _completed(config, dataset, num_steps)
+    config, training = read_vaells(given.block, given.manifold, given.dataset)
+    config = _completed(config, given)
     method = vaells(config)
-    constant = dataclasses.replace(optimizer, decay_fraction=0.0)
-    optimizers = (adam(constant, training.warm_up_steps), adam(optimizer, training.num_network_steps(num_steps)))
-    stages = alternating_stages(method, training, optimizers, num_steps, config.beta)
+    constant = dataclasses.replace(given.optimizer, decay_fraction=0.0)
+    num_network_steps = training.num_network_steps(given.num_steps)
+    optimizers = (adam(constant, training.warm_up_steps), adam(given.optimizer, num_network_steps))
+    stages = alternating_stages(method, training, optimizers, given.num_steps, config.beta)
     return Built(method.model, stages)
 
 
-def _build_svae(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_svae(given: Given) -> Built:
     """Hyperspherical VAE: one stage."""
+    manifold = given.manifold
     if not (isinstance(manifold, Sphere) and manifold.radius == 1):
         raise UsageError(
             f"config.manifold: the latent space of the method svae is a sphere of radius 1, got {manifold}"
         )
-    config = typed(SVAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    return _one_stage(svae, _completed(config, dataset, num_steps), optimizer, num_steps)
+    return _one_stage(svae, given.typed(SVAEConfig, dim=manifold.dim), given)
 
 
-def _build_vamp(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_vamp(given: Given) -> Built:
     """VAE with a VampPrior: one stage."""
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the method vamp has a Euclidean latent space, got {manifold}")
-    config = typed(VampConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    config = given.typed(VampConfig, dim=_euclidean_dim("vamp", given.manifold))
     if config.clip_pseudo_inputs:
-        _check_unit_range(dataset, "clip_pseudo_inputs = True", "set it to False")
-    return _one_stage(vamp, _completed(config, dataset, num_steps), optimizer, num_steps)
+        _check_unit_range(given.dataset, "clip_pseudo_inputs = True", "set it to False")
+    return _one_stage(vamp, config, given)
 
 
-def _build_vdae(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_vdae(given: Given) -> Built:
     """VDAE: the diffusion map, then the autoencoder."""
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the codes of the method vdae lie in a Euclidean space, got {manifold}")
-    if optimizer.encoder_warmup_steps:
+    dim = _euclidean_dim("vdae", given.manifold)
+    if given.optimizer.encoder_warmup_steps:
         raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method vdae: its encoder is fixed")
-    config = typed(VDAEConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
-    config = _completed(config, dataset, num_steps)
+    config = _completed(given.typed(VDAEConfig, dim=dim), given)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
-        method = vdae(with_values(config, "model", values), dataset.num_train)
-        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
-        return method.model, spectral_stages(method, config.spectral, rates, num_steps)
+        method = vdae(with_values(config, "model", values), given.dataset.num_train)
+        rates = adam(with_values(given.optimizer, "optimizer", values), given.num_steps)
+        return method.model, spectral_stages(method, config.spectral, rates, given.num_steps)
 
     return _traceable(at)
 
 
-def _build_er(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_er(given: Given) -> Built:
     """ER: the reparametrisation, where it is learned, then the VAE."""
-    config = typed(ERConfig, block, "config.model", manifold=manifold, image_shape=dataset.image_shape)
-    config = _completed(config, dataset, num_steps)
+    config = _completed(given.typed(ERConfig, manifold=given.manifold), given)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         method = er(with_values(config, "model", values))
-        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
-        return method.model, reparametrization_stages(method, config.reparametrization, rates, num_steps)
+        rates = adam(with_values(given.optimizer, "optimizer", values), given.num_steps)
+        return method.model, reparametrization_stages(method, config.reparametrization, rates, given.num_steps)
 
     try:
         return _traceable(at)
@@ -162,25 +132,18 @@ def _build_er(
         raise UsageError(f"config.model: {error}") from error
 
 
-def _build_wgan(
-    block: Mapping[str, Any],
-    manifold: Manifold,
-    dataset: Dataset,
-    optimizer: OptimizerConfig,
-    num_steps: int,
-) -> Built:
+def _build_wgan(given: Given) -> Built:
     """Wasserstein GAN: one stage, in which critic and generator take turns."""
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the method wgan has a Euclidean latent space, got {manifold}")
-    if optimizer.encoder_warmup_steps:
+    dim = _euclidean_dim("wgan", given.manifold)
+    if given.optimizer.encoder_warmup_steps:
         raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method wgan, which has no encoder")
-    config = typed(WGANConfig, block, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    config = given.typed(WGANConfig, dim=dim)
     method = wgan(config)
     optimizers = (
-        adversarial_adam(optimizer, num_steps, config.num_critic_steps),
-        adversarial_adam(optimizer, num_steps, 1),
+        adversarial_adam(given.optimizer, given.num_steps, config.num_critic_steps),
+        adversarial_adam(given.optimizer, given.num_steps, 1),
     )
-    return Built(method.model, (adversarial_stage(method, optimizers, num_steps),))
+    return Built(method.model, (adversarial_stage(method, optimizers, given.num_steps),))
 
 
 def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
@@ -204,35 +167,42 @@ def read_vaells(
     Raises:
         UsageError: For another manifold, β = 0, or anything unknown, missing or out of range.
     """
-    if not isinstance(manifold, Euclidean):
-        raise UsageError(f"config.manifold: the method vaells has a Euclidean latent space, got {manifold}")
+    dim = _euclidean_dim("vaells", manifold)
     if "training" not in block:
         raise UsageError("config.model lacks training")
     training = typed(AlternatingConfig, block["training"], "config.model.training")
     rest = {name: value for name, value in block.items() if name != "training"}
-    config = typed(VAELLSConfig, rest, "config.model", dim=manifold.dim, image_shape=dataset.image_shape)
+    config = typed(VAELLSConfig, rest, "config.model", dim=dim, image_shape=dataset.image_shape)
     if config.beta <= 0:
         raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
     return config, training
 
 
-def _completed(config: C, dataset: Dataset, num_steps: int) -> C:
+def _euclidean_dim(method: str, manifold: Manifold) -> int:
+    """Returns the dimension of the latent space of a method that needs a Euclidean one."""
+    if not isinstance(manifold, Euclidean):
+        raise UsageError(f"config.manifold: the method {method} has a Euclidean latent space, got {manifold}")
+    return manifold.dim
+
+
+def _completed(config: C, given: Given) -> C:
     """Returns the config with the capacity rising over the whole training, if it does not say over what."""
     if config.likelihood == "bernoulli":
-        _check_unit_range(dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
+        _check_unit_range(given.dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
     if config.max_capacity is not None and config.capacity_steps is None:
-        return dataclasses.replace(config, capacity_steps=num_steps)
+        return dataclasses.replace(config, capacity_steps=given.num_steps)
     return config
 
 
-def _one_stage(make: Callable[[C], Model], config: C, optimizer: OptimizerConfig, num_steps: int) -> Built:
+def _one_stage(make: Callable[[C], Model], config: C, given: Given) -> Built:
     """Returns a model and the one stage that minimises its loss."""
+    config = _completed(config, given)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         model = make(with_values(config, "model", values))
-        rates = adam(with_values(optimizer, "optimizer", values), num_steps)
+        rates = adam(with_values(given.optimizer, "optimizer", values), given.num_steps)
         stage = gradient_stage(
-            "train", num_steps, lambda key, batch, previous: model.init(key, batch), model.loss_terms, rates
+            "train", given.num_steps, lambda key, batch, previous: model.init(key, batch), model.loss_terms, rates
         )
         return model, (stage,)
 
@@ -269,7 +239,7 @@ def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
         )
 
 
-METHODS: dict[str, Callable[..., Built]] = {
+METHODS: dict[str, Callable[[Given], Built]] = {
     "dvae": _build_dvae,
     "er": _build_er,
     "svae": _build_svae,
