@@ -20,21 +20,6 @@ from tests.data.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
-SLOW_TO_COMPILE = (
-    "dvae_genus_two",
-    "dvae_hypersphere",
-    "dvae_mnist",
-    "er",
-    "svae",
-    "vae",
-    "vaells_circles",
-    "vaells_mnist",
-    "vaells_rotated_mnist",
-    "vaells_swiss_roll",
-    "vamp",
-    "vdae",
-    "wgan",
-)
 WITHOUT_SIZE = ("circle", "concentric_circles", "lifted", "swiss_roll")
 
 
@@ -87,15 +72,9 @@ def digits(tmp_path_factory):
     return DigitFiles(tmp_path_factory.mktemp("mnist") / "digits").folder
 
 
-def cases():
-    for path in CONFIGS:
-        for argument in ("", "quick"):
-            slow = argument == "quick" or path.stem in SLOW_TO_COMPILE
-            name = f"{path.stem}-{argument}"
-            yield pytest.param(path, argument, id=name, marks=[pytest.mark.slow] if slow else [])
-
-
-@pytest.mark.parametrize(("path", "argument"), cases())
+@pytest.mark.slow
+@pytest.mark.parametrize("argument", ["", "quick"])
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_trains_and_resumes_exactly(path, argument, digits, tmp_path, monkeypatch):
     config = tiny(path, argument, digits)
     whole = train(build_experiment(config), RunFolder(tmp_path / "whole"))

@@ -64,6 +64,7 @@ def test_mean_cosine_of_a_million_samples(dim):
         assert_mean(cosine, math.exp(-dim * t / 2), 4)
 
 
+@pytest.mark.slow
 def test_harmonics_on_projective_space_and_on_rotations():
     """Even harmonics of RP^d; on SO(3) E <z, z_t>/3 = exp(-t/2), and the character of degree 2 decays as exp(-3t/2)."""
     lines, turns = draws(ProjectiveSpace(2), 100_000), draws(SO3(), 100_000)
@@ -119,6 +120,7 @@ def test_map_of_the_length_against_exact_distributions(dtype):
         np.testing.assert_allclose(got[:, 1], expected[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, pytest.param(9, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.slow)])
 def test_angle_moves_with_the_flux(dim):
     """d/dt a = -1/2 d/da log q at a fixed length of the Gaussian vector."""

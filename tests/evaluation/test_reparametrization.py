@@ -54,6 +54,7 @@ def test_resolution_is_that_of_uniform_points():
         assert on_circle(seed=seed).resolution == pytest.approx(math.log(100) * math.pi / N, rel=0.5)
 
 
+@pytest.mark.slow
 def test_gap_is_a_hole_and_no_tear():
     found = on_circle(a=0.9)
     assert found.area == pytest.approx(0.9, abs=1e-5)

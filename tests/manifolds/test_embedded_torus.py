@@ -8,6 +8,7 @@ import pytest
 from scipy import integrate
 
 from mvae.manifolds import EmbeddedTorus
+from tests.precisions import DOUBLE_IS_SLOW
 
 TORUS = EmbeddedTorus()
 C, A = TORUS.major_radius, TORUS.minor_radius
@@ -50,6 +51,7 @@ def embed(x, y):
     return np.stack([radius * np.cos(y), radius * np.sin(y), A * np.sin(x)], axis=-1)
 
 
+@DOUBLE_IS_SLOW
 def test_angles_invert_from_angles(dtype):
     a = jnp.array([[-3.0, 0.0], [0.0, -3.0], [1e-6, 3.0], [2.5, 2.5]], dtype)
     np.testing.assert_allclose(TORUS.from_angles(a), embed(*np.array(a).T), atol=1e-6)
@@ -77,6 +79,7 @@ def test_curvature_from_the_second_fundamental_form():
         np.testing.assert_allclose(TORUS.scalar_curvature(TORUS.from_angles(angles)), expected, atol=1e-12)
 
 
+@DOUBLE_IS_SLOW
 def test_project_is_idempotent_and_the_nearest_point(dtype):
     x = 3 * jax.random.normal(jax.random.key(0), (50, 3), dtype)
     z = TORUS.project(x)
@@ -100,6 +103,7 @@ def test_axis_and_core_circle_have_a_convention(dtype):
     assert jnp.all(jnp.isfinite(jax.vmap(jax.jacfwd(TORUS.project))(x)))
 
 
+@DOUBLE_IS_SLOW
 def test_tangent_vectors_are_orthogonal_to_the_normal(dtype):
     z, w = random_pairs(dtype)
     x, y = np.array(TORUS.angles(z)).T
@@ -110,6 +114,7 @@ def test_tangent_vectors_are_orthogonal_to_the_normal(dtype):
     assert TORUS.to_tangent(z[:3, None], w[:4]).shape == (3, 4, 3)
 
 
+@DOUBLE_IS_SLOW
 def test_meridians_are_circles(dtype):
     x = jnp.linspace(-3, 3, 7, dtype=dtype)
     z = TORUS.from_angles(jnp.stack([x, 2 * x], axis=-1))
@@ -120,6 +125,7 @@ def test_meridians_are_circles(dtype):
     np.testing.assert_allclose(compiled("distance")(z, w), A * jnp.abs(turn), atol=5e-6)
 
 
+@DOUBLE_IS_SLOW
 def test_equators_are_geodesics_and_the_inner_one_is_shortest(dtype):
     z = TORUS.from_angles(jnp.array([[0.0, 0.0], [math.pi, 0.0]], dtype))
     radius = np.array([C + A, C - A])
@@ -135,6 +141,7 @@ def test_equators_are_geodesics_and_the_inner_one_is_shortest(dtype):
         assert gap > 0.1 if conjugate else abs(gap) < TARGET[dtype.name]
 
 
+@DOUBLE_IS_SLOW
 def test_exp_against_an_adaptive_integrator_of_another_equation(dtype):
     """The geodesic equation in R^3, z'' = -(z' . dn z') n, with the normal from the implicit equation."""
     z = TORUS.uniform(jax.random.key(1), (12,)).astype(dtype)
@@ -171,6 +178,7 @@ def test_speed_is_constant_along_the_geodesic():
         np.testing.assert_allclose(jnp.linalg.norm(velocity, axis=-1), 1.2, atol=1e-9)
 
 
+@DOUBLE_IS_SLOW
 def test_exp_of_log_is_the_identity_and_distance_symmetric(dtype):
     z, w = random_pairs(dtype)
     v, distance = compiled("log")(z, w), compiled("distance")(z, w)
@@ -183,6 +191,7 @@ def test_exp_of_log_is_the_identity_and_distance_symmetric(dtype):
     assert jnp.median(back) < (1e-12 if dtype == jnp.float64 else 1e-5)
 
 
+@DOUBLE_IS_SLOW
 def test_log_of_exp_is_the_identity_below_the_injectivity_radius(dtype):
     lengths = jnp.array([0.0, 1e-12, 1e-6, 1e-3, 0.1, 0.5, 1.0, 1.5, 0.98 * math.pi * A], dtype)
     z = TORUS.uniform(jax.random.key(5), (20, 1)).astype(dtype)

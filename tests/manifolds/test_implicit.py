@@ -12,6 +12,7 @@ from scipy.special import ellipeinc, ellipkinc
 from mvae.manifolds import FlatTorus, Implicit, Sphere
 from mvae.manifolds.implicit_equations import invert_positive
 from mvae.manifolds.surfaces import genus_two
+from tests.precisions import DOUBLE_IS_SLOW
 
 MAJOR, MINOR = 3.0, 0.6
 AXES = np.array([1.0, 1.5, 2.0])
@@ -113,6 +114,7 @@ def test_members_are_those_of_the_closed_form(manifold, known, dtype):
     np.testing.assert_allclose(manifold.distance(z, w), known.distance(z, w), atol=10 * tolerance)
 
 
+@DOUBLE_IS_SLOW
 def test_torus_projection_and_curvature_are_the_closed_forms(dtype):
     rng = np.random.default_rng(0)
     theta, phi = rng.uniform(0, 2 * math.pi, (2, 200))
@@ -125,6 +127,7 @@ def test_torus_projection_and_curvature_are_the_closed_forms(dtype):
     np.testing.assert_allclose(TORUS.scalar_curvature(z), curvature, atol=10 * tolerance)
 
 
+@DOUBLE_IS_SLOW
 def test_projection_is_that_of_an_independent_solver(dtype):
     """On an ellipsoid the multiplier solves one scalar equation, outside and in the half of it near the surface."""
     directions = np.random.default_rng(1).standard_normal((40, 3))
@@ -239,6 +242,7 @@ def test_gradients_that_depend_on_each_other_are_left_out():
     assert (float(log_determinant), bool(full)) == (0.0, False)
 
 
+@DOUBLE_IS_SLOW
 def test_inverse_of_a_positive_matrix(dtype):
     factor = jax.random.normal(jax.random.key(0), (5, 5), dtype)
     matrix = factor @ factor.T + jnp.eye(5, dtype=dtype)

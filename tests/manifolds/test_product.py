@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 FACTORS = (Sphere(2, radius=2.0), ProjectiveSpace(1), Euclidean(2))
 SPACE = Product(FACTORS)
@@ -46,11 +47,13 @@ def test_members_are_those_of_the_factors():
     np.testing.assert_array_equal(SPACE.join(SPACE.split(x)), x)
 
 
+@DOUBLE_IS_SLOW
 def test_distance_has_derivative_zero_at_the_diagonal(dtype):
     z = SPACE.uniform(jax.random.key(0)).astype(dtype)
     np.testing.assert_array_equal(jax.grad(SPACE.distance, 1)(z, z), 0)
 
 
+@DOUBLE_IS_SLOW
 def test_a_product_of_circles_is_the_flat_torus(dtype):
     torus, circles = FlatTorus(2), Product((Sphere(1), Sphere(1)))
     z, w = (torus.uniform(jax.random.key(k), (20,)).astype(dtype) for k in (0, 1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import ProjectiveSpace, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 
 def test_volume_and_curvature():
@@ -17,6 +18,7 @@ def test_volume_and_curvature():
     np.testing.assert_array_equal(ProjectiveSpace(3).scalar_curvature(jnp.ones((2, 4))), [6, 6])
 
 
+@DOUBLE_IS_SLOW
 def test_representatives_of_one_point_are_alike(dtype):
     space = ProjectiveSpace(2)
     z, w = (space.uniform(jax.random.key(k), (50,)).astype(dtype) for k in (0, 1))
@@ -30,6 +32,7 @@ def test_representatives_of_one_point_are_alike(dtype):
     assert jnp.all(distance(z, w) <= math.pi / 2)
 
 
+@DOUBLE_IS_SLOW
 def test_cut_locus_is_at_a_right_angle(dtype):
     space = ProjectiveSpace(2)
     z, w = jnp.array([0.0, 1.0, 0.0], dtype), jnp.array([1.0, 0.0, 0.0], dtype)

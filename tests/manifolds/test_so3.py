@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from mvae.manifolds import SO3
+from tests.precisions import DOUBLE_IS_SLOW
 
 IDENTITY = np.eye(3).ravel()
 
@@ -19,6 +20,7 @@ def nearest_by_svd(x):
     return (u @ vt).reshape(-1, 9), (s[:, 1] + sign * s[:, 2]) / s[:, 0]
 
 
+@DOUBLE_IS_SLOW
 def test_projection_against_svd(dtype):
     """Half of the matrices have a negative determinant; the error grows with one over the gap, as it must."""
     x = jax.random.normal(jax.random.key(0), (4000, 9), dtype)
@@ -40,6 +42,7 @@ def test_derivative_at_rotations_is_the_tangent_projection(dtype):
         np.testing.assert_allclose(jacobian, expected, atol=20 * float(jnp.finfo(dtype).eps))
 
 
+@DOUBLE_IS_SLOW
 def test_projection_where_the_nearest_rotation_is_not_unique(dtype):
     """Zero, rank one, a reflection, minus the identity: a nearest rotation, with derivative 0."""
     rows = [np.zeros(9), np.outer([1, 2, 3], [3, 0, 1]).ravel(), np.diag([1, 1, -1]).ravel(), -IDENTITY]
@@ -64,6 +67,7 @@ def test_second_derivatives_of_the_projection_are_finite():
     assert jnp.all(jnp.isfinite(hessian))
 
 
+@DOUBLE_IS_SLOW
 def test_exp_log_and_distance_against_scipy(dtype):
     """Angles from 1e-6 to a half turn less 1e-6, and the half turn itself."""
     z = np.array(SO3().uniform(jax.random.key(0), (7,)), np.float64)

@@ -115,6 +115,7 @@ def test_each_kind_of_point_is_checked_when_traced(manifold):
     np.testing.assert_array_equal(checked(w), w)  # an error does not outlive its call
 
 
+@pytest.mark.slow
 def test_checks_pass_through_transformations():
     manifold = Sphere(2)
     z, w, off = ends(manifold, jnp.float32)

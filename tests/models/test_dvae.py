@@ -86,6 +86,7 @@ def test_time_has_no_dead_gradients(log_time):
     assert abs(float(slope)) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_learned_variance", "bernoulli"])
 def test_every_likelihood_trains_all_parameters(likelihood):
     model, params = build(likelihood=likelihood)
@@ -160,6 +161,7 @@ def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
     assert spread.mean() < 0.1
 
 
+@pytest.mark.slow
 def test_exact_sampler_draws_from_the_heat_kernel():
     """On the circle E cos(angle moved) = exp(-t/2); one step of the walk at this t is far off it."""
     model, params = build(manifold=FlatTorus(1), sampler="exact", initial_time=1.5)

@@ -104,7 +104,7 @@ def test_location_is_the_point_that_the_group_moves():
     np.testing.assert_allclose(np.linalg.norm(draws, axis=-1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("hidden", ["beta", "gaussian"])
+@pytest.mark.parametrize("hidden", [pytest.param("beta", marks=pytest.mark.slow), "gaussian"])
 def test_posterior_starts_with_the_asked_variance(hidden):
     law = HIDDEN_LAWS[hidden](2)
     q = law.posterior(jnp.zeros((1, 2)), jnp.full((1, 2), law.initial_log_scale(0.03)))

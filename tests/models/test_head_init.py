@@ -15,7 +15,14 @@ def output(manifold, hidden, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("manifold", "variance"), [(FlatTorus(2), 0.5), (Sphere(2), 1 / 3), (Sphere(4, 2.0), 4 / 5), (Euclidean(3), 1.0)]
+    ("manifold", "variance"),
+    [
+        (Sphere(2), 1 / 3),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in ((FlatTorus(2), 0.5), (Sphere(4, 2.0), 4 / 5), (Euclidean(3), 1.0))
+        ),
+    ],
 )
 def test_output_is_centred_with_the_priors_mean_variance(manifold, variance):
     mix = jax.random.normal(jax.random.key(1), (12, 64))

@@ -48,6 +48,7 @@ def test_terms_at_the_start(params):
     np.testing.assert_allclose(terms.time, 2 / 1.4, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_log_likelihood_against_quadrature_over_the_circle(params):
     """The posterior is broad: that of a large κ vanishes so fast at -μ that weights there have no variance."""
     model = svae(CONFIG)

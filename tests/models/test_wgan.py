@@ -56,6 +56,7 @@ def test_penalty_of_a_constant_critic_has_a_derivative():
     np.testing.assert_allclose(jax.grad(penalty)(1.0), 2 * (np.sqrt(6) - 1) * np.sqrt(6), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_the_critics_scores():
     method = wgan(CONFIG)
     image = jax.random.normal(KEY, (6, 1, 2, 1))

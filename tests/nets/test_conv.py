@@ -43,6 +43,7 @@ def test_decoder_starts_at_zero_and_has_the_pictures_shape(shape, padding):
     assert np.std(decoder.apply(params, jax.random.normal(jax.random.key(2), (7, 4))), axis=0).min() > 0
 
 
+@pytest.mark.slow
 def test_even_decoder_is_even_and_the_other_is_not():
     z = jax.random.normal(jax.random.key(2), (10, 4))
     for even in (True, False):

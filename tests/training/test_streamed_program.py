@@ -57,7 +57,7 @@ def assert_close(one, other):
     ("num_seeds", "block_steps", "source"),
     [
         (1, 4, records),
-        (3, 5, ArrayRows),
+        pytest.param(3, 5, ArrayRows, marks=pytest.mark.slow),
         pytest.param(3, 1, records, marks=pytest.mark.slow),
         pytest.param(1, 100, ArrayRows, marks=pytest.mark.slow),
     ],

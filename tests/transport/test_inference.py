@@ -32,7 +32,9 @@ def test_angle_of_a_rotation(dtype):
 
 
 @pytest.mark.parametrize("weight", [1e-6, 1e-2])
-@pytest.mark.parametrize(("dim", "size"), [(2, 4), pytest.param(6, 8, marks=pytest.mark.slow), (10, 8)])
+@pytest.mark.parametrize(
+    ("dim", "size"), [(2, 4), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((6, 8), (10, 8)))]
+)
 def test_objective_against_conjugate_gradient(dim, size, weight):
     """From the same intervals; the mean is not above the reference's, and hardly any problem is."""
     count = 12
