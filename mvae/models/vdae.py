@@ -102,17 +102,33 @@ class VDAE(NamedTuple):
     start: Callable[[Key[Array, ""], Batch, Params], Params]
 
 
-def step_kl(factor: Float[Array, "... D D"], target: Float[Array, "... D D"]) -> Float[Array, "..."]:
+def step_kl(factor: Float[Array, "... D D"], inverse: Float[Array, "... D D"]) -> Float[Array, "..."]:
     """Returns KL(N(m, C) ‖ N(m, S)) = ½ (tr S⁻¹C - D + log |S| / |C|), in nats.
 
     Args:
         factor: L with C = L L', lower triangular.
-        target: The same of S.
+        inverse: The inverse of the same of S, see `lower_inverse`: S stays while C learns.
 
     Source: vdae.md, Eq. 7, which lacks the ½.
     """
-    ratio = jax.scipy.linalg.solve_triangular(target, factor, lower=True)
-    return 0.5 * (jnp.sum(ratio**2, axis=(-2, -1)) - factor.shape[-1]) + _half_log_det(target) - _half_log_det(factor)
+    ratio = jnp.matmul(inverse, factor, precision="highest")
+    return 0.5 * (jnp.sum(ratio**2, axis=(-2, -1)) - factor.shape[-1]) - _half_log_det(inverse) - _half_log_det(factor)
+
+
+def lower_inverse(factor: Float[Array, "... D D"]) -> Float[Array, "... D D"]:
+    """Returns inverses of lower triangular matrices by forward substitution, a row of all of them at a time.
+
+    Those of LAPACK, a matrix at a time, share out many matrices among threads and may then wait for each other for
+    ever (jaxlib 0.10 on CPU).
+    """
+    rows = jnp.eye(factor.shape[-1], dtype=factor.dtype)
+
+    def substitute(index: Int[Array, ""], inverse: Array) -> Array:
+        row = factor[..., index, :]
+        found = rows[index] - jnp.einsum("...j,...jk->...k", row, inverse, precision="highest")
+        return inverse.at[..., index, :].set(found / row[..., index, None])
+
+    return jax.lax.fori_loop(0, len(rows), substitute, jnp.zeros_like(factor))
 
 
 def _half_log_det(factor: Float[Array, "... D D"]) -> Float[Array, "..."]:
@@ -144,7 +160,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
 
     Returns:
         The model; its parameters are a dict with "encoder" (the first stage's), "decoder", "likelihood", "covariance"
-        and "reference", the examples among which neighbours are sought, their codes and their factors of α Σ*.
+        and "reference", the examples among which neighbours are sought, their codes and the inverse factors of α Σ*.
     """
     spectral = spectral_net(config.spectral, config.dim, config.image_shape, num_points)
     _, decoder = build_nets(
@@ -175,7 +191,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
             "reference": {
                 "image": batch["image"],
                 "code": code,
-                "target": target,
+                "inverse": lower_inverse(target),
                 "scale": scale,
             },
         }
@@ -209,7 +225,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         # While all examples of training are in the reference, they know their place in it.
         known = step is not None and len(reference["code"]) == num_points
         place = batch["index"] if known else nearest_code(reference["code"], q.location)
-        kl = step_kl(q.factor, reference["target"][place])
+        kl = step_kl(q.factor, reference["inverse"][place])
         trace = jnp.sum(q.factor**2, axis=(1, 2)) / config.dim
         return LossTerms(config.loss(reconstruction, kl, step), -(reconstruction + kl), reconstruction, kl, mse, trace)
 

@@ -34,6 +34,7 @@ from mvae.sweep.ray_executor import ray_executor
 from mvae.sweep.runner import in_process
 from mvae.sweep.shard import parse_shard, shard_of
 from mvae.training.console import log_to_console
+from mvae.training.processes import use_cpu_devices
 from mvae.training.signals import Interrupted
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, FILE.py or FILE.py:ARGUMENT.")
@@ -52,6 +53,9 @@ _MEMORY = flags.DEFINE_float(
 _CPUS = flags.DEFINE_float("cpus_per_member", 1.0, "ray: cores of a task, which is one program.", lower_bound=0)
 _GPUS = flags.DEFINE_float(
     "gpus_per_member", None, "ray: GPUs of a task, such as 0.25; left out, 1 where the cluster has any.", lower_bound=0
+)
+_CPU_DEVICES = flags.DEFINE_integer(
+    "cpu_devices", None, "local: as how many devices the CPU counts; a divisor of a program's seeds, such as 2 for 10."
 )
 _RETRIES = flags.DEFINE_integer("retries", 3, "ray: how often a task whose worker died is run again.", lower_bound=0)
 
@@ -85,8 +89,11 @@ def _run(workdir: Path) -> tuple[list[str], int]:
     members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))))
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
+    use_cpu_devices(_CPU_DEVICES.value if _EXECUTOR.value == "local" else None)
     execute = functools.partial(in_process, limit=limit)
     if _EXECUTOR.value == "ray":
+        if _CPU_DEVICES.value is not None:
+            raise UsageError("--cpu_devices is of --executor=local; ray has a task for each core: --cpus_per_member")
         execute = ray_executor(cpus=_CPUS.value, gpus=_GPUS.value, retries=_RETRIES.value, limit=limit)
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:

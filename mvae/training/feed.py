@@ -35,7 +35,7 @@ def check_stream(num_steps: int) -> None:
 class Blocks:
     """The rows that a stage's steps see, block after block: a sequence for grain, any part of which can be read alone.
 
-    Block i holds those of the steps from i K to (i + 1) K - 1, entries (K, seeds, batch_size, ...). Which they are is
+    Block i holds those of the steps from i K to (i + 1) K - 1, entries (seeds, K, batch_size, ...). Which they are is
     the function of `mvae.training.order`, computed on the CPU. The last block goes on beyond the last step.
 
     Args:
@@ -67,7 +67,7 @@ class Blocks:
 
     def __getitem__(self, index: int) -> HostRows:
         steps = range(index * self.block_steps, (index + 1) * self.block_steps)
-        return self._source.take(np.stack([self.rows(step) for step in steps]))
+        return self._source.take(np.stack([self.rows(step) for step in steps], axis=1))
 
     def rows(self, step: int) -> Int[np.ndarray, "s b"]:
         """Returns which examples each seed sees in a step."""

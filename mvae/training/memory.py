@@ -57,11 +57,11 @@ def _bytes_of(arrays: Any) -> int:
 
 
 def memory_limit() -> int:
-    """Returns the bytes that programs may take on the first device: its own limit, or on CPU the machine's memory."""
+    """Returns the bytes that programs may take on one device: its own limit, or on CPU its share of the machine's."""
     device = jax.local_devices()[0]
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"]
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     granted = _CGROUP.read_text().strip() if _CGROUP.exists() else "max"
-    return machine if granted == "max" else min(machine, int(granted))
+    return (machine if granted == "max" else min(machine, int(granted))) // jax.local_device_count()

@@ -1,6 +1,7 @@
 """The devices of a run as one mesh, axes "replica" and "data": seeds shard over the first, batches over the second."""
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from mvae.errors import UsageError
 
 REPLICA, DATA = AXES = ("replica", "data")
 SEEDS = PartitionSpec(REPLICA)  # arrays with the seeds on the first axis
+EXAMPLES = PartitionSpec(DATA)  # of one seed's batch, on the first axis
 EVERYWHERE = PartitionSpec()
 
 
@@ -87,6 +89,17 @@ def build_mesh(
     shape = mesh_shape(len(devices), num_seeds, batch_size, replicas)
     if len(devices) == 1:
         return None
+    return _mesh(shape, devices)
+
+
+def seeds_mesh(num_seeds: int) -> Mesh | None:
+    """Returns the mesh over as many of this process's devices as divide the seeds evenly, None for a single one."""
+    devices = jax.local_devices()
+    number = max(n for n in range(1, len(devices) + 1) if num_seeds % n == 0)
+    return None if number == 1 else _mesh(MeshShape(number, 1), devices[:number])
+
+
+def _mesh(shape: MeshShape, devices: Sequence[Any]) -> Mesh:
     return jax.make_mesh(shape, AXES, (AxisType.Auto, AxisType.Auto), devices=devices)
 
 
@@ -106,6 +119,26 @@ def _place(leaf: Any, sharding: Sharding) -> Array:
         return jax.jit(wrap, out_shardings=sharding)(_place(jax.random.key_data(leaf), sharding))
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def on_each_replica(function: Callable, mesh: Mesh | None, in_specs: tuple[PartitionSpec, ...]) -> Callable:
+    """Returns a function that each device along "replica" runs on its own seeds, with no word of the others.
+
+    A loop within it ends when those seeds are done. "data" is left to the compiler, see `pinned`.
+
+    Args:
+        function: Arrays in, arrays with the seeds on the first axis out.
+        mesh: The devices; None for one, which is given all the seeds.
+        in_specs: For each argument where the seeds are, `SEEDS`, or `EVERYWHERE` if it has none.
+    """
+    if mesh is None:
+        return function
+    return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=SEEDS, axis_names={REPLICA}, check_vma=False)
+
+
+def pinned(tree: Any, spec: PartitionSpec, mesh: Mesh | None) -> Any:
+    """Returns arrays told to lie as `spec` says, `EXAMPLES` or `EVERYWHERE`; within `on_each_replica`."""
+    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, spec)
 
 
 def fetch(array: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ from mvae.errors import UsageError
 from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.loop import run_stage
 from mvae.training.memory import memory_limit, need_of
+from mvae.training.mesh import fetch, seeds_mesh
 from mvae.training.pack_outlets import PackDiverged, Packed, Place, Unaligned, pack_outlets, saved_steps, starts
 from mvae.training.packing import Job, differing, parts_that_fit, rows_of
 from mvae.training.program import Program, build_program, keys_of_seeds
@@ -153,7 +154,16 @@ class Pack:
         programs = []
         for index in range(len(self._experiment.stages)):
             stage, keys = packed_stage(self._experiment, index), keys_of_seeds(seeds, index)
-            programs.append(build_program(stage, self._experiment.dataset, run.batch_size, run.init_batch_size, keys))
+            programs.append(
+                build_program(
+                    stage,
+                    self._experiment.dataset,
+                    run.batch_size,
+                    run.init_batch_size,
+                    keys,
+                    mesh=seeds_mesh(len(seeds)),
+                )
+            )
         values = {}
         for name in self._names:
             own = [
@@ -192,7 +202,7 @@ class Pack:
             packed = run_stage(
                 stage, program, packed, outlets, log_every=run.log_every, checkpoint_every=run.checkpoint_every
             )
-        return self._experiment.params_of(packed.state)
+        return jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), self._experiment.params_of(packed.state))
 
     def _conclude(self, member: int, params: Any) -> Result:
         """Evaluates and draws one member.

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from mvae.training import mesh
 from mvae.training.checkpoints import KEPT, Checkpoints
 from mvae.training.loop import Diverged, Outlets, check_finite
 from mvae.training.metrics import MetricWriter
@@ -101,7 +101,9 @@ class PackCheckpoints:
                 member.forget_after(step)
             if not step:
                 return None
-            joined = jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), *parts)
+            joined = jax.tree.map(
+                lambda onto, *leaves: mesh.place(np.concatenate(leaves), onto.sharding), plain, *parts
+            )
             return step, joined._replace(state=Packed(joined.state, like.state.values))
         raise Unaligned("no whole checkpoint of the same step")
 

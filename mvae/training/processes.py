@@ -35,6 +35,29 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
         ) from error
 
 
+def use_cpu_devices(number: int | None) -> None:
+    """Makes the CPU count as so many devices, None for one; before anything asks jax for devices, but after `connect`.
+
+    Seeds are shared out among them, and each works through its own on one core: small models gain by it, since their
+    operations are too short for several cores.
+
+    Raises:
+        UsageError: If the number is not positive, devices were asked for before, or the run is not on the CPU.
+    """
+    if number is None:
+        return
+    if number < 1:
+        raise UsageError(f"--cpu_devices={number}: must be at least 1; the cores of the machine are a good number")
+    try:
+        jax.config.update("jax_num_cpu_devices", number)
+    except RuntimeError as error:
+        raise UsageError(f"--cpu_devices={number}: {str(error).splitlines()[0]}") from error
+    if jax.default_backend() != "cpu":
+        raise UsageError(
+            f"--cpu_devices={number}: this run is on {jax.default_backend()}; JAX_PLATFORMS=cpu keeps it on the CPU"
+        )
+
+
 def is_lead() -> bool:
     """Whether this process is the one that writes config.json, metrics, results and figures."""
     return jax.process_index() == 0

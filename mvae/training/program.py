@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Int, Key
 
 from mvae.data import Dataset
-from mvae.training.mesh import DATA, EVERYWHERE, REPLICA, SEEDS, place
+from mvae.training.mesh import EVERYWHERE, EXAMPLES, SEEDS, on_each_replica, pinned, place
 from mvae.training.order import batch_rows, epoch_order
 from mvae.training.precision import products_in
 from mvae.training.stage import Batch, Metrics, Stage
@@ -63,7 +63,46 @@ def keys_of_seeds(seeds: Int[np.ndarray, " s"], stage_index: int) -> tuple[Key[A
     return keys[:, 0], keys[:, 1], keys[:, 2]
 
 
-def first_progress(stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch) -> Progress:
+def takes_turns(seeds: Any, in_turn: bool | None = None) -> bool:  # noqa: FBT001
+    """Returns whether a device takes its seeds one after the other, given arrays with the seeds on the first axis.
+
+    Together, the small operations of many seeds become large ones, which an accelerator needs. On a CPU one seed fills
+    the cores, the state of one stays in their caches, loops within a step do not wait for the slowest seed, and
+    factorisations are of one matrix at a time: those of several share out their work among threads, and where more of
+    them are due at once than there are threads, jaxlib 0.10 waits for ever.
+
+    Args:
+        seeds: The arrays.
+        in_turn: The choice if there are several; None for in turn on a CPU. A lone seed always is taken by itself.
+    """
+    alone = jax.tree.leaves(seeds)[0].shape[0] == 1
+    return alone or (jax.default_backend() == "cpu" if in_turn is None else in_turn)
+
+
+def updated_in_turn(function: Callable[[Any, Any], Any], seeds: Any, given: Any) -> Any:
+    """Returns `function(one, given of one)` of every seed, in place of `seeds`: one after the other, without the axis.
+
+    Without it XLA updates the optimiser's state in place, which it does not do through an axis of length one (15.0
+    against 16.6 ms a step, measured on MNIST).
+    """
+    num_seeds = jax.tree.leaves(seeds)[0].shape[0]
+
+    def of(index: Int[Array, ""] | int, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf[index], tree)
+
+    if num_seeds == 1:
+        return jax.tree.map(lambda leaf: leaf[None], function(of(0, seeds), of(0, given)))
+
+    def body(index: Int[Array, ""], seeds: Any) -> Any:
+        one = function(of(index, seeds), of(index, given))
+        return jax.tree.map(lambda leaf, new: leaf.at[index].set(new), seeds, one)
+
+    return jax.lax.fori_loop(0, num_seeds, body, seeds)
+
+
+def first_progress(
+    stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch, *, in_turn: bool | None = None
+) -> Progress:
     """Returns where all seeds are before the first step of a stage.
 
     Args:
@@ -71,8 +110,10 @@ def first_progress(stage: Stage, keys: Key[Array, " s"], previous: Any, batch: B
         keys: Of its init, one for each seed.
         previous: Final states of the stage before, seeds on the first axis, or None.
         batch: The batch that init sees.
+        in_turn: As for `takes_turns`.
     """
-    state = jax.vmap(stage.init, in_axes=(0, None, 0))(keys, batch, previous)
+    over_seeds = jax.lax.map if takes_turns(keys, in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
+    state = over_seeds(lambda seed: stage.init(seed[0], batch, seed[1]), (keys, previous))
     _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
     sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
     return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
@@ -99,6 +140,7 @@ def build_program(
     *,
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
+    in_turn: bool | None = None,
 ) -> Program:
     """Compiles nothing yet: returns the jitted functions of a stage.
 
@@ -118,6 +160,7 @@ def build_program(
         mesh: The devices, as from `mvae.training.mesh.build_mesh`; None for one.
         matmul_precision: Of the steps; initialisation, which fits and factorises, is not affected. See
             `mvae.training.precision.products_in`.
+        in_turn: Whether a device takes its seeds one after the other, see `takes_turns`; None for its choice.
     """
     arrays = dataset.train
     if mesh is not None:
@@ -131,47 +174,45 @@ def build_program(
     def rows_to_batch(arrays, rows):
         return dataset.render({name: _take(array, rows) for name, array in arrays.items()})
 
-    def pinned(tree: Any, spec: PartitionSpec) -> Any:
-        return tree if mesh is None else jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
-
     def seed_step(arrays, key, order, state, step):
-        rows = pinned(batch_rows(order, step, batch_size), PartitionSpec(DATA))
-        batch = pinned(rows_to_batch(arrays, rows), PartitionSpec(DATA))
+        rows = pinned(batch_rows(order, step, batch_size), EXAMPLES, mesh)
+        batch = pinned(rows_to_batch(arrays, rows), EXAMPLES, mesh)
         with products_in(matmul_precision):
             return stage.step(jax.random.fold_in(key, step), state, batch)
-
-    # A lone seed loses its axis for the length of the loop: XLA then updates the optimiser's state in place,
-    # which it does not do through the axis of length one (15.0 against 16.6 ms a step, measured on MNIST).
-    alone = step_keys.shape[0] == 1
-    replica = None if mesh is None else REPLICA
-    all_seeds = seed_step if alone else jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None), spmd_axis_name=replica)
 
     def seed_order(key, step):
         return epoch_order(key, step // steps_per_epoch, num_examples)
 
-    all_orders = seed_order if alone else jax.vmap(seed_order, in_axes=(0, None))
-
-    @jit
-    def init(arrays, keys, previous) -> Progress:
-        batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
-        return first_progress(stage, keys, previous, batch)
-
-    @partial(jit, donate_argnums=(0, 1))
-    def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
-        if alone:
-            progress, orders, order_keys, step_keys = jax.tree.map(
-                lambda leaf: leaf[0], (progress, orders, order_keys, step_keys)
-            )
+    def loop(carry, keys, arrays, start, stop):
+        """Steps of all seeds together, or of one that has no axis."""
+        order_keys, step_keys = keys
+        one = step_keys.ndim == 0
+        order_of = seed_order if one else jax.vmap(seed_order, in_axes=(0, None))
+        step_of = seed_step if one else jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None))
 
         def body(step, carry):
             progress, orders = carry
             new_epoch = step % steps_per_epoch == 0
-            orders = jax.lax.cond(new_epoch, lambda: all_orders(order_keys, step), lambda: orders)
-            state, metrics = all_seeds(arrays, step_keys, orders, progress.state, step)
-            return after_step(progress, pinned(state, EVERYWHERE if alone else SEEDS), metrics, step), orders
+            orders = jax.lax.cond(new_epoch, lambda: order_of(order_keys, step), lambda: orders)
+            state, metrics = step_of(arrays, step_keys, orders, progress.state, step)
+            return after_step(progress, pinned(state, EVERYWHERE, mesh), metrics, step), orders
 
-        carry = jax.lax.fori_loop(start, stop, body, (progress, orders))
-        return jax.tree.map(lambda leaf: leaf[None], carry) if alone else carry
+        return jax.lax.fori_loop(start, stop, body, carry)
+
+    @jit
+    def init(arrays, keys, previous) -> Progress:
+        batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
+        first = partial(first_progress, stage, in_turn=in_turn)
+        return on_each_replica(first, mesh, (SEEDS, SEEDS, EVERYWHERE))(keys, previous, batch)
+
+    def local(carry, keys, arrays, start, stop):
+        steps = partial(loop, arrays=arrays, start=start, stop=stop)
+        return updated_in_turn(steps, carry, keys) if takes_turns(keys, in_turn) else steps(carry, keys)
+
+    @partial(jit, donate_argnums=(0, 1))
+    def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
+        of_replicas = on_each_replica(local, mesh, (SEEDS, SEEDS, EVERYWHERE, EVERYWHERE, EVERYWHERE))
+        return of_replicas((progress, orders), (order_keys, step_keys), arrays, start, stop)
 
     @jit
     def orders(keys, step):

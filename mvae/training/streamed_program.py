@@ -11,12 +11,12 @@ from jaxtyping import Array, Int, Key
 
 from mvae.data import Dataset
 from mvae.training.feed import Blocks, Feed
-from mvae.training.mesh import DATA, EVERYWHERE, REPLICA, SEEDS, place
+from mvae.training.mesh import DATA, EVERYWHERE, EXAMPLES, REPLICA, SEEDS, on_each_replica, pinned, place
 from mvae.training.precision import products_in
-from mvae.training.program import Program, Progress, after_step, first_progress
+from mvae.training.program import Program, Progress, after_step, first_progress, takes_turns, updated_in_turn
 from mvae.training.stage import Stage
 
-ROWS = PartitionSpec(None, REPLICA, DATA)  # of a block: steps, seeds, examples
+ROWS = PartitionSpec(REPLICA, None, DATA)  # of a block: seeds, steps, examples
 
 
 def build_streamed_program(
@@ -29,6 +29,7 @@ def build_streamed_program(
     block_steps: int,
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
+    in_turn: bool | None = None,
 ) -> Program:
     """Compiles nothing yet: returns functions that train as those of `build_program` do, to rounding, on streamed rows.
 
@@ -45,6 +46,7 @@ def build_streamed_program(
         block_steps: Steps whose rows go to the device together.
         mesh: The devices, as from `mvae.training.mesh.build_mesh`; None for one.
         matmul_precision: Of the steps; see `build_program`.
+        in_turn: As for `build_program`.
 
     Raises:
         ValueError: If the training rows of the data set are on the device.
@@ -61,9 +63,12 @@ def build_streamed_program(
 
     @jit
     def init(keys, previous, rows) -> Progress:
-        return first_progress(stage, keys, previous, dataset.render(rows))
+        first = partial(first_progress, stage, in_turn=in_turn)
+        return on_each_replica(first, mesh, (SEEDS, SEEDS, EVERYWHERE))(keys, previous, dataset.render(rows))
 
-    run = partial(jit, donate_argnums=0)(_steps_of(stage, dataset, step_keys.shape[0] == 1, mesh, matmul_precision))
+    run = partial(jit, donate_argnums=0)(
+        _steps_of(stage, dataset, mesh, matmul_precision=matmul_precision, in_turn=in_turn)
+    )
     driver = _Driver(run, step_keys, blocks, mesh)
 
     def lowered(previous):
@@ -83,40 +88,38 @@ def build_streamed_program(
     )
 
 
-def _steps_of(stage: Stage, dataset: Dataset, alone: bool, mesh: Mesh | None, matmul_precision: str) -> Any:  # noqa: FBT001
+def _steps_of(stage: Stage, dataset: Dataset, mesh: Mesh | None, *, matmul_precision: str, in_turn: bool | None) -> Any:
     """The function of some steps within a block: (progress, block, step keys, step of its first rows, start, stop).
 
     It returns the progress and a mark of its own, which is ready when the progress is and is never donated.
     """
 
-    def pinned(tree: Any, spec: PartitionSpec) -> Any:
-        return tree if mesh is None else jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
-
     def seed_step(rows, key, state, step):
-        batch = pinned(dataset.render(pinned(rows, PartitionSpec(DATA))), PartitionSpec(DATA))
+        batch = pinned(dataset.render(pinned(rows, EXAMPLES, mesh)), EXAMPLES, mesh)
         with products_in(matmul_precision):
             return stage.step(jax.random.fold_in(key, step), state, batch)
 
-    # A lone seed loses its axis for the length of the loop, as in `build_program` and for its reason.
-    replica = None if mesh is None else REPLICA
-    all_seeds = seed_step if alone else jax.vmap(seed_step, in_axes=(0, 0, 0, None), spmd_axis_name=replica)
-
-    def run(progress: Progress, block, step_keys, first, start, stop):
-        if alone:
-            progress, step_keys = jax.tree.map(lambda leaf: leaf[0], (progress, step_keys))
+    def loop(progress: Progress, given, first, start, stop) -> Progress:
+        """Steps of all seeds together, or of one that has no axis."""
+        block, step_keys = given
+        one = step_keys.ndim == 0
+        step_of = seed_step if one else jax.vmap(seed_step, in_axes=(0, 0, 0, None))
 
         def body(step: Int[Array, ""], progress: Progress) -> Progress:
-            rows = {name: jax.lax.dynamic_index_in_dim(array, step - first, keepdims=False) for name, array in block}
-            rows = {name: array[0] for name, array in rows.items()} if alone else rows
-            state, metrics = all_seeds(rows, step_keys, progress.state, step)
-            return after_step(progress, pinned(state, EVERYWHERE if alone else SEEDS), metrics, step)
+            axis = 0 if one else 1
+            rows = jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, step - first, axis, False), block)
+            state, metrics = step_of(rows, step_keys, progress.state, step)
+            return after_step(progress, pinned(state, EVERYWHERE, mesh), metrics, step)
 
-        block = tuple(block.items())
-        progress = jax.lax.fori_loop(start, stop, body, progress)
-        progress = jax.tree.map(lambda leaf: leaf[None], progress) if alone else progress
+        return jax.lax.fori_loop(start, stop, body, progress)
+
+    def local(progress: Progress, block, step_keys, first, start, stop):
+        steps, given = partial(loop, first=first, start=start, stop=stop), (block, step_keys)
+        turns = takes_turns(step_keys, in_turn)
+        progress = updated_in_turn(steps, progress, given) if turns else steps(progress, given)
         return progress, jnp.full_like(progress.non_finite, stop)
 
-    return run
+    return on_each_replica(local, mesh, (SEEDS, SEEDS, SEEDS, EVERYWHERE, EVERYWHERE, EVERYWHERE))
 
 
 class _Driver:

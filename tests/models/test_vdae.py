@@ -8,7 +8,7 @@ import pytest
 from mvae.data import load
 from mvae.data.graph import with_graph
 from mvae.models.spectral_net import SpectralNetConfig
-from mvae.models.vdae import VDAEConfig, nearest_code, step_factor, step_kl, vdae
+from mvae.models.vdae import VDAEConfig, lower_inverse, nearest_code, step_factor, step_kl, vdae
 from tests.models.test_spectral_net import BASE
 
 OPTIONS = {
@@ -52,15 +52,23 @@ def covariances(key, num, dim):
 def test_kl_is_that_of_two_gaussians_with_one_mean():
     factor, target = covariances(jax.random.key(0), 5, 4), covariances(jax.random.key(1), 5, 4)
     c, s = (np.asarray(x @ jnp.swapaxes(x, 1, 2), np.float64) for x in (factor, target))
-    found = step_kl(factor, target)
+    found = step_kl(factor, lower_inverse(target))
     for k in range(5):
         ratio = np.linalg.solve(s[k], c[k])
         truth = 0.5 * (np.trace(ratio) - 4 - np.linalg.slogdet(ratio)[1])
         np.testing.assert_allclose(found[k], truth, rtol=1e-3)
-    np.testing.assert_allclose(step_kl(factor, factor), 0, atol=1e-5)
+    np.testing.assert_allclose(step_kl(factor, lower_inverse(factor)), 0, atol=1e-5)
     # The published nuclear norm would be the same only where S⁻¹C is symmetric.
-    gradient = jax.grad(lambda x: jnp.sum(step_kl(x, target)))(target)
+    gradient = jax.grad(lambda x: jnp.sum(step_kl(x, lower_inverse(target))))(target)
     np.testing.assert_allclose(gradient * np.tri(4), 0, atol=1e-4)
+
+
+def test_inverses_of_triangular_factors_are_those_of_lapack():
+    factor = covariances(jax.random.key(2), 30, 7)
+    found = np.asarray(lower_inverse(factor))
+    np.testing.assert_array_equal(found, np.tril(found))
+    truth = np.linalg.inv(np.asarray(factor, np.float64))
+    np.testing.assert_allclose(found, truth, atol=1e-4 * np.abs(truth).max())
 
 
 def test_the_nearest_code_is_the_nearest():

@@ -120,12 +120,14 @@ def rows():
     """Streamed to eight devices, each of which gets the rows of its seeds and share of the batch: as one in memory."""
     built = experiment()
     there = experiment(streamed=True)
-    block = (4, 8, BATCH, 2)  # of translations
-    for num_seeds, replicas, part in ((8, 2, (4, 4, BATCH // 4, 2)), (1, None, (4, 1, BATCH // 8, 2))):
+    block_steps = 4
+    for num_seeds, replicas, part in ((8, 2, (4, 4, BATCH // 4, 2)), (1, None, (1, 4, BATCH // 8, 2))):
         keys, mesh = seed_keys(7, num_seeds, 0), build_mesh(num_seeds, BATCH, replicas=replicas)
-        eight = build_streamed_program(there.stages[0], there.dataset, BATCH, 64, keys, block_steps=block[0], mesh=mesh)
+        eight = build_streamed_program(
+            there.stages[0], there.dataset, BATCH, 64, keys, block_steps=block_steps, mesh=mesh
+        )
         assert_same_training(trained(program(built, num_seeds, num_devices=1)), trained(eight))
-        held = [array for array in jax.live_arrays() if array.shape == (block[0], num_seeds, *block[2:])]
+        held = [array for array in jax.live_arrays() if array.shape == (num_seeds, block_steps, BATCH, 2)]
         assert held
         assert {shard.data.shape for array in held for shard in array.addressable_shards} == {part}
         eight.close()

@@ -28,13 +28,13 @@ def expected():
     steps = range(-(-NUM_STEPS // BLOCK_STEPS) * BLOCK_STEPS)
     first = [(step % (NUM_TRAIN // BATCH)) * BATCH for step in steps]
     orders = [np.asarray(program.orders(step)) for step in steps]
-    return np.stack([order[:, at : at + BATCH] for order, at in zip(orders, first, strict=True)])
+    return np.stack([order[:, at : at + BATCH] for order, at in zip(orders, first, strict=True)], axis=1)
 
 
 def test_blocks_hold_the_rows_of_the_order_in_memory(expected):
     made = blocks()
     assert len(made) == 6
-    numbers = np.concatenate([made[index]["number"] for index in range(6)])
+    numbers = np.concatenate([made[index]["number"] for index in range(6)], axis=1)
     np.testing.assert_array_equal(numbers, expected)
 
 
@@ -43,7 +43,7 @@ def test_blocks_come_as_they_are_asked_for(expected, asked):
     feed = Feed(blocks())
     for index in asked:
         first = index * BLOCK_STEPS
-        np.testing.assert_array_equal(feed.block(index)["number"], expected[first : first + BLOCK_STEPS])
+        np.testing.assert_array_equal(feed.block(index)["number"], expected[:, first : first + BLOCK_STEPS])
     feed.close()
     feed.close()  # again
 

@@ -79,15 +79,15 @@ def test_the_device_gets_blocks_and_nothing_of_the_size_of_the_data():
     assert any(shape[:1] == (NUM_TRAIN,) for shape in shapes(trained_by(1, None)[1]))
     there = shapes(trained_by(1, 4, records)[1])
     assert not any(NUM_TRAIN in shape for shape in there)
-    rows = [shape for shape in there if shape[:3] == (4, 1, BATCH)]
-    assert sorted(rows) == [(4, 1, BATCH), (4, 1, BATCH, 4)]
+    rows = [shape for shape in there if shape[:3] == (1, 4, BATCH)]
+    assert sorted(rows) == [(1, 4, BATCH), (1, 4, BATCH, 4)]
 
 
 def test_two_blocks_at_a_time_are_on_the_device():
     _, there = trained_by(1, 4, records)
 
     def held():
-        return sum(array.shape == (4, 1, BATCH, 4) for array in jax.live_arrays())
+        return sum(array.shape == (1, 4, BATCH, 4) for array in jax.live_arrays())
 
     progress, found = there.init(None), []
     for start, stop in ((0, 1), (1, 4), (4, 13), (13, NUM_STEPS)):
