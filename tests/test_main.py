@@ -49,6 +49,10 @@ def test_help_says_how_to_use_it():
         (["--config=configs/dvae_torus.py", "--config.num_steps=many"], "invalid literal"),
         (["--config=configs/dvae_torus.py", "--wrkdir=x"], "Unknown command line flag 'wrkdir'"),
         (["--config=configs/dvae_torus.py", "torus"], "unexpected argument 'torus'"),
+        (
+            ["--config=configs/dvae_torus.py", "--workdir=nowhere", "--cpu_devices=0"],
+            "--cpu_devices=0: must be at least",
+        ),
     ],
 )
 def test_bad_command_lines(arguments, message):

@@ -38,7 +38,8 @@ from mvae.errors import UsageError, reporting
 from mvae.sweep.table import line
 from mvae.training.console import log_to_console
 from mvae.training.experiment import Experiment, build_experiment
-from mvae.training.mesh import build_mesh
+from mvae.training.mesh import build_mesh, seeds_mesh
+from mvae.training.processes import use_cpu_devices
 
 PARTS = ("start", "seeds", "together", "devices")
 SIMULATED = "--xla_force_host_platform_device_count"
@@ -46,9 +47,14 @@ _MODELS = flags.DEFINE_list("models", ["er:quick", "dvae_torus:quick", "dvae_mni
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Of {', '.join(PARTS)}.")
 _SEEDS = flags.DEFINE_list("seeds", ["1", "2", "4", "8", "16", "32", "64"], "Numbers of seeds in one program.")
 _TOGETHER = flags.DEFINE_integer("together", 10, "Seeds in one program, and runs of one seed beside it.", lower_bound=2)
-_RUN_STEPS = flags.DEFINE_integer("run_steps", 200, "config.num_steps of the whole runs.", lower_bound=1)
+_RUN_STEPS = flags.DEFINE_integer(
+    "run_steps", 200, "config.num_steps of the whole runs; 0 for the config's own.", lower_bound=0
+)
 _RUN_ROUNDS = flags.DEFINE_integer("run_rounds", 1, "Rounds of whole runs.", lower_bound=1)
 _DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "Numbers of devices.")
+_CPU_DEVICES = flags.DEFINE_integer(
+    "cpu_devices", None, "As how many devices the CPU counts in the part together, as for mvae.main.", lower_bound=1
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds of everything else.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "Of each timing of steps or products.", lower_bound=1e-3)
 _MATMUL_SIZE = flags.DEFINE_integer("matmul_size", 2048, "Rows and columns of the product's matrices.", lower_bound=1)
@@ -126,16 +132,21 @@ def _seeds_table(name: str, experiment: Experiment, numbers: Sequence[int]) -> N
 def _together_table(name: str, experiment: Experiment) -> None:
     """Prints so many runs one after the other over one program of all their seeds."""
     number = _TOGETHER.value
-    (alone, together), _ = _timed(start(experiment, 1), start(experiment, number), product=False)
+    several = start(experiment, number, seeds_mesh(number))
+    (alone, together), _ = _timed(start(experiment, 1), several, product=False)
+    del several
     pairs = {"a step of each": [(number * a, b) for a, b in zip(alone, together, strict=True)]}
-    config = config_of(name) | {"num_steps": _RUN_STEPS.value}
+    config = config_of(name)
+    if _RUN_STEPS.value:
+        config["num_steps"] = _RUN_STEPS.value
+    length = f"num_steps = {config['num_steps']}"
     runs = []
     for _ in range(_RUN_ROUNDS.value):
         first = config["seed"]
         lone = [whole_run(config | {"seed": first + member, "num_seeds": 1}) for member in range(number)]
         packed = whole_run(config | {"num_seeds": number})
         runs.append(([sum(column) for column in zip(*lone, strict=True)], list(packed)))
-    for index, kind in enumerate((f"training, num_steps = {_RUN_STEPS.value}", "evaluation and figures too")):
+    for index, kind in enumerate((f"training, {length}", "evaluation and figures too")):
         pairs[kind] = [(lone[index], packed[index]) for lone, packed in runs]
     rows = [
         [
@@ -202,6 +213,9 @@ def main(argv: list[str]) -> None:
     log_to_console(logging.WARNING)
     if wrong := set(_PARTS.value) - set(PARTS):
         raise UsageError(f"--parts: no {', '.join(sorted(wrong))}; there are {', '.join(PARTS)}")
+    if _CPU_DEVICES.value is not None and set(_PARTS.value) != {"together"}:
+        raise UsageError("--cpu_devices is of --parts=together alone; the part devices has its own")
+    use_cpu_devices(_CPU_DEVICES.value)
     seeds, devices = _numbers("seeds", _SEEDS.value), _numbers("devices", _DEVICES.value)
     experiments = {name: build_experiment(config_of(name), load=random_digits) for name in _MODELS.value}
     simulated = SIMULATED in os.environ.get("XLA_FLAGS", "")

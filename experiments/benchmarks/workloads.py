@@ -17,6 +17,7 @@ from mvae.data import Dataset
 from mvae.data.mnist import render
 from mvae.training.experiment import Experiment, build_experiment
 from mvae.training.memory import memory_limit, need_of
+from mvae.training.mesh import seeds_mesh
 from mvae.training.program import Program, build_program, seed_keys
 from mvae.training.run import conclude, train
 from mvae.training.run_folder import RunFolder
@@ -152,7 +153,7 @@ def whole_run(config: dict[str, Any]) -> RunTimes:
         began = time.perf_counter()
         experiment = build_experiment(config, load=random_digits)
         folder.claim(config, [])
-        params = jax.block_until_ready(train(experiment, folder))
+        params = jax.block_until_ready(train(experiment, folder, mesh=seeds_mesh(experiment.run.num_seeds)))
         trained = time.perf_counter()
         conclude(experiment, params, folder)
         return RunTimes(trained - began, time.perf_counter() - began)

@@ -69,6 +69,8 @@ def _parse(argv: list[str]) -> list[str]:
         rest = flags.FLAGS(argv)[1:]
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
+        if _EXECUTOR.value == "ray" and _CPU_DEVICES.value is not None:
+            raise UsageError("--cpu_devices is of --executor=local; ray has tasks of so many cores: --cpus_per_member")
         needed = {"workdir": _WORKDIR.value} if _RENDER.value else {"config": _CONFIG.value, "sweep": _SWEEP.value}
         for name, value in (needed | {"workdir": _WORKDIR.value}).items():
             if value is None:
@@ -89,11 +91,9 @@ def _run(workdir: Path) -> tuple[list[str], int]:
     members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))))
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
-    use_cpu_devices(_CPU_DEVICES.value if _EXECUTOR.value == "local" else None)
+    use_cpu_devices(_CPU_DEVICES.value)
     execute = functools.partial(in_process, limit=limit)
     if _EXECUTOR.value == "ray":
-        if _CPU_DEVICES.value is not None:
-            raise UsageError("--cpu_devices is of --executor=local; ray has a task for each core: --cpus_per_member")
         execute = ray_executor(cpus=_CPUS.value, gpus=_GPUS.value, retries=_RETRIES.value, limit=limit)
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:

@@ -76,7 +76,7 @@ class RunConfig:
 
     Attributes:
         seed: Seed of the first member; member i of the seed axis uses seed + i.
-        num_seeds: Members trained at once along a vmapped axis.
+        num_seeds: Members trained in one program, on an axis of their own.
         batch_size: Examples per step.
         init_batch_size: Examples shown to data-dependent initialisation.
         num_epochs: Length of training in passes over the training set, whole batches only.

@@ -181,9 +181,10 @@ class Pack:
         limit = memory_limit() if limit is None else limit
         parts = parts_that_fit(sizes, need, limit)
         LOGGER.info(
-            "%d members, %d seeds: %.1f MB per seed and %.1f MB of data, of %.0f MB; %d program(s)",
+            "%d members, %d seeds on %d device(s): %.1f MB per seed and %.1f MB of data, of %.0f MB; %d program(s)",
             len(sizes),
             sum(sizes),
+            1 if (mesh := seeds_mesh(sum(sizes))) is None else mesh.size,
             need.per_seed / 1e6,
             need.fixed / 1e6,
             limit / 1e6,

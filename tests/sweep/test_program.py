@@ -55,6 +55,7 @@ def test_bad_member_is_named_and_nothing_is_trained(tmp_path):
         (["--config=configs/dvae_torus.py:fast", "--sweep=x", "--workdir=x"], "'quick' or none, got 'fast'"),
         (["--executor=slurm"], "executor"),
         (["torus"], "unexpected argument 'torus'"),
+        (["--executor=ray", "--cpu_devices=2"], "--cpu_devices is of --executor=local"),
     ],
 )
 def test_bad_command_lines(arguments, message):

@@ -1,5 +1,6 @@
 """What test_devices.py runs in processes of eight simulated devices."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import numpy as np
 from mvae.config_file import load_config
 from mvae.training.checkpoints import Checkpoints
 from mvae.training.experiment import build_experiment
-from mvae.training.mesh import build_mesh
+from mvae.training.mesh import build_mesh, seeds_mesh
 from mvae.training.metrics import read_records
+from mvae.training.pack import run_pack
+from mvae.training.packing import Job
 from mvae.training.program import build_program, seed_keys
-from mvae.training.run import train
+from mvae.training.run import run, train
 from mvae.training.run_folder import RunFolder
 from mvae.training.streamed_program import build_streamed_program
+from tests.sweep.tiny import members
 from tests.test_configs import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -84,11 +88,47 @@ def communication():
         one = program(built, num_seeds, replicas=replicas)
         run = jax.jit(lambda progress, orders, one=one: one.run(progress, orders, 0, 3))
         text = run.lower(one.init(None), one.orders(0)).compile().as_text()
-        counts = {
-            name: text.count(f" {name}(") + text.count(f" {name}-start(")
-            for name in ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
-        }
+        counts = collectives(text)
         assert counts == dict.fromkeys(counts, 0) | {"all-reduce": sums}, counts
+
+
+def collectives(text):
+    """How often the compiled text of a program has each way of sending something."""
+    names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+    return {name: text.count(f" {name}(") + text.count(f" {name}-start(") for name in names}
+
+
+def silence():
+    """Not even loops whose length depends on the seed, as in the inference of coefficients, make seeds wait."""
+    config: Any = load_config(ROOT / "configs" / "vaells_swiss_roll.py", "quick")
+    built = build_experiment(config.to_dict())
+    previous = None
+    for index, stage in enumerate(built.stages):
+        mesh = build_mesh(8, 32, replicas=8)
+        program = build_program(stage, built.dataset, 32, 64, seed_keys(0, 8, index), mesh=mesh)
+        *both, previous = program.lowered(previous)
+        for lowered in both:
+            assert not any(collectives(lowered.compile().as_text()).values())
+
+
+def packs(folder: str):
+    """Members on as many devices as divide their seeds: each the run of its own on one, also after a stop amid."""
+    sweep = [("two", {"num_seeds": 2}), ("others", {"num_seeds": 2, "seed": 5, "model.beta": 2.0})]
+    jobs = [Job(member.config, Path(folder) / member.name, member.recorded) for member in members(sweep)]
+    assert seeds_mesh(4).size == 4
+    assert seeds_mesh(9).size == 3
+    alone = []
+    for job in jobs:
+        path = Path(folder) / f"{job.path.name}_alone"
+        alone.append(
+            (run(job.config, path, num_devices=1)["mean"], [r["loss"] for r in read_records(path / "metrics.jsonl")])
+        )
+    for _ in range(2):
+        for job, found, (mean, losses) in zip(jobs, run_pack(jobs), alone, strict=True):
+            np.testing.assert_allclose(found["mean"]["elbo"], mean["elbo"], rtol=1e-3)
+            np.testing.assert_allclose([r["loss"] for r in read_records(job.path / "metrics.jsonl")], losses, rtol=1e-4)
+            (job.path / "results.json").unlink()
+            shutil.rmtree(job.path / "checkpoints" / "train" / "12")
 
 
 def checkpoints(folder: str):
@@ -154,6 +194,8 @@ def methods(folder: str, name: str):
 PARTS = {
     "curves": curves,
     "communication": communication,
+    "silence": silence,
+    "packs": packs,
     "checkpoints": checkpoints,
     "rows": rows,
     "methods": methods,

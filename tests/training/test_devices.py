@@ -25,9 +25,9 @@ def start(num_devices, *arguments):
     return started(*arguments, XLA_FLAGS=f"--xla_force_host_platform_device_count={num_devices}")
 
 
-@pytest.mark.parametrize("part", ["curves", "communication", "checkpoints", "rows"])
+@pytest.mark.parametrize("part", ["curves", "communication", "silence", "checkpoints", "rows", "packs"])
 def test_eight_devices_are_one(tmp_path, part):
-    folder = [tmp_path] if part == "checkpoints" else []
+    folder = [tmp_path] if part in ("checkpoints", "packs") else []
     code, _, errors = outcome(start(8, "-m", "tests.training.eight_devices", part, *folder))
     assert code == 0, errors
 
@@ -63,6 +63,14 @@ def assert_same_run(workdir, other):
         np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
     one, two = (json.loads((path / "results.json").read_text())["mean"] for path in (workdir, other))
     np.testing.assert_allclose([one["elbo"], one["log_likelihood"]], [two["elbo"], two["log_likelihood"]], rtol=1e-3)
+
+
+def test_the_cpu_counts_as_two_devices(tmp_path, whole):
+    workdir = tmp_path / "run"
+    code, _, errors = outcome(started(*RUN, f"--workdir={workdir}", "--cpu_devices=2"))
+    assert code == 0, errors
+    assert "training on 2 devices: replica 2, data 1" in errors
+    assert_same_run(workdir, whole)
 
 
 @pytest.mark.parametrize("replicas", [1, 2])

@@ -85,14 +85,20 @@ def test_one_compilation_whatever_the_chunks(tmp_path):
     assert toy.traces == 2  # one for the shapes of the metrics, one for the program
 
 
-@pytest.mark.slow
-def test_seeds_together_equal_seeds_alone(tmp_path):
-    together = train(tmp_path / "together", seed=5, num_seeds=4)
-    for member in range(4):
-        alone = train(tmp_path / f"alone_{member}", seed=5 + member)
-        np.testing.assert_allclose(
-            np.asarray(together.params[member]), np.asarray(alone.params[0]), rtol=2e-5, atol=2e-6
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_several_seeds_equal_seeds_alone(in_turn):
+    def parameters(first, num_seeds):
+        program = build_program(
+            Toy(NUM_STEPS).stage, dataset(), BATCH, 16, seed_keys(first, num_seeds, 0), in_turn=in_turn
         )
+        carry = program.init(None), program.orders(0)
+        for start, stop in ((0, 4), (4, NUM_STEPS)):
+            carry = program.run(*carry, start, stop)
+        return np.asarray(carry[0].state.params)
+
+    several = parameters(5, 3)
+    for member in (0, 2):
+        np.testing.assert_allclose(several[member], parameters(5 + member, 1)[0], rtol=2e-5, atol=2e-6)
 
 
 def test_each_epoch_shows_every_example_at_most_once():

@@ -6,7 +6,7 @@ import pytest
 from jax.sharding import SingleDeviceSharding
 
 from mvae.errors import UsageError
-from mvae.training.mesh import build_mesh, fetch, mesh_shape, place
+from mvae.training.mesh import build_mesh, fetch, mesh_shape, place, seeds_mesh
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,7 @@ def test_what_does_not_divide_is_refused_with_the_remedy(arguments, message):
 
 def test_one_device_needs_no_mesh():
     assert build_mesh(3, 7, num_devices=1) is None
+    assert seeds_mesh(1) is None
 
 
 @pytest.mark.parametrize("num_devices", [0, -1, 1 + jax.device_count()])

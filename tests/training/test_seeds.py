@@ -1,5 +1,6 @@
 """Ten seeds in one program are ten runs: seed by seed, to float32 rounding."""
 
+import re
 from pathlib import Path
 
 import jax
@@ -30,6 +31,22 @@ def parameters(experiment, seed, num_seeds):
     program = build_program(experiment.stages[0], experiment.dataset, 16, 64, seed_keys(seed, num_seeds, 0))
     progress, _ = program.run(program.init(None), program.orders(0), 0, NUM_STEPS)
     return jax.tree.map(np.asarray, progress.state.params)
+
+
+def test_seeds_in_turn_factorise_one_matrix_at_a_time():
+    """As a seed alone does: many at once may wait for each other for ever on a CPU."""
+    built = experiment()
+
+    def factorisations(num_seeds, **options):
+        keys = seed_keys(0, num_seeds, 0)
+        program = build_program(built.stages[0], built.dataset, 16, 64, keys, **options)
+        texts = [lowered.as_text() for lowered in program.lowered(None)[:2]]
+        return {call for text in texts for call in re.findall(r"custom_call @(lapack\w+).* -> (.*)", text)}
+
+    alone = factorisations(1)
+    assert {name for name, _ in alone} >= {"lapack_sgeqrf_ffi"}
+    assert factorisations(3, in_turn=True) == alone
+    assert factorisations(3, in_turn=False) != alone
 
 
 @pytest.mark.slow  # test_loop.py has a small model

@@ -31,12 +31,14 @@ def records(arrays):
 
 
 @functools.cache
-def trained_by(num_seeds, block_steps, source=ArrayRows):
+def trained_by(num_seeds, block_steps, source=ArrayRows, in_turn=None):
     """The toy and a program of it, streamed, or in memory if `block_steps` is None; compiled once for all tests."""
     toy, keys = Toy(NUM_STEPS), seed_keys(3, num_seeds, 0)
     if block_steps is None:
         return toy, build_program(toy.stage, dataset(), BATCH, 16, keys)
-    return toy, build_streamed_program(toy.stage, streamed(source), BATCH, 16, keys, block_steps=block_steps)
+    return toy, build_streamed_program(
+        toy.stage, streamed(source), BATCH, 16, keys, block_steps=block_steps, in_turn=in_turn
+    )
 
 
 def losses(program, borders):
@@ -54,17 +56,18 @@ def assert_close(one, other):
 
 
 @pytest.mark.parametrize(
-    ("num_seeds", "block_steps", "source"),
+    ("num_seeds", "block_steps", "source", "in_turn"),
     [
-        (1, 4, records),
-        pytest.param(3, 5, ArrayRows, marks=pytest.mark.slow),
-        pytest.param(3, 1, records, marks=pytest.mark.slow),
-        pytest.param(1, 100, ArrayRows, marks=pytest.mark.slow),
+        (1, 4, records, None),
+        pytest.param(3, 5, ArrayRows, True, marks=pytest.mark.slow),
+        pytest.param(3, 5, ArrayRows, False, marks=pytest.mark.slow),
+        pytest.param(3, 1, records, None, marks=pytest.mark.slow),
+        pytest.param(1, 100, ArrayRows, None, marks=pytest.mark.slow),
     ],
 )
-def test_the_curve_is_that_in_memory_and_compiled_once(num_seeds, block_steps, source):
+def test_the_curve_is_that_in_memory_and_compiled_once(num_seeds, block_steps, source, in_turn):
     borders = [0, 1, 3, 8, 9, NUM_STEPS]
-    toy, there = trained_by(num_seeds, block_steps, source)
+    toy, there = trained_by(num_seeds, block_steps, source, in_turn)
     found, expected = losses(there, borders), losses(trained_by(num_seeds, None)[1], borders)
     assert_close(expected, found)
     np.testing.assert_array_equal(expected[0].sums["first_row"], found[0].sums["first_row"])  # the very same examples
