@@ -11,9 +11,10 @@ for every model:
 
 start: seconds from the stage to its first step, caches emptied before each round; then steps per second, and the rate
   of a step's FLOP (as XLA counts the program before it optimises it) over that of a large matrix product.
-seeds: seed-steps per second of so many seeds in one program, over those of one seed.
-together: seeds in one program against as many runs one after the other: steps alone; training with data, compilation,
-  metrics and checkpoints; whole runs with evaluation and figures too.
+seeds: seed-steps per second of so many seeds in one program, vmapped, over those of one seed.
+together: seeds in one program, on the devices there are (--cpu_devices=2 makes two of the CPU), against as many runs
+  one after the other: steps alone; training with data, compilation, metrics and checkpoints; whole runs with evaluation
+  and figures too.
 devices: the step on so many devices over that on one, seeds shared out ("replica") or batches ("data"). On CPU the
   devices are simulated, in a process of its own, and share the same cores: there the ratio is overhead, no speedup.
 
@@ -113,7 +114,7 @@ def _seeds_table(name: str, experiment: Experiment, numbers: Sequence[int]) -> N
         if number > most:
             rows.append([f"{number}: memory for {most}", *["–"] * 4])
             continue
-        several = start(experiment, number)
+        several = start(experiment, number, in_turn=False)
         (alone, together), rates = _timed(one, several)
         rows.append(
             [

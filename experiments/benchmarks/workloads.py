@@ -90,11 +90,15 @@ def config_of(name: str) -> dict[str, Any]:
     return load_config(CONFIGS / f"{file}.py", argument).to_dict()
 
 
-def _program(experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None) -> Program:
+def _program(
+    experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None, *, in_turn: bool | None = None
+) -> Program:
     run = experiment.run
     keys = seed_keys(run.seed, num_seeds, index)
     stage = experiment.stages[index]
-    return build_program(stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh)
+    return build_program(
+        stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh, in_turn=in_turn
+    )
 
 
 def _before(experiment: Experiment, num_seeds: int, mesh: Mesh | None) -> Any:
@@ -105,17 +109,18 @@ def _before(experiment: Experiment, num_seeds: int, mesh: Mesh | None) -> Any:
     return jax.block_until_ready(previous)
 
 
-def start(experiment: Experiment, num_seeds: int, mesh: Mesh | None = None) -> Started:
+def start(experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, in_turn: bool | None = None) -> Started:
     """Traces, compiles and does the first step of the last stage.
 
     Args:
         experiment: What is trained.
         num_seeds: Members of the seed axis.
         mesh: The devices; None for one.
+        in_turn: Whether a device takes its seeds one after the other, as for `build_program`.
     """
     previous = _before(experiment, num_seeds, mesh)
     began = time.perf_counter()
-    program = _program(experiment, len(experiment.stages) - 1, num_seeds, mesh)
+    program = _program(experiment, len(experiment.stages) - 1, num_seeds, mesh, in_turn=in_turn)
     init, steps, _ = program.lowered(previous)
     traced = time.perf_counter()
     init.compile()

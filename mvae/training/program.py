@@ -15,6 +15,7 @@ from mvae.training.mesh import EVERYWHERE, EXAMPLES, SEEDS, on_each_replica, pin
 from mvae.training.order import batch_rows, epoch_order
 from mvae.training.precision import products_in
 from mvae.training.stage import Batch, Metrics, Stage
+from mvae.training.turns import takes_turns, updated_in_turn
 
 NEVER = np.iinfo(np.int32).max
 
@@ -63,43 +64,6 @@ def keys_of_seeds(seeds: Int[np.ndarray, " s"], stage_index: int) -> tuple[Key[A
     return keys[:, 0], keys[:, 1], keys[:, 2]
 
 
-def takes_turns(seeds: Any, in_turn: bool | None = None) -> bool:  # noqa: FBT001
-    """Returns whether a device takes its seeds one after the other, given arrays with the seeds on the first axis.
-
-    Together, the small operations of many seeds become large ones, which an accelerator needs. On a CPU one seed fills
-    the cores, the state of one stays in their caches, loops within a step do not wait for the slowest seed, and
-    factorisations are of one matrix at a time: those of several share out their work among threads, and where more of
-    them are due at once than there are threads, jaxlib 0.10 waits for ever.
-
-    Args:
-        seeds: The arrays.
-        in_turn: The choice if there are several; None for in turn on a CPU. A lone seed always is taken by itself.
-    """
-    alone = jax.tree.leaves(seeds)[0].shape[0] == 1
-    return alone or (jax.default_backend() == "cpu" if in_turn is None else in_turn)
-
-
-def updated_in_turn(function: Callable[[Any, Any], Any], seeds: Any, given: Any) -> Any:
-    """Returns `function(one, given of one)` of every seed, in place of `seeds`: one after the other, without the axis.
-
-    Without it XLA updates the optimiser's state in place, which it does not do through an axis of length one (15.0
-    against 16.6 ms a step, measured on MNIST).
-    """
-    num_seeds = jax.tree.leaves(seeds)[0].shape[0]
-
-    def of(index: Int[Array, ""] | int, tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: leaf[index], tree)
-
-    if num_seeds == 1:
-        return jax.tree.map(lambda leaf: leaf[None], function(of(0, seeds), of(0, given)))
-
-    def body(index: Int[Array, ""], seeds: Any) -> Any:
-        one = function(of(index, seeds), of(index, given))
-        return jax.tree.map(lambda leaf, new: leaf.at[index].set(new), seeds, one)
-
-    return jax.lax.fori_loop(0, num_seeds, body, seeds)
-
-
 def first_progress(
     stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch, *, in_turn: bool | None = None
 ) -> Progress:
@@ -112,7 +76,7 @@ def first_progress(
         batch: The batch that init sees.
         in_turn: As for `takes_turns`.
     """
-    over_seeds = jax.lax.map if takes_turns(keys, in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
+    over_seeds = jax.lax.map if takes_turns(keys, in_turn=in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
     state = over_seeds(lambda seed: stage.init(seed[0], batch, seed[1]), (keys, previous))
     _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
     sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
@@ -148,8 +112,9 @@ def build_program(
     an interruption may fall on any step.
 
     On a mesh all that has a seed axis is shared out along "replica", and every batch along "data": each device renders
-    its own rows and the compiler sums what is a mean over the batch. The training arrays are whole on every device,
-    since an epoch's order is a permutation of all of them. Draws do not depend on the mesh.
+    its own rows and the compiler sums what is a mean over the batch; devices of other seeds are not waited for. The
+    training arrays are whole on every device, since an epoch's order is a permutation of all of them. Draws do not
+    depend on the mesh.
 
     Args:
         stage: The stage.
@@ -207,7 +172,7 @@ def build_program(
 
     def local(carry, keys, arrays, start, stop):
         steps = partial(loop, arrays=arrays, start=start, stop=stop)
-        return updated_in_turn(steps, carry, keys) if takes_turns(keys, in_turn) else steps(carry, keys)
+        return updated_in_turn(steps, carry, keys) if takes_turns(keys, in_turn=in_turn) else steps(carry, keys)
 
     @partial(jit, donate_argnums=(0, 1))
     def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):

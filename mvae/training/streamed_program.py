@@ -13,8 +13,9 @@ from mvae.data import Dataset
 from mvae.training.feed import Blocks, Feed
 from mvae.training.mesh import DATA, EVERYWHERE, EXAMPLES, REPLICA, SEEDS, on_each_replica, pinned, place
 from mvae.training.precision import products_in
-from mvae.training.program import Program, Progress, after_step, first_progress, takes_turns, updated_in_turn
+from mvae.training.program import Program, Progress, after_step, first_progress
 from mvae.training.stage import Stage
+from mvae.training.turns import takes_turns, updated_in_turn
 
 ROWS = PartitionSpec(REPLICA, None, DATA)  # of a block: seeds, steps, examples
 
@@ -115,7 +116,7 @@ def _steps_of(stage: Stage, dataset: Dataset, mesh: Mesh | None, *, matmul_preci
 
     def local(progress: Progress, block, step_keys, first, start, stop):
         steps, given = partial(loop, first=first, start=start, stop=stop), (block, step_keys)
-        turns = takes_turns(step_keys, in_turn)
+        turns = takes_turns(step_keys, in_turn=in_turn)
         progress = updated_in_turn(steps, progress, given) if turns else steps(progress, given)
         return progress, jnp.full_like(progress.non_finite, stop)
 
