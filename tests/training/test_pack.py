@@ -203,8 +203,8 @@ def stop_at(monkeypatch, step):
     """Has this process get a SIGTERM as soon as that step is done."""
     build = pack.build_program
 
-    def signalling(*arguments):
-        program = build(*arguments)
+    def signalling(*arguments, **options):
+        program = build(*arguments, **options)
 
         def run_and_signal(progress, orders, start, stop):
             if stop == step:
