@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from mvae.data import Dataset
 from mvae.training.program import Program
+from mvae.training.turns import takes_turns
 
 SHARE = 0.9  # of the memory that programs may take by the estimate; the rest is for what it does not see
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 class Need(NamedTuple):
-    """Bytes of a training: `fixed`, the data, whatever the number of seeds, and `per_seed`."""
+    """Bytes of a training: `fixed`, the data and the scratch of seeds in turn, and `per_seed`."""
 
     fixed: int
     per_seed: int
@@ -28,8 +30,8 @@ class Need(NamedTuple):
 def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previous: Any) -> Need:
     """Returns what the stages of a training take at most, from the compiler's own account of its buffers.
 
-    The data count once and all else is shared out over the seeds. What evaluation takes is not in it. The programs
-    are compiled by this, once: running them compiles nothing again.
+    The data count once, as does the scratch if the seeds take turns; all else is shared out over the seeds. What
+    evaluation takes is not in it. The programs are compiled by this, once: running them compiles nothing again.
 
     Args:
         programs: One for each stage, of `num_seeds` seeds.
@@ -38,18 +40,21 @@ def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previ
         previous: What the first stage's init gets for the stage before.
     """
     train = _bytes_of(dataset.train)
-    most = 0
+    kept = scratch = 0
     for program in programs:
         init, run, previous = program.lowered(previous)
-        most = max(most, _taken(init), _taken(run))
-    return Need(train + _bytes_of(dataset.test), -(-max(most - train, 0) // num_seeds))
+        for stats in (_memory_of(init), _memory_of(run)):
+            # A donated argument is the result.
+            whole = stats.argument_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
+            kept, scratch = max(kept, whole), max(scratch, stats.temp_size_in_bytes)
+    once = scratch if num_seeds > 1 and takes_turns(np.empty(num_seeds)) else 0
+    of_seeds = max(kept - train, 0) + scratch - once
+    return Need(train + _bytes_of(dataset.test) + once, -(-of_seeds // num_seeds))
 
 
-def _taken(lowered: jax.stages.Lowered) -> int:
-    """Bytes of arguments, results and scratch of a program while it runs; a donated argument counts once."""
-    stats: Any = lowered.compile().memory_analysis()
-    taken = stats.argument_size_in_bytes + stats.output_size_in_bytes + stats.temp_size_in_bytes
-    return taken - stats.alias_size_in_bytes
+def _memory_of(lowered: jax.stages.Lowered) -> Any:
+    """The compiler's account of a program: bytes of arguments, results, scratch, and of arguments that are results."""
+    return lowered.compile().memory_analysis()
 
 
 def _bytes_of(arrays: Any) -> int:

@@ -252,7 +252,7 @@ def test_what_does_not_fit_is_split(tmp_path, parameters, caplog):
     jobs = jobs_of(tmp_path, [(f"seed_{seed}", {"seed": seed, "model.beta": 1.0 + seed}) for seed in range(3)])
     with caplog.at_level(logging.INFO, "mvae"):
         run_pack(jobs, limit=1)
-    assert "3 members, 3 seeds: " in caplog.text
+    assert "3 members, 3 seeds on 1 device(s): " in caplog.text
     assert "3 program(s)" in caplog.text
     assert len(parameters) == 3
     split = dict(parameters)
@@ -275,5 +275,5 @@ def test_estimate_is_linear_in_seeds(tmp_path, caplog):
         state = programs[0].init(first)
         per_seed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / num
         assert needs[-1].per_seed > per_seed
-    assert needs[0].fixed == needs[1].fixed
+    assert needs[1].fixed == pytest.approx(needs[0].fixed, rel=0.15)
     assert needs[1].per_seed == pytest.approx(needs[0].per_seed, rel=0.15)
