@@ -139,7 +139,7 @@ def start(experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, i
 
     cost: Any = steps.cost_analysis()
     # XLA counts what a loop does once: of seeds in turn, one.
-    counted = 1 if takes_turns(np.empty(num_seeds), in_turn=in_turn) else num_seeds
+    counted = 1 if takes_turns(num_seeds, in_turn=in_turn) else num_seeds
     return Started(times, cost["flops"] * num_seeds / counted, run)
 
 

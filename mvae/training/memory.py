@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from mvae.data import Dataset
 from mvae.training.program import Program
@@ -47,7 +46,7 @@ def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previ
             # A donated argument is the result.
             whole = stats.argument_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
             kept, scratch = max(kept, whole), max(scratch, stats.temp_size_in_bytes)
-    once = scratch if num_seeds > 1 and takes_turns(np.empty(num_seeds)) else 0
+    once = scratch if num_seeds > 1 and takes_turns(num_seeds) else 0
     of_seeds = max(kept - train, 0) + scratch - once
     return Need(train + _bytes_of(dataset.test) + once, -(-of_seeds // num_seeds))
 

@@ -76,7 +76,7 @@ def first_progress(
         batch: The batch that init sees.
         in_turn: As for `takes_turns`.
     """
-    over_seeds = jax.lax.map if takes_turns(keys, in_turn=in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
+    over_seeds = jax.lax.map if takes_turns(len(keys), in_turn=in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
     state = over_seeds(lambda seed: stage.init(seed[0], batch, seed[1]), (keys, previous))
     _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
     sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
@@ -172,7 +172,8 @@ def build_program(
 
     def local(carry, keys, arrays, start, stop):
         steps = partial(loop, arrays=arrays, start=start, stop=stop)
-        return updated_in_turn(steps, carry, keys) if takes_turns(keys, in_turn=in_turn) else steps(carry, keys)
+        turns = takes_turns(len(keys[0]), in_turn=in_turn)
+        return updated_in_turn(steps, carry, keys) if turns else steps(carry, keys)
 
     @partial(jit, donate_argnums=(0, 1))
     def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):

@@ -116,7 +116,7 @@ def _steps_of(stage: Stage, dataset: Dataset, mesh: Mesh | None, *, matmul_preci
 
     def local(progress: Progress, block, step_keys, first, start, stop):
         steps, given = partial(loop, first=first, start=start, stop=stop), (block, step_keys)
-        turns = takes_turns(step_keys, in_turn=in_turn)
+        turns = takes_turns(len(step_keys), in_turn=in_turn)
         progress = updated_in_turn(steps, progress, given) if turns else steps(progress, given)
         return progress, jnp.full_like(progress.non_finite, stop)
 

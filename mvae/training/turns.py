@@ -7,8 +7,8 @@ import jax
 from jaxtyping import Array, Int
 
 
-def takes_turns(seeds: Any, *, in_turn: bool | None = None) -> bool:
-    """Returns whether a device takes its seeds one after the other, given arrays with the seeds on the first axis.
+def takes_turns(num_seeds: int, *, in_turn: bool | None = None) -> bool:
+    """Returns whether a device takes its seeds one after the other.
 
     Together, the small operations of many seeds become large ones, which an accelerator needs. On a CPU one seed fills
     the cores, the state of one stays in their caches, loops within a step do not wait for the slowest seed, and
@@ -16,11 +16,10 @@ def takes_turns(seeds: Any, *, in_turn: bool | None = None) -> bool:
     them are due at once than there are threads, jaxlib 0.10 waits for ever.
 
     Args:
-        seeds: The arrays.
+        num_seeds: How many it has.
         in_turn: The choice if there are several; None for in turn on a CPU. A lone seed always is taken by itself.
     """
-    alone = jax.tree.leaves(seeds)[0].shape[0] == 1
-    return alone or (jax.default_backend() == "cpu" if in_turn is None else in_turn)
+    return num_seeds == 1 or (jax.default_backend() == "cpu" if in_turn is None else in_turn)
 
 
 def updated_in_turn(function: Callable[[Any, Any], Any], seeds: Any, given: Any) -> Any:
