@@ -181,7 +181,7 @@ class Pack:
         limit = memory_limit() if limit is None else limit
         parts = parts_that_fit(sizes, need, limit)
         LOGGER.info(
-            "%d members, %d seeds on %d device(s): %.1f MB per seed and %.1f MB of data, of %.0f MB; %d program(s)",
+            "%d members, %d seeds on %d device(s): %.1f MB per seed, %.1f MB for all, of %.0f MB; %d program(s)",
             len(sizes),
             sum(sizes),
             1 if (mesh := seeds_mesh(sum(sizes))) is None else mesh.size,
