@@ -57,7 +57,9 @@ _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices", None, "As how many devices the CPU counts in the part together, as for mvae.main.", lower_bound=1
 )
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds of everything else.", lower_bound=1)
-_SECONDS = flags.DEFINE_float("seconds", 1.0, "Of each timing of steps or products.", lower_bound=1e-3)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 1.0, "Of each timing of steps or products; seeds in turn copy their states once in it.", lower_bound=1e-3
+)
 _MATMUL_SIZE = flags.DEFINE_integer("matmul_size", 2048, "Rows and columns of the product's matrices.", lower_bound=1)
 
 
