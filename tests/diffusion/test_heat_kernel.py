@@ -19,7 +19,7 @@ from .oracles import (
 )
 
 TARGET = {"float32": 1e-4, "float64": 1e-10}
-DIMS = [2, 3, 10, 50]
+DIMS = [2, 3, pytest.param(10, marks=pytest.mark.slow), 50]
 EVERY = [
     Euclidean(2),
     FlatTorus(2),
@@ -167,6 +167,7 @@ def test_product_is_the_sum_over_the_factors():
     np.testing.assert_allclose(log_heat_kernel(Product(factors), t, z, w), sum(parts), rtol=1e-5)
 
 
+@DOUBLE_IS_SLOW
 def test_representatives_of_a_line_have_one_density(dtype):
     z, w = (ProjectiveSpace(2).uniform(jax.random.key(k), (9,)).astype(dtype) for k in (0, 1))
     value = log_heat_kernel(ProjectiveSpace(2), 0.3, z, w)
@@ -283,15 +284,14 @@ def test_derivatives_are_finite_and_agree(manifold, dtype):
             np.testing.assert_allclose(slope[ordinary], difference[ordinary], rtol=1e-6, atol=1e-6)
 
 
-LIMITS = [FlatTorus(2), Sphere(2), Sphere(20), Sphere(3, radius=2.0), SO3()]
+LIMITS = [FlatTorus(2), Sphere(2), pytest.param(Sphere(20), marks=pytest.mark.slow), Sphere(3, radius=2.0), SO3()]
 
 
 @pytest.mark.parametrize("manifold", LIMITS, ids=repr)
 def test_limits_in_time(manifold, dtype):
     z = manifold.uniform(jax.random.key(0), (2,)).astype(dtype)
-    late = log_heat_kernel(manifold, 1e6, z[0], z[1])
+    late, early = log_heat_kernel(manifold, jnp.array([1e6, 1e-8], dtype), z[0], z[::-1])
     np.testing.assert_allclose(late, -manifold.log_volume, rtol=1e-5)
-    early = log_heat_kernel(manifold, 1e-8, z[0], z[0])
     np.testing.assert_allclose(early, -manifold.dim / 2 * math.log(2 * math.pi * 1e-8), rtol=1e-5)
 
 

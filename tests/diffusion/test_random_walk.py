@@ -56,6 +56,7 @@ def test_factors_of_a_product_walk_independently():
     assert np.abs(np.corrcoef(end.T)[3, :3]).max() < 5 / math.sqrt(count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_bias_falls_with_the_number_of_steps(kind):
     """With one shared seed the mean cosine comes closer to its limit as steps are added."""

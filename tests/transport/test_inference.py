@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from mvae.transport import infer_coefficients, transport
+from tests.precisions import DOUBLE_IS_SLOW
 from tests.transport import conjugate_gradient
 
 KEY = jax.random.key(0)
 TURN = np.array([[[0.0, -1.0], [1.0, 0.0]]])
 
 
+@DOUBLE_IS_SLOW
 def test_angle_of_a_rotation(dtype):
     """With |z0| = |z1| = 1 at angle a, c minimises 1 - cos(a - c) + λ|c|: sin(a - c) = λ sign(c), or c = 0."""
     angles, weight = np.array([-1.5, -0.4, 0.05, 0.3, 2.0]), 0.1
