@@ -92,6 +92,7 @@ def test_circle_against_theta(manifold, dtype):
     assert error.max() < TARGET[dtype.name]
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize(
     ("dim", "times"),
     [
@@ -174,6 +175,7 @@ def test_representatives_of_a_line_have_one_density(dtype):
     np.testing.assert_array_equal(log_heat_kernel(ProjectiveSpace(2), 0.3, -z, w), value)
 
 
+@DOUBLE_IS_SLOW
 def test_torus_is_a_product_of_circles(dtype):
     torus = FlatTorus(2)
     z, w = (torus.uniform(jax.random.key(k), (50,)).astype(dtype) for k in (0, 1))
@@ -287,6 +289,7 @@ def test_derivatives_are_finite_and_agree(manifold, dtype):
 LIMITS = [FlatTorus(2), Sphere(2), pytest.param(Sphere(20), marks=pytest.mark.slow), Sphere(3, radius=2.0), SO3()]
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", LIMITS, ids=repr)
 def test_limits_in_time(manifold, dtype):
     z = manifold.uniform(jax.random.key(0), (2,)).astype(dtype)

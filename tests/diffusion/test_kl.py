@@ -9,6 +9,7 @@ from scipy import integrate
 
 from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 from .oracles import log_circle_kernel_by_theta, log_kernel_by_series, log_kernel_of_rotations
 
@@ -90,6 +91,7 @@ def test_projective_space_against_quadrature_of_the_series(dim, t):
     assert abs(float(kl_to_uniform(ProjectiveSpace(dim), t, pole(ProjectiveSpace(dim)))) - expected) < 5e-5
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("t", [0.1, 1.0, 4.0])
 def test_rotations_against_quadrature_of_the_characters(t, dtype):
     def integrand(angle):  # the angle of a uniform rotation has density (1 - cos a) / pi
@@ -118,6 +120,7 @@ def test_torus_is_a_sum_of_circles(t):
     assert abs(value - expected) < 1e-8
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", [Sphere(2), Sphere(50), FlatTorus(2)], ids=repr)
 def test_finite_decreasing_and_positive_from_end_to_end(manifold, dtype):
     t = jnp.asarray(np.geomspace(1e-8, 60 / manifold.dim, 400), dtype)

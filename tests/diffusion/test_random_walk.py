@@ -22,7 +22,7 @@ KINDS = ["projection", "geodesic"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dim", [2, 5])
+@pytest.mark.parametrize("dim", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_mean_cosine_on_the_sphere(dim, kind):
     """E <z, z_t> = exp(-d t / 2); the walk has a bias of order t/N, here below the noise."""
     count, t, steps = 40_000, 0.3, 60

@@ -9,6 +9,7 @@ import pytest
 
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, random_walk, sample
 from mvae.manifolds import EmbeddedTorus, FlatTorus, Sphere, check_values
+from tests.precisions import DOUBLE_IS_SLOW
 
 FUNCTIONS = {
     "random_walk": lambda manifold, t, z, w: random_walk(jax.random.key(0), manifold, z, t, num_steps=2),
@@ -18,6 +19,7 @@ FUNCTIONS = {
 }
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_wrong_values_are_refused(name, dtype):
     manifold = FlatTorus(1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import FlatTorus, Sphere
+from tests.precisions import DOUBLE_IS_SLOW
 
 
 def test_angles_invert_from_angles(dtype):
@@ -30,6 +31,7 @@ def test_volume_and_curvature():
     np.testing.assert_array_equal(FlatTorus(3).scalar_curvature(jnp.ones((2, 6))), [0, 0])
 
 
+@DOUBLE_IS_SLOW
 def test_squared_distance_is_the_sum_over_circles(dtype):
     z, w = (FlatTorus(3).uniform(jax.random.key(k), (100,)).astype(dtype) for k in (0, 1))
     circles = [Sphere(1).distance(z[:, i : i + 2], w[:, i : i + 2]) for i in (0, 2, 4)]

@@ -81,6 +81,7 @@ def representative(manifold, z, w):
     return manifold.nearest_representative(z, w) if isinstance(manifold, ProjectiveSpace) else w
 
 
+@DOUBLE_IS_SLOW
 def test_project_is_idempotent_and_lands_on_the_manifold(manifold, dtype):
     x = 3 * jax.random.normal(jax.random.key(0), (50, manifold.ambient_dim), dtype)
     z = manifold.project(x)
@@ -89,6 +90,7 @@ def test_project_is_idempotent_and_lands_on_the_manifold(manifold, dtype):
     np.testing.assert_allclose(manifold.project(z), z, atol=tolerance(dtype))
 
 
+@DOUBLE_IS_SLOW
 def test_project_is_the_nearest_point(manifold, dtype):
     x = jax.random.normal(jax.random.key(0), (20, manifold.ambient_dim), dtype)
     offset = x - manifold.project(x)
@@ -97,6 +99,7 @@ def test_project_is_the_nearest_point(manifold, dtype):
     assert jnp.all(jnp.linalg.norm(offset, axis=-1) <= least + tolerance(dtype))
 
 
+@DOUBLE_IS_SLOW
 def test_tangent_vectors_leave_the_manifold_to_second_order_only(manifold, dtype):
     z, v, _ = pairs(manifold, dtype)
     step = 1e-2
@@ -166,6 +169,7 @@ def test_distance_is_accurate_relative_to_its_size(manifold, dtype):
         np.testing.assert_allclose(distance, expected, rtol=tolerance(dtype), atol=1e-37)
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", [m for m in CURVED if isinstance(m, Sphere | FlatTorus)], ids=repr)
 def test_antipode(manifold, dtype):
     z = manifold.uniform(jax.random.key(3), (10,)).astype(dtype)

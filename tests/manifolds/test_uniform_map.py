@@ -33,7 +33,7 @@ MANIFOLDS = [
 
 
 @pytest.mark.parametrize("manifold", MANIFOLDS, ids=str)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.slow)])
 def test_volume_element_is_constant_and_points_lie_on_the_manifold(manifold, dtype):
     with jax.enable_x64(dtype == jnp.float64):
         inside = np.random.default_rng(0).uniform(0.02, 0.98, (200, manifold.dim))

@@ -19,6 +19,7 @@ from mvae.manifolds import (
     Sphere,
     check_values,
 )
+from tests.precisions import DOUBLE_IS_SLOW
 
 
 def ellipsoid(x):
@@ -40,6 +41,7 @@ def ends(manifold, dtype):
     return z, w, w.at[1].multiply(1.3)
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", [*EVERY[:-1], COSTLY[-1]], ids=name)
 def test_points_off_the_manifold_are_refused(manifold, dtype):
     z, w, off = ends(manifold, dtype)
@@ -87,6 +89,7 @@ def test_coarse_dtypes_round_more():
     Sphere(2).check_on("z", z)
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("manifold", [*SIMPLE, *COSTLY], ids=name)
 def test_compiled_functions_are_checked_on_request(manifold, dtype):
     z, w, off = ends(manifold, dtype)

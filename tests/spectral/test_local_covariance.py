@@ -22,7 +22,9 @@ def oracle(z, points, *, num_neighbors=None, radius=None, centered=True):
     return np.stack(found)
 
 
-@pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize(
+    ("dtype", "atol"), [(np.float32, 2e-6), pytest.param(np.float64, 1e-14, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("choice", [{"num_neighbors": 7}, {"radius": 1.2}])
 @pytest.mark.parametrize("own", [True, False])

@@ -27,7 +27,9 @@ def assert_neighbors(found, x, queries, expected, rtol):
     assert all(len(set(row)) == len(row) for row in indices.tolist())
 
 
-@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize(
+    ("dtype", "rtol"), [(np.float32, 2e-6), pytest.param(np.float64, 1e-14, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("n", "d", "k"), [(700, 3, 10), (300, 60, 1), (5, 2, 4), (2000, 2, 3), (400, 5, 399)])
 def test_against_a_tree(dtype, rtol, n, d, k):
     x = (RNG.normal(size=(n, d)) + 3).astype(dtype)

@@ -19,7 +19,9 @@ def circle(angles):
     return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
-@pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 2e-3), (np.float64, 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "atol"), [(np.float32, 2e-3), pytest.param(np.float64, 1e-10, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("choice", [{}, {"num_neighbors": 3}, {"bandwidth": 0.7}])
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_data_are_mapped_to_themselves(dtype, atol, choice, alpha):

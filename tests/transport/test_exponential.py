@@ -10,6 +10,7 @@ import scipy.linalg
 from mvae.manifolds import check_values
 from mvae.transport import expm_action
 from mvae.transport.exponential import MAX_NORM
+from tests.precisions import DOUBLE_IS_SLOW
 
 RNG = np.random.default_rng(0)
 NORMS = np.array([0.0, 1e-6, 0.3, 1.0, 1.001, 5.0, 20.0, 60.0])
@@ -69,6 +70,7 @@ def special_matrices():
     return np.stack([np.zeros((4, 4)), 2 * np.eye(4), jordan, np.eye(4, k=2), generic, 3 * generic])
 
 
+@DOUBLE_IS_SLOW
 def test_derivatives_against_frechet(dtype):
     """Forward and reverse at A = 0, at repeated eigenvalues, at defective and at other matrices."""
     matrices = special_matrices()
