@@ -62,6 +62,7 @@ def errors(manifold, t, angle, dtype, oracle):
     return np.abs(np.expm1(np.array(value, np.float64) - expected))
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize("dim", DIMS)
 def test_sphere_against_the_series(dim, dtype):
     switch = series_start(dim)[0]
@@ -78,6 +79,7 @@ def test_sphere_against_the_series_on_a_finer_grid(dim, dtype):
     assert error.max() < TARGET[dtype.name]
 
 
+@DOUBLE_IS_SLOW
 @pytest.mark.parametrize(("dim", "oracle"), [(2, log_kernel_s2), (3, log_kernel_s3)])
 def test_sphere_at_tiny_times(dim, oracle, dtype):
     t, angle = grid(dim, [1e-5, 1e-3, 0.05])

@@ -11,7 +11,7 @@ from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, 
 from tests.precisions import DOUBLE_IS_SLOW
 
 EVERY = [
-    Euclidean(2),
+    pytest.param(Euclidean(2), marks=pytest.mark.slow),
     Sphere(3, radius=2.0),
     FlatTorus(2),
     pytest.param(ProjectiveSpace(2), marks=pytest.mark.slow),

@@ -31,7 +31,7 @@ def whole(x, num_neighbors, scale_neighbor, alpha):
     return kernel * N**2 / kernel.sum()
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("alpha", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 1.0])
 @pytest.mark.parametrize("num_neighbors", [None, 7, 20])
 def test_affinities_between_any_points_are_those_of_the_whole_graph(points, num_neighbors, alpha):
     graph = pointwise_graph(points, num_neighbors=num_neighbors, scale_neighbor=7, alpha=alpha)
