@@ -46,6 +46,7 @@ def test_mean_rotation(kind):
     assert jnp.all(SO3().contains(end, 1e-5))
 
 
+@pytest.mark.slow
 def test_factors_of_a_product_walk_independently():
     count, space = 40_000, Product((Sphere(2), Euclidean(1)))
     z = jnp.tile(jnp.array([0.0, 0.0, 1.0, 3.0]), (count, 1))

@@ -144,6 +144,7 @@ def test_small_steps_are_gaussian():
         np.testing.assert_allclose(step, noise, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_gradient_in_time_of_a_mean():
     """The derivative of the samples has the derivative of exp(-d t/2) as its mean, and of f = <z, z_t>^2 too."""
     z, count, dim = jnp.array([0.0, 0.0, 1.0]), 100_000, 2

@@ -68,6 +68,7 @@ def test_gap_is_a_hole_and_no_tear():
     assert found.p_value < 0.05
 
 
+@pytest.mark.slow
 def test_overlap_is_a_tear():
     found = on_circle(a=1.1)
     assert found.coverage == 1

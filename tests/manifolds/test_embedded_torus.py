@@ -166,6 +166,7 @@ def test_exp_against_an_adaptive_integrator_of_another_equation(dtype):
     assert jnp.all(TORUS.contains(w, 1e-5 if dtype == jnp.float32 else 1e-13))
 
 
+@pytest.mark.slow
 def test_speed_is_constant_along_the_geodesic():
     """A quarter of the velocity goes a quarter of the way, and the pieces measure what they should."""
     with jax.enable_x64(True):

@@ -127,6 +127,7 @@ def test_torus_projection_and_curvature_are_the_closed_forms(dtype):
     np.testing.assert_allclose(TORUS.scalar_curvature(z), curvature, atol=10 * tolerance)
 
 
+@pytest.mark.slow
 @DOUBLE_IS_SLOW
 def test_projection_is_that_of_an_independent_solver(dtype):
     """On an ellipsoid the multiplier solves one scalar equation, outside and in the half of it near the surface."""

@@ -42,6 +42,7 @@ def test_derivative_at_rotations_is_the_tangent_projection(dtype):
         np.testing.assert_allclose(jacobian, expected, atol=20 * float(jnp.finfo(dtype).eps))
 
 
+@pytest.mark.slow
 @DOUBLE_IS_SLOW
 def test_projection_where_the_nearest_rotation_is_not_unique(dtype):
     """Zero, rank one, a reflection, minus the identity: a nearest rotation, with derivative 0."""

@@ -143,6 +143,7 @@ def test_too_few_iterations_are_reported():
     assert np.all(found.converged == (found.stationarity <= 1e-3))
 
 
+@pytest.mark.slow
 def test_result_is_constant():
     operators, z0, z1 = (jnp.asarray(x, jnp.float32) for x in conjugate_gradient.random_problems(6, 3, 2, 2))
 
