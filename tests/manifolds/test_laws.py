@@ -43,16 +43,13 @@ def lengths(manifold, dtype):
     return [0.0, 1e-30, eps, 1e-4, *sides, 0.5, 1.5, 0.8 * cut, cut - 1e-3, cut - 20 * eps]
 
 
-def marked(manifold):
-    return pytest.param(manifold, marks=pytest.mark.slow) if manifold in COSTLY else manifold
+def all_manifolds(*, fast):
+    """Every manifold as a parameter of a test; those not in `fast` only with the slow tests."""
+    every = dict.fromkeys([*MANIFOLDS, *COSTLY])
+    return [m if m in fast else pytest.param(m, marks=pytest.mark.slow) for m in every]
 
 
-ALL = list(dict.fromkeys([*MANIFOLDS, *COSTLY]))
-# For tests that compile much: the others with the slow ones.
-FEW = [m if m in CHEAP else pytest.param(m, marks=pytest.mark.slow) for m in ALL]
-
-
-@pytest.fixture(params=[marked(manifold) for manifold in ALL], ids=repr)
+@pytest.fixture(params=all_manifolds(fast=[m for m in MANIFOLDS if m not in COSTLY]), ids=repr)
 def manifold(request):
     return request.param
 
@@ -209,7 +206,7 @@ def degenerate_places(manifold, dtype):
 
 
 @DOUBLE_IS_SLOW
-@pytest.mark.parametrize("manifold", FEW, ids=repr)
+@pytest.mark.parametrize("manifold", all_manifolds(fast=CHEAP), ids=repr)
 def test_derivatives_forward_reverse_and_by_differences(manifold, dtype):
     z, v, length = pairs(manifold, dtype)
     w = manifold.exp(z, length[:, None] * v)
@@ -266,7 +263,7 @@ def test_uniform_moments(manifold):
     np.testing.assert_array_less(np.abs((z**2).mean(axis=0) - variance), 5 * spread)
 
 
-@pytest.mark.parametrize("manifold", FEW, ids=repr)
+@pytest.mark.parametrize("manifold", all_manifolds(fast=CHEAP), ids=repr)
 def test_static_argument_vmap_and_broadcasting(manifold):
     @jax.jit
     def plain(z, w):
