@@ -22,8 +22,8 @@ from typing import Any
 from absl import app, flags
 from ml_collections import config_flags
 
-from mvae.config_file import dotted_keys, load_config
 from mvae.errors import UsageError, unknown
+from mvae.runs.config_file import dotted_keys, load_config
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
@@ -128,9 +128,11 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
-    from mvae.training import Diverged, Interrupted, run  # heavy imports, not needed for --help
-    from mvae.training.console import log_to_console
-    from mvae.training.processes import connect, is_lead, use_cpu_devices
+    from mvae.engine.loop import Diverged
+    from mvae.engine.processes import connect, is_lead, use_cpu_devices
+    from mvae.engine.signals import Interrupted
+    from mvae.runs import run  # heavy imports, not needed for --help
+    from mvae.runs.console import log_to_console
 
     workdir = Path(str(_WORKDIR.value))
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)

@@ -9,14 +9,16 @@ import jax
 import numpy as np
 import pytest
 
-from mvae.config_file import load_config
+from mvae.engine import loop
+from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.main import _table
-from mvae.training import Interrupted, loop, run
-from mvae.training.experiment import build_experiment
-from mvae.training.run import train
-from mvae.training.run_folder import RunFolder
-from tests.data.digit_files import DigitFiles
+from mvae.runs import run
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import build_experiment
+from mvae.runs.run import train
+from mvae.runs.run_folder import RunFolder
+from tests.data.digits.digit_files import DigitFiles
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
@@ -221,7 +223,7 @@ def test_results_on_an_implicit_surface_say_what_is_not_known(digits, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", ["vaells_circles", "vaells_rotated_mnist", "vaells_mnist"])
 def test_transport_operators_with_results_and_figures(stem, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("mvae.training.rotation_report.CLASSIFIER_STEPS", 20)
+    monkeypatch.setattr("mvae.methods.vaells.rotation_report.CLASSIFIER_STEPS", 20)
     path = next(path for path in CONFIGS if path.stem == stem)
     config = tiny(path, "", digits)
     results = run(config, tmp_path / "run")

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from mvae.data import Dataset
-from mvae.training.config import RunConfig, build_manifold
-from mvae.training.experiment import Experiment
-from mvae.training.stage import Stage
+from mvae.models.stage import Stage
+from mvae.runs.config import RunConfig, build_manifold
+from mvae.runs.experiment import Experiment
 from tests.sweep.tiny import CONFIGS, TINY
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -297,7 +297,7 @@ def test_benchmark_times_in_turns(scaling):
 CONFIG = f"""from pathlib import Path
 
 from mvae.sweep import apply_overrides
-from mvae.config_file import load_config
+from mvae.runs.config_file import load_config
 
 def get_config(arg=""):
     return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})

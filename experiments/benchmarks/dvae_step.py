@@ -18,15 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from mvae.config_file import load_config
 from mvae.data import Dataset
-from mvae.data.mnist import render
-from mvae.models import DVAEConfig, dvae
-from mvae.training.config import OptimizerConfig, RunConfig, build_manifold, typed
-from mvae.training.experiment import BLOCKS
-from mvae.training.optimizer import adam
-from mvae.training.program import build_program, seed_keys
-from mvae.training.stage import gradient_stage
+from mvae.data.digits.mnist import render
+from mvae.engine.program import build_program, seed_keys
+from mvae.methods.dvae import DVAEConfig, dvae
+from mvae.models.optimizer import adam
+from mvae.models.stage import gradient_stage
+from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import BLOCKS
 
 ROWS, INNER, COLUMNS = 640, 784, 512
 PRODUCTS = 200

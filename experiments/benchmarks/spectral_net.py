@@ -22,11 +22,11 @@ from absl import app, flags
 
 from mvae.data import Dataset, load
 from mvae.data.graph import rendered, with_graph
+from mvae.engine.program import build_program, seed_keys
 from mvae.errors import UsageError, reporting
-from mvae.models.spectral_net import SpectralNetConfig, spectral_net
+from mvae.methods.vdae.spectral_net import SpectralNetConfig, spectral_net
+from mvae.methods.vdae.training import map_stage
 from mvae.spectral import PointwiseGraph, pair_affinities
-from mvae.training.program import build_program, seed_keys
-from mvae.training.spectral_stages import map_stage
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of the network.", lower_bound=1)
 _SIZES = flags.DEFINE_list("sizes", [], "Numbers of points of the table of times; left out, it is not made.")

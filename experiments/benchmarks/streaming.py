@@ -23,13 +23,13 @@ import numpy as np
 import optax
 from absl import app, flags
 
-from mvae.config_file import load_config
 from mvae.data import Dataset, load, load_streamed
-from mvae.data.mnist_files import FILES
-from mvae.training.experiment import build_experiment
-from mvae.training.program import Program, build_program, seed_keys
-from mvae.training.stage import Stage, gradient_stage
-from mvae.training.streamed_program import build_streamed_program
+from mvae.data.digits.mnist_files import FILES
+from mvae.engine.program import Program, build_program, seed_keys
+from mvae.engine.streamed_program import build_streamed_program
+from mvae.models.stage import Stage, gradient_stage
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import build_experiment
 
 NUM_DIGITS, NUM_TEST = 60_000, 100
 
@@ -71,7 +71,7 @@ def summing(num_steps: int) -> Stage:
 
 def programs(folder: Path, num_steps: int) -> tuple[dict[str, Program], int]:
     """The ways to train, and the batch size."""
-    from mvae.data.mnist_builder import load_prepared  # slow to import
+    from mvae.data.digits.mnist_builder import load_prepared  # slow to import
 
     write_digits(folder)
     os.environ["TFDS_DATA_DIR"] = str(folder / "prepared")

@@ -20,13 +20,13 @@ import jax.numpy as jnp
 from absl import app, flags
 
 from mvae import data
-from mvae.config_file import load_config
-from mvae.models.vaells import VAELLSConfig, vaells
-from mvae.training.alternating import AlternatingConfig, alternating_stages
-from mvae.training.config import OptimizerConfig, RunConfig, typed
-from mvae.training.experiment import BLOCKS
-from mvae.training.optimizer import adam
-from mvae.training.program import build_program, seed_keys
+from mvae.engine.program import build_program, seed_keys
+from mvae.methods.vaells.model import VAELLSConfig, vaells
+from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
+from mvae.models.optimizer import adam
+from mvae.runs.config import OptimizerConfig, RunConfig, typed
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import BLOCKS
 
 _ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one measurement of each kind.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 50, "Steps per round of each kind.", lower_bound=1)

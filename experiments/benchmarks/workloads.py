@@ -12,16 +12,16 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mvae import data
-from mvae.config_file import load_config
 from mvae.data import Dataset
-from mvae.data.mnist import render
-from mvae.training.experiment import Experiment, build_experiment
-from mvae.training.memory import memory_limit, need_of
-from mvae.training.mesh import seeds_mesh
-from mvae.training.program import Program, build_program, seed_keys
-from mvae.training.run import conclude, train
-from mvae.training.run_folder import RunFolder
-from mvae.training.turns import takes_turns
+from mvae.data.digits.mnist import render
+from mvae.engine.memory import memory_limit, need_of
+from mvae.engine.mesh import seeds_mesh
+from mvae.engine.program import Program, build_program, seed_keys
+from mvae.engine.turns import takes_turns
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.run import conclude, train
+from mvae.runs.run_folder import RunFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NUM_DIGITS, NUM_TEST_DIGITS = 60_000, 1000

@@ -20,10 +20,11 @@ from mvae.data.pictures import (
 )
 from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import FlatTorus
-from mvae.models import DVAEConfig, Model, dvae
+from mvae.methods.dvae import DVAEConfig, dvae
+from mvae.models import Model
 from mvae.models.model import Params, Posterior
-from mvae.training.config import OptimizerConfig
-from mvae.training.optimizer import adam
+from mvae.models.optimizer import adam
+from mvae.runs.config import OptimizerConfig
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from mvae.config_file import load_config
+from mvae.runs.config_file import load_config
 from mvae.sweep.table import line
 
 

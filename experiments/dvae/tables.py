@@ -19,8 +19,8 @@ from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
 from mvae.errors import UsageError, reporting
+from mvae.runs.console import log_to_console
 from mvae.sweep import Member, finished_members
-from mvae.training.console import log_to_console
 
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)

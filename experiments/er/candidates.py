@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mvae.config_file import load_config
 from mvae.evaluation import importance_log_likelihood
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import build_experiment
+from mvae.runs.run import train
+from mvae.runs.run_folder import RunFolder, write_json
 from mvae.sweep import Member, build_members
 from mvae.sweep.table import line
-from mvae.training.experiment import build_experiment
-from mvae.training.run import train
-from mvae.training.run_folder import RunFolder, write_json
 
 CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
 NOISE = 0.01

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mvae.config_file import load_config
+from mvae.runs.config_file import load_config
 from mvae.sweep import Member, build_members
 from mvae.sweep.table import line
 

@@ -13,8 +13,8 @@ from absl import app, flags
 from rows import PUBLISHED, ROWS, SPACES, members, render
 
 from mvae.errors import UsageError, reporting
+from mvae.runs.console import log_to_console
 from mvae.sweep import finished_members
-from mvae.training.console import log_to_console
 
 _SPACES = flags.DEFINE_list("spaces", ["circle"], f"Of {', '.join(SPACES)}.")
 _ROWS = flags.DEFINE_list("rows", PUBLISHED, f"all, or of {', '.join(ROWS)}; left out, the five that are published.")

@@ -15,11 +15,11 @@ from absl import app, flags
 from circle_table import table
 from ml_collections import ConfigDict
 
-from mvae.config_file import load_config
 from mvae.errors import UsageError, reporting
-from mvae.models.dvae import ENCODER_INITS
-from mvae.training.console import log_to_console
-from mvae.training.run import run
+from mvae.methods.dvae import ENCODER_INITS
+from mvae.runs.config_file import load_config
+from mvae.runs.console import log_to_console
+from mvae.runs.run import run
 
 LOGGER = logging.getLogger("mvae.experiments")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")

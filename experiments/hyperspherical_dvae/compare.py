@@ -19,11 +19,11 @@ from absl import app, flags
 from ml_collections import ConfigDict
 from rows_of_comparison import TITLES, Row, render
 
-from mvae.config_file import load_config
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import SCORES
+from mvae.runs.config_file import load_config
+from mvae.runs.console import log_to_console
 from mvae.sweep import Member, finished_members
-from mvae.training.console import log_to_console
 
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")

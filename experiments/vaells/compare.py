@@ -17,8 +17,8 @@ from planar_rows import draw, render
 
 from mvae import figures
 from mvae.errors import UsageError, reporting
+from mvae.runs.console import log_to_console
 from mvae.sweep import Member, finished_members
-from mvae.training.console import log_to_console
 
 _DATA = flags.DEFINE_enum("data", "swiss_roll", list(DATA), "Curve of the plane.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)

@@ -20,12 +20,12 @@ from absl import app, flags, logging
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
-from mvae.models.vaells import vaells
-from mvae.training.config import build_manifold
-from mvae.training.experiment import build_experiment
-from mvae.training.methods import read_vaells
-from mvae.training.run import train
-from mvae.training.run_folder import RunFolder
+from mvae.methods.build import read_vaells
+from mvae.methods.vaells.model import vaells
+from mvae.runs.config import build_manifold
+from mvae.runs.experiment import build_experiment
+from mvae.runs.run import train
+from mvae.runs.run_folder import RunFolder
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders of finished runs, with commas between.", required=True)
 _NUM_TEST = flags.DEFINE_integer("num_test", 200, "Test examples.", lower_bound=2)

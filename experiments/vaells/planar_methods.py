@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mvae.config_file import load_config
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
-from mvae.training.experiment import build_experiment
-from mvae.training.run import train
-from mvae.training.run_folder import RunFolder
+from mvae.runs.config_file import load_config
+from mvae.runs.experiment import build_experiment
+from mvae.runs.run import train
+from mvae.runs.run_folder import RunFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DATA = {"swiss_roll": "vaells_swiss_roll.py", "concentric_circles": "vaells_circles.py"}

@@ -18,8 +18,8 @@ from methods import DATA, METHODS, config_of
 from rows import render
 
 from mvae.errors import UsageError, reporting
+from mvae.runs.console import log_to_console
 from mvae.sweep import Member, finished_members
-from mvae.training.console import log_to_console
 
 _DATA = flags.DEFINE_list("data", list(DATA), f"Of {', '.join(DATA)}.")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), f"Of {', '.join(METHODS)}.")

@@ -17,9 +17,9 @@ from mvae.evaluation import bilipschitz, gromov_wasserstein, mmd
 from mvae.manifolds import Euclidean
 from mvae.models import Model
 from mvae.models.model import Params
-from mvae.training.experiment import Experiment, build_experiment
-from mvae.training.run import train
-from mvae.training.run_folder import RunFolder, write_json
+from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.run import train
+from mvae.runs.run_folder import RunFolder, write_json
 
 LOGGER = logging.getLogger("mvae.experiments")
 MEASURED = "geometry.json"

@@ -11,8 +11,8 @@ from mvae import figures
 from mvae.data import surface_distance
 from mvae.evaluation import bingham_test, equal_area_test, rayleigh_test, train_classifier, watson_test
 from mvae.models.model import Params
+from mvae.runs.experiment import Experiment
 from mvae.sweep.table import line
-from mvae.training.experiment import Experiment
 
 NUM_CHAINS = 1000
 SHOWN_STEPS = (1, 2, 5, 10, 20)

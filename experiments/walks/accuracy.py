@@ -25,7 +25,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import gammaln, hyp1f1
 
 from mvae.diffusion import kl_to_uniform, random_walk, sample
-from mvae.figures import style
+from mvae.figures.drawing import style
 from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
 
 TIMES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -4,24 +4,24 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mvae.data.cars3d import cars3d
-from mvae.data.coil20 import coil20
 from mvae.data.dataset import Dataset
-from mvae.data.dsprites import dsprites
+from mvae.data.digits.mnist import mnist, mnist_of_records
+from mvae.data.digits.rotated_mnist import rotated_mnist
+from mvae.data.digits.rotation import rotate
+from mvae.data.factors.cars3d import cars3d
+from mvae.data.factors.coil20 import coil20
+from mvae.data.factors.dsprites import dsprites
+from mvae.data.factors.shapes3d import shapes3d
+from mvae.data.factors.smallnorb import smallnorb
+from mvae.data.factors.turntable import turntable
 from mvae.data.frey import frey
 from mvae.data.lifted import lifted
-from mvae.data.mesh_points import bunny
-from mvae.data.mnist import mnist, mnist_of_records
+from mvae.data.meshes.mesh_points import bunny
+from mvae.data.meshes.surface_distance import surface_distance
 from mvae.data.pictures import fourier_pictures, simple_pictures
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
-from mvae.data.rotated_mnist import rotated_mnist
-from mvae.data.rotation import rotate
-from mvae.data.shapes3d import shapes3d
-from mvae.data.smallnorb import smallnorb
 from mvae.data.stream import on_host
-from mvae.data.surface_distance import surface_distance
-from mvae.data.turntable import turntable
 from mvae.errors import unknown
 
 __all__ = [
@@ -81,7 +81,7 @@ def load(name: str, **options: Any) -> Dataset:
 
 
 def load_streamed(name: str, **options: Any) -> Dataset:
-    """Returns the data set of that name, its training rows on the host for `mvae.training` to stream.
+    """Returns the data set of that name, its training rows on the host for `mvae.engine` to stream.
 
     Those of MNIST without the option `dir` stay in the file that tensorflow-datasets has prepared; those of other data
     sets, and of MNIST in a folder, lie in the memory of the host. Test rows are on the default device.

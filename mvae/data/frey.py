@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows, integer_option
-from mvae.data.idx import read_content
-from mvae.data.known_factors import find
+from mvae.data.digits.idx import read_content
+from mvae.data.factors.known_factors import find
 from mvae.errors import UsageError
 
 FILE = "frey_rawface.mat"

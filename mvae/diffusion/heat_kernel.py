@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_ends, unsupported
 from mvae.diffusion.circle_kernel import log_circle_kernel
-from mvae.diffusion.embedded_torus_kernel import log_embedded_torus_kernel
+from mvae.diffusion.embedded_torus.kernel import log_embedded_torus_kernel
 from mvae.diffusion.implicit_kernel import log_implicit_kernel
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import (

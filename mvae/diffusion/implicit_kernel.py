@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_ends
-from mvae.manifolds.implicit import Implicit
-from mvae.manifolds.implicit_equations import Equations
-from mvae.manifolds.implicit_geodesic import geodesic, shooting_inverse
+from mvae.manifolds.implicit.equations import Equations
+from mvae.manifolds.implicit.geodesic import geodesic, shooting_inverse
+from mvae.manifolds.implicit.manifold import Implicit
 
 
 def log_implicit_kernel(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start, unsupported
 from mvae.diffusion.circle_kernel import log_circle_kernel
-from mvae.diffusion.embedded_torus_kl import embedded_torus_kl
+from mvae.diffusion.embedded_torus.kl import embedded_torus_kl
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere

@@ -1,23 +1,27 @@
 """Evaluation of trained models: likelihood, topology, comparison of samples, disentanglement, orbits and pictures."""
 
-from mvae.evaluation.bilipschitz import bilipschitz
 from mvae.evaluation.circular import AngleReadout, angle_readout, circular_correlation
-from mvae.evaluation.class_separation import ClassSeparation, class_separation
-from mvae.evaluation.classifier import Classifier, accuracy, train_classifier
-from mvae.evaluation.codes import ambient_codes, angle_codes
-from mvae.evaluation.disentanglement import DciScores, dci, irs, mig, sap
-from mvae.evaluation.fixed_factor import beta_vae_score, factor_vae_score
-from mvae.evaluation.gromov_wasserstein import GromovWassersteinPlan, gromov_wasserstein, gromov_wasserstein_plan
-from mvae.evaluation.homology import Betti, betti_numbers
+from mvae.evaluation.disentanglement.codes import ambient_codes, angle_codes
+from mvae.evaluation.disentanglement.fixed_factor import beta_vae_score, factor_vae_score
+from mvae.evaluation.disentanglement.metrics import DciScores, dci, irs, mig, sap
+from mvae.evaluation.disentanglement.scores import SCORES, disentanglement_scores
 from mvae.evaluation.likelihood import evaluate_bound, importance_log_likelihood
-from mvae.evaluation.mmd import MmdTest, mmd, mmd_test
-from mvae.evaluation.orbit_match import OrbitMatch, mean_orbit_match, orbit_match
-from mvae.evaluation.reparametrization import ReparametrizationQuality, reparametrization_quality
-from mvae.evaluation.rotation import RotationEstimate, rotation_angles, rotation_range, unwrap_rotation
-from mvae.evaluation.scores import SCORES, disentanglement_scores
-from mvae.evaluation.topology import Degree, mapping_degree
-from mvae.evaluation.trustworthiness import trustworthiness
-from mvae.evaluation.uniformity import Uniformity, bingham_test, equal_area_test, rayleigh_test, watson_test
+from mvae.evaluation.maps.reparametrization import ReparametrizationQuality, reparametrization_quality
+from mvae.evaluation.maps.uniformity import Uniformity, bingham_test, equal_area_test, rayleigh_test, watson_test
+from mvae.evaluation.orbits.class_separation import ClassSeparation, class_separation
+from mvae.evaluation.orbits.classifier import Classifier, accuracy, train_classifier
+from mvae.evaluation.orbits.orbit_match import OrbitMatch, mean_orbit_match, orbit_match
+from mvae.evaluation.orbits.rotation import RotationEstimate, rotation_angles, rotation_range, unwrap_rotation
+from mvae.evaluation.samples.bilipschitz import bilipschitz
+from mvae.evaluation.samples.gromov_wasserstein import (
+    GromovWassersteinPlan,
+    gromov_wasserstein,
+    gromov_wasserstein_plan,
+)
+from mvae.evaluation.samples.mmd import MmdTest, mmd, mmd_test
+from mvae.evaluation.samples.trustworthiness import trustworthiness
+from mvae.topology.homology import Betti, betti_numbers
+from mvae.topology.mapping_degree import Degree, mapping_degree
 
 __all__ = [
     "SCORES",

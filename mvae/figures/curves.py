@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mvae.figures import style
+from mvae.figures.drawing import style
 
 _LABELS = {
     "loss": "loss (nats)",

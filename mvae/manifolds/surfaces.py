@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from jaxtyping import Array, Float
 
-from mvae.manifolds.implicit import Implicit
+from mvae.manifolds.implicit.manifold import Implicit
 
 _LEVEL = 0.12
 

@@ -55,7 +55,7 @@ class Model(NamedTuple):
         walk: (params, key, image, num_steps) -> paths of the random walk by which the model generates, from these
             pictures on, (num_steps + 1, b, h, w, c); None for a model that draws from a prior.
         reparametrization: The map from a simple law to the manifold, where the model has one: a
-            `mvae.models.reparametrization.Reparametrization`, whose parameters have that name.
+            `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name.
     """
 
     manifold: Manifold

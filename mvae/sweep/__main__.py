@@ -27,15 +27,15 @@ from pathlib import Path
 
 from absl import app, flags
 
-from mvae.config_file import load_config
+from mvae.engine.processes import use_cpu_devices
+from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
+from mvae.runs.config_file import load_config
+from mvae.runs.console import log_to_console
 from mvae.sweep import build_members, load_sweep, render, run_members
 from mvae.sweep.ray_executor import ray_executor
 from mvae.sweep.runner import in_process
 from mvae.sweep.shard import parse_shard, shard_of
-from mvae.training.console import log_to_console
-from mvae.training.processes import use_cpu_devices
-from mvae.training.signals import Interrupted
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, FILE.py or FILE.py:ARGUMENT.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Python file with the function sweep().")

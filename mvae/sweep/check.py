@@ -9,12 +9,12 @@ from typing import Any
 from mvae import data
 from mvae.data import Dataset
 from mvae.errors import UsageError
+from mvae.models.traced import TRACED, value_of
+from mvae.runs.config import OptimizerConfig, RunConfig, typed
+from mvae.runs.experiment import BLOCKS, Experiment, build_experiment
+from mvae.runs.run_folder import RunFolder
 from mvae.sweep.members import Member
 from mvae.sweep.plan import plan
-from mvae.training.config import OptimizerConfig, RunConfig, typed
-from mvae.training.experiment import BLOCKS, Experiment, build_experiment
-from mvae.training.run_folder import RunFolder
-from mvae.training.traced import TRACED, value_of
 
 
 def check_members(members: Sequence[Member], workdir: Path) -> None:

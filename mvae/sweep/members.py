@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from mvae.config_file import dotted_keys, load_function
 from mvae.errors import UsageError, unknown
+from mvae.runs.config_file import dotted_keys, load_function
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=+-]*")
 

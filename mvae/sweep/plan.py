@@ -5,10 +5,10 @@ import logging
 from collections.abc import Sequence
 
 from mvae.errors import UsageError
+from mvae.methods.build import TRACEABLE
+from mvae.models.traced import TRACED, value_of
 from mvae.sweep.members import Member
-from mvae.training.methods import TRACEABLE
-from mvae.training.packing import structure
-from mvae.training.traced import TRACED, value_of
+from mvae.sweep.packing import structure
 
 LOGGER = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import jax
 
+from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
+from mvae.runs.console import log_to_console
+from mvae.sweep.packing import Job
 from mvae.sweep.runner import Failures, failures_of
-from mvae.training.console import log_to_console
-from mvae.training.packing import Job
-from mvae.training.signals import Interrupted, StopRequest
 
 LOGGER = logging.getLogger(__name__)
 

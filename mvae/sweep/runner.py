@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mvae.engine.signals import Interrupted
 from mvae.sweep.check import check_members, is_finished
 from mvae.sweep.locks import Locks
 from mvae.sweep.members import Member
+from mvae.sweep.pack import run_pack
+from mvae.sweep.packing import Job
 from mvae.sweep.plan import plan
-from mvae.training.pack import run_pack
-from mvae.training.packing import Job
-from mvae.training.signals import Interrupted
 
 LOGGER = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@ import sys
 import pytest
 
 import mvae.data
-from mvae.data import mnist_files
-from tests.data import factor_files
-from tests.data.digit_files import DigitFiles
+from mvae.data.digits import mnist_files
+from tests.data.digits.digit_files import DigitFiles
+from tests.data.factors import factor_files
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import scipy.io
 from mvae.data import load
 from mvae.data.frey import FILE
 from mvae.errors import UsageError
-from tests.data.factor_files import frey_faces, write_frey
+from tests.data.factors.factor_files import frey_faces, write_frey
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -6,7 +6,8 @@ import pytest
 
 from mvae.data import BUILDERS, Dataset, load
 from mvae.errors import UsageError
-from tests.data import factor_files, mesh_files
+from tests.data.factors import factor_files
+from tests.data.meshes import mesh_files
 
 WRITERS = {
     "bunny": lambda folder: mesh_files.write_ellipsoid(folder / "stanford-bunny.obj.gz"),

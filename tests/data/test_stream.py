@@ -6,7 +6,7 @@ import pytest
 
 from mvae import data
 from mvae.data import load, load_streamed
-from mvae.data.known_factors import all_rows
+from mvae.data.factors.known_factors import all_rows
 from mvae.data.rows import ArrayRows, RecordRows
 from mvae.data.stream import cpu
 from mvae.errors import UsageError
@@ -49,7 +49,7 @@ def test_mnist_in_a_folder_lies_in_memory(digit_files):
 
 @pytest.fixture
 def prepared(digit_files, tmp_path, monkeypatch):
-    from mvae.data.mnist_builder import load_prepared
+    from mvae.data.digits.mnist_builder import load_prepared
 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     load_prepared(idx_dir=str(digit_files.folder))

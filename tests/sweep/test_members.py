@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from mvae.config_file import load_config
 from mvae.errors import UsageError
+from mvae.runs.config_file import load_config
 from mvae.sweep import apply_overrides, build_members, load_sweep
 from mvae.sweep.shard import parse_shard, shard_of
 from tests.sweep.tiny import CONFIGS

@@ -4,12 +4,12 @@ import logging
 
 import pytest
 
+from mvae.engine.memory import SHARE, Need
 from mvae.errors import UsageError
 from mvae.sweep.check import check_members
+from mvae.sweep.pack_outlets import starts
+from mvae.sweep.packing import Job, differing, parts_that_fit, rows_of
 from mvae.sweep.plan import plan
-from mvae.training.memory import SHARE, Need
-from mvae.training.pack_outlets import starts
-from mvae.training.packing import Job, differing, parts_that_fit, rows_of
 from tests.sweep.tiny import members
 
 SWEEP = [

@@ -2,10 +2,10 @@
 
 import logging
 
+from mvae.runs.run_folder import RunFolder, write_json
 from mvae.sweep import finished_members
 from mvae.sweep.locks import Locks
 from mvae.sweep.runner import LOCKS
-from mvae.training.run_folder import RunFolder, write_json
 from tests.sweep.tiny import members
 
 

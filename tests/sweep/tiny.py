@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mvae.config_file import load_config
+from mvae.runs.config_file import load_config
 from mvae.sweep import build_members
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -1,0 +1,1 @@
+"""Triangle meshes: their files, points of their surfaces, images of them."""

@@ -1,0 +1,1 @@
+"""Brownian motion on the embedded torus: heat kernel and KL by separation of variables."""

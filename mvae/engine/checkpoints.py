@@ -1,0 +1,121 @@
+"""Checkpoints of one stage: orbax underneath, a checksum on top, the one before as a fallback.
+
+One that was saved on any number of devices and processes is restored on any other.
+"""
+
+import logging
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from mvae.engine.mesh import fetch, place
+from mvae.engine.processes import votes
+from mvae.errors import UsageError
+
+LOGGER = logging.getLogger(__name__)
+
+KEPT = 2
+
+
+def _checksum(tree: Any) -> int:
+    """CRC-32 over the bytes of all leaves, in tree order, whole ones whatever devices they lie on."""
+    value = 0
+    for leaf in jax.tree.leaves(tree):
+        value = zlib.crc32(np.ascontiguousarray(fetch(leaf)).data, value)
+    return value
+
+
+class Checkpoints:
+    """The newest checkpoints of a stage, in a folder; writing is asynchronous and atomic."""
+
+    def __init__(self, folder: Path):
+        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
+        self._folder = folder
+        self._newest: int | None = None
+        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+
+    def save(self, step: int, tree: Any) -> None:
+        """Starts writing a tree of arrays as the state after `step` steps; does nothing if it is there.
+
+        Of several processes each writes what lies on its devices.
+        """
+        if step == self._newest:
+            return
+        if jax.process_count() == 1:
+            tree = jax.device_get(tree)
+        args = ocp.args.Composite(
+            tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave({"checksum": _checksum(tree)})
+        )
+        self._manager.save(step, args=args)
+        self._newest = step
+
+    def restore(self, like: Any) -> tuple[int, Any] | None:
+        """Returns (step, tree) of the newest checkpoint that is whole, or None if there is none at all.
+
+        A damaged one is said to be so and the one before is taken. Every process reads all of it, so that all
+        judge alike.
+
+        Args:
+            like: Tree of arrays with the expected structure, shapes, dtypes and devices.
+
+        Raises:
+            UsageError: If there are checkpoints and none of them can be read, or processes read different ones.
+        """
+        steps = self.steps()
+        found, host = -1, None
+        for step in steps:
+            host = self.restore_at(step, like)
+            if host is not None:
+                found = step
+                break
+        read = votes(found)
+        if len(set(read)) > 1:
+            raise UsageError(
+                f"the processes read different checkpoints in {self._folder}, of steps {read} (-1 for none): "
+                "--workdir must be on a file system that all of them share"
+            )
+        if host is None and steps:
+            raise UsageError(
+                f"none of the checkpoints {steps} in {self._folder} can be read: "
+                "remove the folder to train this stage again from its start"
+            )
+        if host is None:
+            return None
+        self.forget_after(found)
+        return found, jax.tree.map(lambda leaf, onto: place(leaf, onto.sharding), host, like)
+
+    def steps(self) -> list[int]:
+        """Returns the steps that there are checkpoints of, newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
+    def restore_at(self, step: int, like: Any) -> Any | None:
+        """Returns the tree of one checkpoint, arrays on the host; None, after a warning, if it is damaged."""
+        target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
+        try:
+            args = ocp.args.Composite(tree=ocp.args.StandardRestore(target), meta=ocp.args.JsonRestore())
+            restored: Any = self._manager.restore(step, args=args)
+            if _checksum(restored.tree) != restored.meta["checksum"]:
+                raise ValueError("its checksum does not match")
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
+            return None
+        return restored.tree
+
+    def forget_after(self, step: int) -> None:
+        """Goes on from a step: removes the checkpoints that are newer."""
+        self._newest = step
+        for newer in [other for other in self._manager.all_steps() if other > step]:
+            self._manager.delete(newer)
+
+    def wait(self) -> None:
+        """Returns once everything saved is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and frees the manager's threads."""
+        self._manager.close()

@@ -1,0 +1,152 @@
+"""The loop over one stage: chunks of steps on the device, and between them everything a run owes its user."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mvae.engine.checkpoints import Checkpoints
+from mvae.engine.mesh import fetch
+from mvae.engine.metrics import MetricWriter, ProgressBar
+from mvae.engine.processes import agree
+from mvae.engine.program import NEVER, Program, Progress
+from mvae.engine.signals import Interrupted, StopRequest
+from mvae.models.stage import Stage
+from mvae.runs.run_folder import RunFolder
+
+LOGGER = logging.getLogger(__name__)
+
+# A chunk is as long as the terminal and a signal may wait for an answer.
+CHUNK_SECONDS = 2.0
+
+
+class Diverged(Exception):  # noqa: N818
+    """The loss of a seed was not finite."""
+
+
+class Outlets(NamedTuple):
+    """Where the checkpoints and metrics of a training go, and what is said of a loss that is not finite.
+
+    Attributes:
+        checkpoints: stage -> object with `restore`, `save` and `close` of `Checkpoints`.
+        writer: (stage, first step) -> object with `write` and `close` of `MetricWriter`.
+        check: (progress, stage, (first, last step)) -> None; raises `Diverged` if a loss between them was not finite.
+    """
+
+    checkpoints: Callable[[Stage], Any]
+    writer: Callable[[Stage, int], Any]
+    check: Callable[[Progress, Stage, tuple[int, int]], None]
+
+
+def folder_outlets(folder: RunFolder) -> Outlets:
+    """Returns the outlets of a run of its own: one folder for all seeds."""
+    return Outlets(
+        checkpoints=lambda stage: Checkpoints(folder.checkpoints / stage.name),
+        writer=lambda stage, first_step: MetricWriter(folder, stage.name, first_step),
+        check=lambda progress, stage, chunk: check_finite(progress.non_finite, stage, chunk, folder),
+    )
+
+
+def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpoint_every: int) -> int:
+    """Returns where the next chunk ends: after `length` steps, or at the next log line or checkpoint."""
+    borders = (
+        step + length,
+        (step // log_every + 1) * log_every,
+        (step // checkpoint_every + 1) * checkpoint_every,
+    )
+    return min(*borders, stage.num_steps)
+
+
+def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
+    """Raises `Diverged` if a loss of the seeds in a folder was not finite, see `Progress.non_finite`."""
+    first = fetch(non_finite)
+    if (first != NEVER).any():
+        members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
+        raise Diverged(
+            f"loss of stage {stage.name} not finite between steps {chunk[0]} and {chunk[1]}; member of the seed "
+            f"axis (first step): {members}. The checkpoints in {folder.checkpoints / stage.name} are from before; "
+            "a smaller optimizer.learning_rate is the usual remedy"
+        )
+
+
+def run_stage(
+    stage: Stage,
+    program: Program,
+    previous: Any,
+    folder: RunFolder | Outlets,
+    *,
+    log_every: int,
+    checkpoint_every: int,
+) -> Any:
+    """Runs a stage to its end, from its newest checkpoint if there is one.
+
+    Several processes run the same chunks, and stop together at the same step whichever of them got a signal.
+
+    Args:
+        stage: The stage.
+        program: Its compiled functions.
+        previous: Final state of the stage before, seeds on the first axis, or None.
+        folder: The run's folder, or the outlets of several.
+        log_every: Steps between two lines of metrics.
+        checkpoint_every: Steps between two checkpoints.
+
+    Returns:
+        The final state, seeds on the first axis.
+
+    Raises:
+        Interrupted: On SIGINT or SIGTERM, after a checkpoint was written.
+        Diverged: If a loss is not finite; earlier checkpoints stay.
+        UsageError: If no checkpoint of several can be read.
+    """
+    progress = program.init(previous)
+    outlets = folder if isinstance(folder, Outlets) else folder_outlets(folder)
+    checkpoints = outlets.checkpoints(stage)
+    restored = checkpoints.restore(progress)
+    step = 0
+    if restored is not None:
+        step, progress = restored
+        LOGGER.info("stage %s resumes from step %d", stage.name, step)
+    if step >= stage.num_steps:
+        checkpoints.close()
+        return progress.state
+    orders = program.orders(step)
+    writer = outlets.writer(stage, step)
+    bar = ProgressBar(stage.name, step, stage.num_steps)
+    length, interval_seconds, received = 1, 0.0, None
+    try:
+        with StopRequest() as request:
+            while step < stage.num_steps:
+                length, received = agree(length, request.received)
+                if received is not None:
+                    break
+                stop = _stop_of_chunk(step, length, stage, log_every, checkpoint_every)
+                began = time.perf_counter()
+                progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
+                seconds = time.perf_counter() - began
+                outlets.check(progress, stage, (step, stop))
+                interval_seconds += seconds
+                per_step = seconds / (stop - step)
+                length = max(1, min(4 * length, int(CHUNK_SECONDS / max(per_step, 1e-9))))
+                step = stop
+                bar.advance(step)
+                if step % log_every == 0 or step == stage.num_steps:
+                    interval = (step - 1) % log_every + 1
+                    metrics = {name: fetch(value) / interval for name, value in progress.sums.items()}
+                    writer.write(step, metrics, interval_seconds)
+                    bar.report(step, metrics)
+                    interval_seconds = 0.0
+                    progress = progress._replace(sums=jax.tree.map(jnp.zeros_like, progress.sums))
+                if step % checkpoint_every == 0 or step == stage.num_steps:
+                    checkpoints.save(step, progress)
+        if received is not None:
+            checkpoints.save(step, progress)
+            raise Interrupted(received, stage.name, step)
+    finally:
+        program.close()
+        checkpoints.close()
+        writer.close()
+        bar.close()
+    return progress.state

@@ -1,0 +1,71 @@
+"""How much device memory a training takes, read from its compiled programs, and how much there is."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from mvae.data import Dataset
+from mvae.engine.program import Program
+from mvae.engine.turns import takes_turns
+
+SHARE = 0.9  # of the memory that programs may take by the estimate; the rest is for what it does not see
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+class Need(NamedTuple):
+    """Bytes of a training: `fixed`, the data and the scratch of seeds in turn, and `per_seed`."""
+
+    fixed: int
+    per_seed: int
+
+    def seeds_in(self, limit: int) -> int:
+        """Returns how many seeds fit into so many bytes; 0 if not even one does."""
+        return max(0, int(SHARE * limit) - self.fixed) // max(self.per_seed, 1)
+
+
+def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previous: Any) -> Need:
+    """Returns what the stages of a training take at most, from the compiler's own account of its buffers.
+
+    The data count once, as does the scratch if the seeds take turns; all else is shared out over the seeds. What
+    evaluation takes is not in it. The programs are compiled by this, once: running them compiles nothing again.
+
+    Args:
+        programs: One for each stage, of `num_seeds` seeds.
+        dataset: The data.
+        num_seeds: Seeds in the programs.
+        previous: What the first stage's init gets for the stage before.
+    """
+    train = _bytes_of(dataset.train)
+    kept = scratch = 0
+    for program in programs:
+        init, run, previous = program.lowered(previous)
+        for stats in (_memory_of(init), _memory_of(run)):
+            # A donated argument is the result.
+            whole = stats.argument_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
+            kept, scratch = max(kept, whole), max(scratch, stats.temp_size_in_bytes)
+    once = scratch if num_seeds > 1 and takes_turns(num_seeds) else 0
+    of_seeds = max(kept - train, 0) + scratch - once
+    return Need(train + _bytes_of(dataset.test) + once, -(-of_seeds // num_seeds))
+
+
+def _memory_of(lowered: jax.stages.Lowered) -> Any:
+    """The compiler's account of a program: bytes of arguments, results, scratch, and of arguments that are results."""
+    return lowered.compile().memory_analysis()
+
+
+def _bytes_of(arrays: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(arrays))
+
+
+def memory_limit() -> int:
+    """Returns the bytes that programs may take on one device: its own limit, or on CPU its share of the machine's."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    granted = _CGROUP.read_text().strip() if _CGROUP.exists() else "max"
+    return (machine if granted == "max" else min(machine, int(granted))) // jax.local_device_count()

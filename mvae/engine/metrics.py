@@ -1,0 +1,113 @@
+"""Metrics of training: one JSON line per logging interval, the same to TensorBoard, a bar on the terminal."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorboardX
+from tqdm import tqdm
+
+from mvae.engine.processes import is_lead
+from mvae.runs.run_folder import RunFolder, write_atomically
+
+LOGGER = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+
+def read_records(path: Path) -> list[Record]:
+    """Returns the lines of a metrics.jsonl; a last line cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text().splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+class MetricWriter:
+    """Writes metrics of one stage, starting after the step that a checkpoint was restored from.
+
+    Of several processes only the one that leads writes.
+    """
+
+    def __init__(self, folder: RunFolder, stage: str, first_step: int):
+        self._stage = stage
+        self._silent = not is_lead()
+        if self._silent:
+            return
+        self._forget_after(folder.metrics, stage, first_step)
+        folder.metrics.touch()
+        self._file = folder.metrics.open("a")
+        self._board = tensorboardX.SummaryWriter(
+            str(folder.tensorboard / stage), purge_step=first_step + 1, flush_secs=10
+        )
+
+    @staticmethod
+    def _forget_after(path: Path, stage: str, step: int) -> None:
+        """Drops lines that the restored checkpoint has not seen: they will be written again."""
+        records = read_records(path)
+        kept = [record for record in records if record["stage"] != stage or record["step"] <= step]
+        if path.exists():
+            write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def write(self, step: int, metrics: dict[str, np.ndarray], seconds: float) -> None:
+        """Writes the mean metrics of an interval that ends with `step` and took `seconds` of training.
+
+        Each metric is an array over seeds.
+        """
+        if self._silent:
+            return
+        record = {"stage": self._stage, "step": step, "seconds": seconds}
+        record |= {name: np.asarray(value, np.float64).tolist() for name, value in metrics.items()}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        for name, value in metrics.items():
+            self._board.add_scalar(f"{name}/mean", float(np.mean(value)), step)
+            for seed, entry in enumerate(np.asarray(value)):
+                self._board.add_scalar(f"{name}/member_{seed}", float(entry), step)
+
+    def close(self) -> None:
+        """Closes the files."""
+        if self._silent:
+            return
+        self._file.close()
+        self._board.close()
+
+
+class ProgressBar:
+    """Steps per second and the mean ELBO, as a bar on a terminal, as log lines elsewhere."""
+
+    def __init__(self, stage: str, first_step: int, num_steps: int):
+        self._stage = stage
+        disable = None if is_lead() else True  # None: where there is no terminal
+        self._bar = tqdm(
+            total=num_steps, initial=first_step, desc=stage, unit="step", dynamic_ncols=True, disable=disable
+        )
+        self._mark = (time.perf_counter(), first_step)
+
+    def advance(self, step: int) -> None:
+        """Moves the bar to `step`."""
+        self._bar.update(step - self._bar.n)
+
+    def report(self, step: int, metrics: dict[str, np.ndarray]) -> None:
+        """Shows the metrics of the interval that ends with `step`."""
+        shown = "elbo" if "elbo" in metrics else "loss"
+        value = float(np.mean(metrics[shown]))
+        now = time.perf_counter()
+        rate = (step - self._mark[1]) / max(now - self._mark[0], 1e-9)
+        self._mark = (now, step)
+        if self._bar.disable:
+            LOGGER.info("%s step %d: %s %.2f, %.1f steps/s", self._stage, step, shown, value, rate)
+        else:
+            self._bar.set_postfix({shown: f"{value:.2f}"})
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._bar.close()

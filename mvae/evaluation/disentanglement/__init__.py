@@ -1,0 +1,1 @@
+"""Disentanglement of codes with respect to known factors."""

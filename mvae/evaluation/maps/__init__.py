@@ -1,0 +1,1 @@
+"""Quality of maps onto manifolds, and tests of uniformity."""

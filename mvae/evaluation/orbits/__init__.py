@@ -1,0 +1,1 @@
+"""Orbits of transport operators, and the classes along them."""

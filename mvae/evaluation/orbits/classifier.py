@@ -1,0 +1,185 @@
+"""A classifier trained on the data, which tells whether decoded pictures keep their class."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Key
+from numpy.typing import ArrayLike
+
+from mvae.data.dataset import Batch, Rows
+from mvae.evaluation.disentanglement.inputs import check_between, check_count
+from mvae.nets import MLPClassifier
+
+_AT_ONCE = 2000  # pictures
+
+
+class Classifier(NamedTuple):
+    """A trained classifier.
+
+    Attributes:
+        net: the network, pictures to logits.
+        params: its parameters.
+        image_shape: (H, W, C) of the pictures it was trained on.
+    """
+
+    net: MLPClassifier
+    params: Any
+    image_shape: tuple[int, int, int]
+
+    def predict(self, images: ArrayLike) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n k"]]:
+        """Returns the most probable class of each picture, (n,), and the probabilities of all, (n, num_classes).
+
+        Args:
+            images: (n, H, W, C), in the range of the pictures that it was trained on.
+
+        Raises:
+            ValueError: For pictures of another shape.
+        """
+        pictures = jnp.asarray(images, jnp.float32)
+        if pictures.ndim != 4 or pictures.shape[1:] != self.image_shape or len(pictures) == 0:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"images must have shape (n, {wanted}), not empty, got {pictures.shape}")
+        parts = [
+            np.asarray(_probabilities(self.net, self.params, pictures[k : k + _AT_ONCE]))
+            for k in range(0, len(pictures), _AT_ONCE)
+        ]
+        probabilities = np.concatenate(parts)
+        return probabilities.argmax(axis=-1), probabilities
+
+
+def train_classifier(
+    key: Key[Array, ""],
+    rows: Rows,
+    render: Callable[[Rows], Batch],
+    *,
+    num_classes: int,
+    widths: Sequence[int] = (512, 512),
+    num_steps: int = 3000,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+) -> Classifier:
+    """Returns a multi-layer perceptron that was trained to tell the classes of a data set.
+
+    The mean cross-entropy -log p(label | image) of batches drawn with replacement is minimised by Adam, in a single
+    compiled loop. The batch of a step follows from the key and the step.
+
+    Args:
+        key: JAX key, of the parameters at initialisation and of the batches.
+        rows: arrays of the data set with the example axis first, as `Dataset.train`.
+        render: rows to a batch with "image", (b, H, W, C), and "label", (b,), integers from 0, as `Dataset.render`.
+        num_classes: How many classes there are, at least 2.
+        widths: Width of each hidden layer.
+        num_steps: Steps of training.
+        batch_size: Examples in a batch.
+        learning_rate: Of Adam.
+
+    Raises:
+        ValueError: If `rows` is empty or its arrays differ in length, `render` gives no images or labels, labels are
+            not in [0, num_classes), or for numbers out of range.
+        FloatingPointError: If training ends in parameters that are not finite.
+    """
+    num_classes = check_count("num_classes", num_classes, 2)
+    num_steps, batch_size = check_count("num_steps", num_steps, 1), check_count("batch_size", batch_size, 1)
+    hidden = tuple(check_count("widths", width, 1) for width in widths)
+    learning_rate = check_between("learning_rate", learning_rate, 0.0, float("inf"))
+    image_shape = _image_shape(rows, render)
+    labels = np.asarray(_labels(rows, render))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"rows must have integer labels, got {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"rows must have labels in [0, {num_classes}), as num_classes says, got {labels.min()} to {labels.max()}"
+        )
+    net = MLPClassifier(hidden, num_classes)
+    params = _train(key, rows, render, net, image_shape, num_steps, batch_size, learning_rate)
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+        raise FloatingPointError("training ended in parameters that are not finite; a smaller learning_rate may help")
+    return Classifier(net, params, image_shape)
+
+
+def accuracy(classifier: Classifier, rows: Rows, render: Callable[[Rows], Batch]) -> float:
+    """Returns the share of examples whose most probable class is their label.
+
+    Args:
+        classifier: A trained classifier.
+        rows: arrays of the data set with the example axis first, as `Dataset.test`.
+        render: rows to a batch with "image" and "label".
+
+    Raises:
+        ValueError: If `rows` is empty or its arrays differ in length, or the images have another shape than those the
+            classifier was trained on.
+    """
+    num = _num_rows(rows)
+    hits = 0
+    for k in range(0, num, _AT_ONCE):
+        batch = render({name: value[k : k + _AT_ONCE] for name, value in rows.items()})
+        predicted, _ = classifier.predict(batch["image"])
+        hits += int((predicted == np.asarray(batch["label"])).sum())
+    return hits / num
+
+
+def _num_rows(rows: Rows) -> int:
+    sizes = {len(value) for value in rows.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError(f"rows must be arrays of one length, not empty, got lengths {sorted(sizes)}")
+    return sizes.pop()
+
+
+def _image_shape(rows: Rows, render: Callable[[Rows], Batch]) -> tuple[int, int, int]:
+    """Shape of a picture, found without making one."""
+    num = _num_rows(rows)
+    batch = jax.eval_shape(render, rows)
+    if "image" not in batch or "label" not in batch:
+        raise ValueError(f'render must give "image" and "label", got {", ".join(sorted(batch))}')
+    if batch["image"].ndim != 4 or batch["label"].shape != (num,):
+        shapes = f"{batch['image'].shape} and {batch['label'].shape}"
+        raise ValueError(f"render must give images (b, H, W, C) and labels (b,), got {shapes} for {num} rows")
+    height, width, channels = batch["image"].shape[1:]
+    return height, width, channels
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _labels(rows: Rows, render: Callable[[Rows], Batch]) -> Int[Array, " n"]:
+    """Labels of all examples; compiled, so that no image is made."""
+    return render(rows)["label"]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _probabilities(net: MLPClassifier, params: Any, images: Float[Array, "n h w c"]) -> Float[Array, "n k"]:
+    return jax.nn.softmax(net.apply(params, images), axis=-1)  # pyright: ignore[reportArgumentType]
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 6))
+def _train(
+    key: Key[Array, ""],
+    rows: Rows,
+    render: Callable[[Rows], Batch],
+    net: MLPClassifier,
+    image_shape: tuple[int, int, int],
+    num_steps: Int[Array, ""],
+    batch_size: int,
+    learning_rate: Float[Array, ""],
+) -> Any:
+    """The parameters after training."""
+    key_params, key_batches = jax.random.split(key)
+    optimizer = optax.adam(learning_rate)
+    num = next(iter(rows.values())).shape[0]
+    params = net.init(key_params, jnp.zeros((1, *image_shape)))
+
+    def loss(params: Any, batch: Batch) -> Array:
+        logits = net.apply(params, batch["image"])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean()  # pyright: ignore
+
+    def step(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        params, state = carry
+        index = jax.random.randint(jax.random.fold_in(key_batches, k), (batch_size,), 0, num)
+        batch = render({name: value[index] for name, value in rows.items()})
+        updates, state = optimizer.update(jax.grad(loss)(params, batch), state, params)
+        return optax.apply_updates(params, updates), state
+
+    return jax.lax.fori_loop(0, num_steps, step, (params, optimizer.init(params)))[0]

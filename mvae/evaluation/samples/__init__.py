@@ -1,0 +1,1 @@
+"""Comparison of samples and point sets."""

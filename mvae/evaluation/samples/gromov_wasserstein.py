@@ -1,0 +1,225 @@
+"""Gromov-Wasserstein discrepancy: how far two point sets are from having the same distances (vdae.md, section 6.4)."""
+
+import importlib
+import math
+import warnings
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
+
+from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.evaluation.samples.entropic_coupling import entropic_coupling
+from mvae.evaluation.samples.point_sets import flat_rows
+
+SCALES = ("max", "none")
+SOLVERS = ("exact", "entropic")
+LINEAR_STEPS = 10_000_000  # of each transport problem; the default of POT is short for a thousand points
+
+
+class GromovWassersteinPlan(NamedTuple):
+    """The best coupling that was found.
+
+    Attributes:
+        discrepancy: E(T), see `gromov_wasserstein`.
+        lower_bound: What no coupling can be below, the third lower bound of Mémoli 2011: the least mean over
+            couplings of the squared W2 distance between the laws of the distances from x_i and from y_j.
+        coupling: T, (n, m), with row sums 1/n and column sums 1/m.
+        converged: Whether the descent to it came to its end.
+    """
+
+    discrepancy: float
+    lower_bound: float
+    coupling: Float[np.ndarray, "n m"]
+    converged: bool
+
+
+def gromov_wasserstein(x: ArrayLike, y: ArrayLike, **options: Any) -> float:
+    """Returns the Gromov-Wasserstein discrepancy of two point sets, the least of E(T) that was found.
+
+        E(T) = Σ_ijkl (|x_i - x_k| - |y_j - y_l|)² T_ij T_kl  over couplings T of uniform weights.
+
+    It is 0 if and only if there is an isometry, and it compares sets of different sizes in spaces of different
+    dimensions. It is neither rooted nor halved: 2 GW_2 is its root, in Mémoli's definition.
+
+    Limits: On couplings E is concave, as Euclidean distances are of negative type, and the least is at a vertex, for
+    n = m a matching. What is returned is the least of the local minima that descents from several starts end at: an
+    upper bound, which for sets that have little to do with each other may be well above the least.
+    `gromov_wasserstein_plan` gives a lower bound, too, and the coupling.
+
+    Args:
+        x: Points, (n, ...), n ≥ 2; what follows the first axis is one vector.
+        y: Points, (m, ...), m ≥ 2.
+        **options: Those of `gromov_wasserstein_plan`.
+
+    Returns:
+        The discrepancy; in squared units of distance with scale="none", without unit with scale="max".
+
+    Raises:
+        ValueError: As `gromov_wasserstein_plan`.
+        ModuleNotFoundError: Where POT is not installed.
+
+    Warns:
+        RuntimeWarning: If the descent that ended lowest did not converge.
+
+    Source: Mémoli, Gromov-Wasserstein distances and the metric approach to object matching, 2011.
+
+    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> gromov_wasserstein(square, 5 + square[::-1] @ np.array([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]])) < 1e-12
+    True
+    """
+    plan = gromov_wasserstein_plan(x, y, **options)
+    if not plan.converged:
+        warnings.warn(
+            "gromov_wasserstein did not converge: raise max_iterations, or epsilon where solver is 'entropic'",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return plan.discrepancy
+
+
+def gromov_wasserstein_plan(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    scale: str = "max",
+    solver: str = "exact",
+    num_starts: int = 4,
+    seed: int = 0,
+    epsilon: float = 5e-3,
+    max_iterations: int = 1000,
+) -> GromovWassersteinPlan:
+    """Returns the discrepancy of `gromov_wasserstein` with its coupling, and how far from the least it may be.
+
+    The first start is the product of the weights, the only one of published code. The second couples points from which
+    the distances are distributed most alike: the truth for isometric sets whose points can be told apart by that. Each
+    of the others couples points in the order of their distances from one random point of each set, which helps where
+    all points look alike, as on a circle.
+
+    Args:
+        x: Points, (n, ...), n ≥ 2.
+        y: Points, (m, ...), m ≥ 2.
+        scale: "max", the distances of each set are divided by their maximum, as in the published code of VDAE: only the
+            shape counts, and a set with outliers is made small; "none", they stay as they are.
+        solver: "exact", conditional gradients (POT, on the CPU), of time O(n³) a step; "entropic", projected mirror
+            descent on the device, which blurs the coupling (`entropic_coupling`); its E is that of the coupling,
+            without the entropy, so that it is greater than 0 for isometric sets. The blur also passes over
+            minima that "exact" ends at: between sets that differ much its E may be the lower one.
+        num_starts: Starts, 1 or more.
+        seed: Draws the random starts.
+        epsilon: Weight of the entropy of "entropic", in units of the squared distances after scaling.
+        max_iterations: Steps from each start at most.
+
+    Raises:
+        ValueError: For fewer points, values that are not finite, a set of equal points with scale="max", or an option
+            out of range.
+        ModuleNotFoundError: Where POT is not installed, which the lower bound and both solvers need.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise ValueError(f"epsilon must be a positive number, got {epsilon}")
+    check_count("num_starts", num_starts, 1)
+    check_count("max_iterations", max_iterations, 1)
+    ot = _pot()
+    dx, dy = _distances("x", x, scale), _distances("y", y, scale)
+    profile, lower_bound = _profile_coupling(ot, dx, dy)
+    starts = [np.full((len(dx), len(dy)), 1 / (len(dx) * len(dy))), profile]
+    rng = np.random.default_rng(seed)
+    starts += [_anchored_coupling(rng, dx, dy) for _ in range(num_starts - 2)]
+    found = []
+    for start in starts[:num_starts]:
+        if solver == "exact":
+            coupling, converged = _exact(ot, dx, dy, start, max_iterations)
+        else:
+            coupling, converged = _entropic(dx, dy, start, epsilon, max_iterations)
+        found.append(GromovWassersteinPlan(_objective(dx, dy, coupling), lower_bound, coupling, converged))
+    return min(found, key=lambda plan: plan.discrepancy)
+
+
+def _pot() -> ModuleType:
+    """POT (Flamary et al., 2021), which only this measure needs."""
+    try:
+        return importlib.import_module("ot")
+    except ModuleNotFoundError as error:
+        if error.name != "ot":
+            raise
+        raise ModuleNotFoundError(
+            "gromov_wasserstein needs POT, which is in the extra eval: pip install 'mvae[eval]'", name=error.name
+        ) from None
+
+
+def _distances(name: str, x: ArrayLike, scale: str) -> Float[np.ndarray, "n n"]:
+    points = flat_rows(name, x, 2)
+    distances = cdist(points, points)
+    if scale == "none":
+        return distances
+    if distances.max() == 0:
+        raise ValueError(f"{name} must have two points that differ with scale='max'")
+    return distances / distances.max()
+
+
+def _objective(dx: np.ndarray, dy: np.ndarray, coupling: np.ndarray) -> float:
+    """E(T), by (a - b)² = a² + b² - 2 a b; not below 0 for rounding."""
+    squares = np.sum(dx**2 @ coupling.sum(1) * coupling.sum(1)) + np.sum(dy**2 @ coupling.sum(0) * coupling.sum(0))
+    return max(0.0, float(squares - 2 * np.sum(dx @ coupling @ dy * coupling)))
+
+
+def _overlaps(n: int, m: int) -> Float[np.ndarray, "n m"]:
+    """Lengths of what the intervals [i/n, (i+1)/n] and [j/m, (j+1)/m] share: the coupling in the order given."""
+    ends_x, ends_y = np.arange(1, n + 1)[:, None] / n, np.arange(1, m + 1)[None] / m
+    return np.maximum(np.minimum(ends_x, ends_y) - np.maximum(ends_x - 1 / n, ends_y - 1 / m), 0.0)
+
+
+def _anchored_coupling(rng: np.random.Generator, dx: np.ndarray, dy: np.ndarray) -> Float[np.ndarray, "n m"]:
+    """Couples points in the order of their distances from a random point of each set."""
+    order_x, order_y = (np.argsort(each[rng.integers(len(each))], kind="stable") for each in (dx, dy))
+    coupling = np.empty((len(dx), len(dy)))
+    coupling[np.ix_(order_x, order_y)] = _overlaps(len(dx), len(dy))
+    return coupling
+
+
+def _profile_coupling(ot: ModuleType, dx: np.ndarray, dy: np.ndarray) -> tuple[Float[np.ndarray, "n m"], float]:
+    """Couples points by the squared W2 distances between the laws of their distances; and the least mean of those."""
+    n, m = len(dx), len(dy)
+    ends = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # steps of both quantile functions, times n m
+    weights, middles = np.diff(ends) / (n * m), (ends[:-1] + ends[1:]) / (2 * n * m)
+    quantiles_x = np.sort(dx, axis=1)[:, np.floor(middles * n).astype(int)] * np.sqrt(weights)
+    quantiles_y = np.sort(dy, axis=1)[:, np.floor(middles * m).astype(int)] * np.sqrt(weights)
+    cost = cdist(quantiles_x, quantiles_y, "sqeuclidean")
+    coupling = ot.emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=LINEAR_STEPS)
+    return coupling, float(np.sum(coupling * cost))
+
+
+def _exact(
+    ot: ModuleType, dx: np.ndarray, dy: np.ndarray, start: np.ndarray, max_iterations: int
+) -> tuple[Float[np.ndarray, "n m"], bool]:
+    coupling, log = ot.gromov.gromov_wasserstein(
+        dx, dy, G0=start, symmetric=True, log=True, max_iter=max_iterations, numItermaxEmd=LINEAR_STEPS
+    )
+    return coupling, len(log["loss"]) <= max_iterations  # the loss of the start is among them
+
+
+def _entropic(
+    dx: np.ndarray, dy: np.ndarray, start: np.ndarray, epsilon: float, max_iterations: int
+) -> tuple[Float[np.ndarray, "n m"], bool]:
+    found = entropic_coupling(
+        jnp.asarray(dx), jnp.asarray(dy), jnp.asarray(start), epsilon=epsilon, max_iterations=max_iterations
+    )
+    return _rounded(np.asarray(found.coupling, np.float64)), bool(found.converged)
+
+
+def _rounded(coupling: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
+    """Returns a coupling of uniform weights near one whose sums are right up to rounding (Altschuler et al. 2017)."""
+    n, m = coupling.shape
+    tiny = np.finfo(np.float64).tiny
+    coupling = coupling * np.minimum(1 / np.maximum(n * coupling.sum(1, keepdims=True), tiny), 1)
+    coupling = coupling * np.minimum(1 / np.maximum(m * coupling.sum(0, keepdims=True), tiny), 1)
+    lacking_x, lacking_y = (np.maximum(1 / len(sums) - sums, 0) for sums in (coupling.sum(1), coupling.sum(0)))
+    return coupling + np.outer(lacking_x, lacking_y) / max(lacking_x.sum(), tiny)

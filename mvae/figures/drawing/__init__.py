@@ -1,0 +1,1 @@
+"""Style, colours and captions that all figures share."""

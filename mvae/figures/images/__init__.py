@@ -1,0 +1,1 @@
+"""Grids and rows of decoded images."""

@@ -1,0 +1,130 @@
+"""A regular grid in latent space, and what the decoder makes of it."""
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mvae.figures.drawing import style
+from mvae.figures.drawing.check import finite
+from mvae.figures.drawing.mosaic import check_channels, mosaic, shared_range, show
+from mvae.figures.spaces.globe import on_sphere
+from mvae.figures.spaces.latent_space import PI_TICKS
+from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+
+
+def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) -> np.ndarray:
+    """Returns points to decode, laid out as the picture of them is: row 0 on top, column 0 on the left.
+
+    Each point is the centre of one of rows × cols cells of equal prior probability.
+
+    - `FlatTorus(2)`: angle 1 grows to the right, angle 2 upward, both over [-π, π].
+    - `Sphere(2)`: longitude grows to the right over [-π, π]; the sine of the latitude, not the latitude, is
+      even from
+      -1 to 1 upward, since bands of equal height on a sphere have equal area.
+    - `Euclidean(2)`: quantiles of the standard normal, z₁ to the right, z₂ upward.
+    - `Sphere(1)`, `FlatTorus(1)`: the angle grows once round from -π, in the order in which text is read.
+    - Any other manifold: no grid, but rows × cols samples of the prior drawn with `key`.
+
+    Args:
+        manifold: the latent space.
+        rows: number of rows, positive.
+        cols: number of columns, positive.
+        key: a JAX key, for the manifolds that have no grid.
+
+    Returns:
+        Points on the manifold, (rows, cols, ambient_dim).
+
+    Raises:
+        ValueError: for a count that is not positive, or where a key is needed and not given.
+
+    >>> latent_grid(FlatTorus(2), 3, 5).shape
+    (3, 5, 4)
+    """
+    for name, count in (("rows", rows), ("cols", cols)):
+        if count < 1:
+            raise ValueError(f"{name} must be positive, got {count}")
+    if _is_circle(manifold):
+        a = (2.0 * (np.arange(rows * cols) + 0.5) / (rows * cols) - 1.0).reshape(rows, cols) * np.pi
+        return getattr(manifold, "radius", 1.0) * np.stack([np.cos(a), np.sin(a)], axis=-1)
+    across, up = np.meshgrid((np.arange(cols) + 0.5) / cols, 1.0 - (np.arange(rows) + 0.5) / rows)
+    if _is_surface(manifold, FlatTorus):
+        a, b = (2.0 * across - 1.0) * np.pi, (2.0 * up - 1.0) * np.pi
+        return np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b)], axis=-1)
+    if isinstance(manifold, Sphere) and manifold.dim == 2:
+        return manifold.radius * on_sphere((2.0 * across - 1.0) * np.pi, np.arcsin(2.0 * up - 1.0))
+    if _is_surface(manifold, Euclidean):
+        return np.vectorize(NormalDist().inv_cdf)(np.stack([across, up], axis=-1))
+    if key is None:
+        raise ValueError(f"key must be given: {manifold} has no grid, its points are samples of the prior")
+    return np.asarray(manifold.uniform(key, (rows, cols)))
+
+
+@style.styled
+def decoded_grid(
+    images: Any,
+    *,
+    manifold: Manifold | None = None,
+    title: str | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+) -> Figure:
+    """Draws decoded images side by side, hairlines between them, each where its point lies in latent space.
+
+    Args:
+        images: (rows, cols, H, W, C) with C = 1 (grey) or 3 (red, green, blue), as decoded from
+            `latent_grid`. All share one range: [0, 1] if that holds them, else from their least to their
+            greatest value.
+        manifold: the latent space that was gridded; `FlatTorus(2)`, `Sphere(2)` and `Euclidean(2)` give the
+            axes names and ticks in their coordinates, a circle a line that says how it was read, others (and None)
+            leave them bare.
+        title: above the picture.
+        xlabel: name of the horizontal axis, instead of the one `manifold` gives.
+        ylabel: name of the vertical axis, likewise.
+
+    Raises:
+        ValueError: if `images` has another shape or NaNs.
+    """
+    images = finite("images", images, ("rows", "cols", "H", "W", "C"))
+    check_channels("images", images)
+    picture = mosaic(images)
+    height, width = picture.shape[:2]
+    inches = float(np.clip(2.9 * width / height, 1.2, style.PAGE))
+    figure = style.new_figure(inches + 0.5, inches * height / width + (0.6 if title else 0.4), title)
+    ax = figure.add_subplot()
+    show(ax, picture, *shared_range(images))
+    hairline: dict[str, Any] = {"colors": "white", "linewidth": 0.4}
+    ax.vlines(np.arange(1, images.shape[1]) * images.shape[3] - 0.5, -0.5, height - 0.5, **hairline)
+    ax.hlines(np.arange(1, images.shape[0]) * images.shape[2] - 0.5, -0.5, width - 0.5, **hairline)
+    names, x_ticks, y_ticks = _axes_of(manifold)
+    ax.set_xticks([share * width - 0.5 for share in x_ticks.values()], list(x_ticks))
+    ax.set_yticks([(1.0 - share) * height - 0.5 for share in y_ticks.values()], list(y_ticks))
+    ax.set_xlabel(xlabel if xlabel is not None else names[0])
+    ax.set_ylabel(ylabel if ylabel is not None else names[1])
+    return figure
+
+
+def _is_circle(manifold: Any) -> bool:
+    return isinstance(manifold, Sphere | FlatTorus) and manifold.dim == 1
+
+
+def _is_surface(manifold: Any, kind: type) -> bool:
+    return isinstance(manifold, kind) and manifold.dim == 2
+
+
+def _axes_of(manifold: Any) -> tuple[tuple[str, str], dict[str, float], dict[str, float]]:
+    """Returns both axes' names, and each one's ticks: text -> share of the way to the right or upward."""
+    turn = {text: (angle + np.pi) / (2 * np.pi) for angle, text in PI_TICKS.items()}
+    if _is_surface(manifold, FlatTorus):
+        return ("angle 1", "angle 2"), turn, turn
+    if _is_surface(manifold, Sphere):
+        lats = {r"$-\pi/2$": -90, r"$-\pi/6$": -30, "0": 0, r"$\pi/6$": 30, r"$\pi/2$": 90}
+        up = {text: (1.0 + np.sin(np.radians(degrees))) / 2 for text, degrees in lats.items()}
+        return ("longitude", "latitude (equal-area)"), turn, up
+    if _is_surface(manifold, Euclidean):
+        normal = {str(z).replace("-", "−"): NormalDist().cdf(z) for z in (-2, -1, 0, 1, 2)}
+        return ("$z_1$ (normal quantiles)", "$z_2$ (normal quantiles)"), normal, normal
+    if _is_circle(manifold):
+        return (r"angle, once round from $-\pi$, line by line", ""), {}, {}
+    return ("", ""), {}, {}

@@ -1,0 +1,1 @@
+"""Paths: orbits of operators, inferred paths, walks."""

@@ -1,0 +1,1 @@
+"""Latent spaces and clouds of points."""

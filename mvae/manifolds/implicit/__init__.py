@@ -1,0 +1,1 @@
+"""Manifolds given by an equation: projection, geodesics, volume."""

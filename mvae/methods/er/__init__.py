@@ -1,0 +1,1 @@
+"""ER: a learned or exact reparametrisation of a manifold, and a VAE behind it."""

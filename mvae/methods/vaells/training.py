@@ -1,0 +1,165 @@
+"""Training of a VAELLS: a warm-up of the networks, then network steps and operator steps in turns (vaells.md, 4)."""
+
+import dataclasses
+import math
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from mvae.methods.vaells.model import VAELLS
+from mvae.models.stage import Batch, Metrics, Stage, gradient_stage
+
+
+@dataclasses.dataclass(frozen=True)
+class AlternatingConfig:
+    """Who learns when, and how fast the operators do.
+
+    Attributes:
+        warm_up_steps: Steps of the networks as an autoencoder with noise, without operators.
+        operator_warm_up_steps: Steps of the operators alone, after that; 0 for none, as published.
+        network_steps: Steps of networks and anchors in each turn.
+        operator_steps: Steps of the operators in each turn.
+        network_rate: Factor on the learning rate of the networks after the warm-up.
+        operator_rate: Rate of the operators' gradient descent at first.
+        max_operator_rate: Its upper bound.
+        operator_factor: On a step that does not lower the loss, which is undone, the rate is multiplied by it; on one
+            that does, divided.
+
+    Raises:
+        ValueError: For a value out of range, naming it.
+    """
+
+    warm_up_steps: int
+    operator_warm_up_steps: int
+    network_steps: int
+    operator_steps: int
+    network_rate: float
+    operator_rate: float
+    max_operator_rate: float
+    operator_factor: float
+
+    def __post_init__(self):
+        for name, least in (
+            ("warm_up_steps", 1),
+            ("operator_warm_up_steps", 0),
+            ("network_steps", 1),
+            ("operator_steps", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not (math.isfinite(self.network_rate) and self.network_rate > 0):
+            raise ValueError(f"network_rate must be a positive number, got {self.network_rate}")
+        if not 0 < self.operator_rate <= self.max_operator_rate < math.inf:
+            raise ValueError(f"operator_rate must lie in (0, max_operator_rate], got {self.operator_rate}")
+        if not 0 < self.operator_factor < 1:
+            raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
+
+    def num_network_steps(self, num_steps: int) -> int:
+        """Returns how many of so many steps of the alternating stage are the networks'."""
+        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
+        return rounds * self.network_steps + min(rest, self.network_steps)
+
+
+@flax.struct.dataclass
+class AlternatingState:
+    """State of the alternating stage.
+
+    Attributes:
+        step: Steps done.
+        params: Parameters of the model.
+        opt_state: The optimiser's, of all but the operators.
+        operator_rate: Rate of the operators' gradient descent.
+    """
+
+    step: Int[Array, ""]
+    params: Any
+    opt_state: Any
+    operator_rate: Float[Array, ""]
+
+
+def alternating_stages(
+    method: VAELLS,
+    config: AlternatingConfig,
+    optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    num_steps: int,
+    beta: float,
+) -> tuple[Stage, ...]:
+    """Builds the stages "warm_up" and "alternate".
+
+    A step of either kind infers the coefficients of a batch once and holds them fixed. An operator step goes along the
+    gradient of the loss in nats and is kept if the loss of the same batch, draws and coefficients is less after it.
+    Since coefficients inferred anew only raise the densities, the prior's part of that loss is a bound.
+
+    Args:
+        method: The model and its loss.
+        config: Who learns when.
+        optimizers: Those of networks and anchors in the two stages; the second sees `num_network_steps` steps.
+        num_steps: Steps of the alternating stage.
+        beta: σ², by which the loss is divided for the operators.
+    """
+    model = method.model
+    warm_up_optimizer, optimizer = optimizers
+    warm_up = gradient_stage(
+        "warm_up",
+        config.warm_up_steps,
+        lambda key, batch, previous: model.init(key, batch),
+        method.warm_up_terms,
+        warm_up_optimizer,
+    )
+
+    def init(key: Key[Array, ""], batch: Batch, previous: Any) -> AlternatingState:
+        params = model.init(key, batch) if previous is None else previous.params
+        opt_state = optimizer.init(_split(params)[0])
+        return AlternatingState(jnp.zeros((), jnp.int32), params, opt_state, jnp.float32(config.operator_rate))
+
+    def step(key: Key[Array, ""], state: AlternatingState, batch: Batch) -> tuple[AlternatingState, Metrics]:
+        network, operators = _split(state.params)
+        inferred = method.infer(state.params, key, batch)
+
+        def mean_loss(network: Any, operators: Array) -> tuple[Array, Metrics]:
+            params = network | {"operators": operators}
+            terms = method.terms(params, key, batch, inferred, state.step)
+            means = {field: jnp.mean(value) for field, value in terms._asdict().items()}
+            means["loss"] += beta * method.penalty(params)
+            return means["loss"], means
+
+        def train_network() -> tuple:
+            gradient, metrics = jax.grad(mean_loss, has_aux=True)(network, operators)
+            updates, opt_state = optimizer.update(gradient, state.opt_state, network)
+            updates = jax.tree.map(lambda update: config.network_rate * update, updates)
+            return optax.apply_updates(network, updates), operators, opt_state, state.operator_rate, metrics
+
+        def train_operators() -> tuple:
+            gradient, metrics = jax.grad(mean_loss, argnums=1, has_aux=True)(network, operators)
+            trial = operators - state.operator_rate / beta * gradient
+            accepted = mean_loss(network, trial)[0] < metrics["loss"]  # false for NaN
+            rate = state.operator_rate * jnp.where(accepted, 1 / config.operator_factor, config.operator_factor)
+            rate = jnp.minimum(rate, config.max_operator_rate)
+            return network, jnp.where(accepted, trial, operators), state.opt_state, rate, metrics
+
+        turn = _operators_turn(config, state.step)
+        network, operators, opt_state, rate, metrics = jax.lax.cond(turn, train_operators, train_network)
+        metrics |= {
+            "converged": inferred.converged,
+            "operator_norm": jnp.sqrt(jnp.sum(operators**2)),
+            "operator_rate": rate,
+        }
+        return AlternatingState(state.step + 1, network | {"operators": operators}, opt_state, rate), metrics
+
+    return warm_up, Stage("alternate", num_steps, init, step)
+
+
+def _split(params: Any) -> tuple[Any, Array]:
+    """Parameters of the networks, with the anchors, and the operators."""
+    return {name: value for name, value in params.items() if name != "operators"}, params["operators"]
+
+
+def _operators_turn(config: AlternatingConfig, step: Int[Array, ""]) -> Bool[Array, ""]:
+    """Whether a step is the operators'."""
+    alternating = step - config.operator_warm_up_steps
+    position = alternating % (config.network_steps + config.operator_steps)
+    return (alternating < 0) | (position >= config.network_steps)

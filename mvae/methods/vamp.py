@@ -1,0 +1,114 @@
+"""VAE with a VampPrior (Tomczak & Welling 2018, arXiv:1705.07120): a mixture of the posteriors of learned pictures."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jax.scipy.stats import norm
+from jaxtyping import Array, Float, Key
+
+from mvae.methods.gaussian import (
+    Encode,
+    GaussianConfig,
+    GaussianPosterior,
+    Prior,
+    gaussian_model,
+    sample_gaussian,
+)
+from mvae.models.model import Batch, Model, Params
+
+PSEUDO_INPUTS = "pseudo_inputs"
+
+
+@dataclasses.dataclass(frozen=True)
+class VampConfig(GaussianConfig):
+    """Everything that makes a VAE with a VampPrior apart from the data, beside what `GaussianConfig` has.
+
+    Attributes:
+        num_pseudo_inputs: Number K of pseudo-inputs u_k; 500 in the paper.
+        pseudo_input_noise: Standard deviation, in pixel units, of what is added to training pictures to start the
+            pseudo-inputs; positive, so that those that start from one picture are not one for ever.
+        clip_pseudo_inputs: Whether u_k is what is learned clipped to [0, 1], for pictures there: the hard tanh of the
+            authors' program. A pixel that leaves the range has no gradient that leads back. Otherwise u_k is any
+            array of that shape.
+
+    Raises:
+        ValueError: For a value outside the ranges above, naming it, and for a `max_capacity`: the KL is one draw of
+            log q(z | x) - log p(z), and the distance of a draw from the capacity is not that of the KL.
+    """
+
+    num_pseudo_inputs: int
+    pseudo_input_noise: float
+    clip_pseudo_inputs: bool
+
+    def __post_init__(self):
+        if self.num_pseudo_inputs < 1:
+            raise ValueError(f"num_pseudo_inputs must be at least 1, got {self.num_pseudo_inputs}")
+        if not (math.isfinite(self.pseudo_input_noise) and self.pseudo_input_noise > 0):
+            raise ValueError(f"pseudo_input_noise must be a positive number, got {self.pseudo_input_noise}")
+        if self.max_capacity is not None:
+            raise ValueError(
+                "max_capacity must be None with a VampPrior, whose KL is known from single draws alone, "
+                f"got {self.max_capacity}"
+            )
+        super().__post_init__()
+
+
+def gaussian_log_prob(q: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    """Returns log N(z; m, diag v) = Σ_i log N(z_i; m_i, v_i); leading axes broadcast."""
+    return jnp.sum(norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
+
+
+def log_mixture(components: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    """Returns log (1/K) Σ_k N(z; m_k, diag v_k), in nats.
+
+    Args:
+        components: K components, (K, d).
+        z: Points, (..., d).
+    """
+    each = gaussian_log_prob(components, z[..., None, :])
+    return logsumexp(each, axis=-1) - math.log(components.location.shape[0])
+
+
+def vamp(config: VampConfig) -> Model:
+    """Builds the VAE whose prior is p(z) = (1/K) Σ_k q(z | u_k), with pseudo-inputs u_k learned along with the rest.
+
+    loss(x) = -log p(x | z) + β (log q(z | x) - log p(z)) for one z from q(z | x): no closed form of the KL is known.
+    `LossTerms.kl` is that log ratio, negative for some draws; its mean is the KL. `LossTerms.time` is the mean
+    variance of the posterior.
+
+    Pseudo-inputs start from the first pictures of the initial batch, used in turn where it has fewer than K, each with
+    noise of its own.
+
+    Args:
+        config: The typed configuration.
+
+    Returns:
+        The model; its parameters are a dict with "encoder", "decoder", "likelihood" and "pseudo_inputs",
+        (K, h, w, c).
+    """
+
+    def make_prior(encode: Encode) -> Prior:
+        def init(key: Key[Array, ""], batch: Batch) -> dict[str, Array]:
+            image = batch["image"]
+            pictures = image[jnp.arange(config.num_pseudo_inputs) % image.shape[0]]
+            noisy = pictures + config.pseudo_input_noise * jax.random.normal(key, pictures.shape, pictures.dtype)
+            return {PSEUDO_INPUTS: jnp.clip(noisy, 0, 1) if config.clip_pseudo_inputs else noisy}
+
+        def components(params: Params) -> GaussianPosterior:
+            learned = params[PSEUDO_INPUTS]
+            return encode(params, jnp.clip(learned, 0, 1) if config.clip_pseudo_inputs else learned)
+
+        def log_ratio(params: Params, q: GaussianPosterior, z: Array) -> Float[Array, "..."]:
+            return log_mixture(components(params), z) - gaussian_log_prob(q, z)
+
+        def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num d"]:
+            index_key, noise_key = jax.random.split(key)
+            index = jax.random.randint(index_key, (num,), 0, config.num_pseudo_inputs)
+            return sample_gaussian(noise_key, jax.tree.map(lambda leaf: leaf[index], components(params)))
+
+        return Prior(init, lambda params, q, z: -log_ratio(params, q, z), log_ratio, sample)
+
+    return gaussian_model(config, make_prior)

@@ -1,0 +1,1 @@
+"""Wasserstein GAN with gradient penalty, the baseline without an encoder."""

@@ -1,0 +1,1 @@
+"""What a run says of its models: numbers and figures."""

@@ -1,0 +1,5 @@
+"""Runs: from a config file to typed values, data, model and stages; the folder that a run leaves behind."""
+
+from mvae.runs.run import run
+
+__all__ = ["run"]

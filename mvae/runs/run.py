@@ -1,0 +1,164 @@
+"""One run, from its config to its results and figures; the same call on the same folder resumes it."""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from mvae.engine.feed import check_stream
+from mvae.engine.loop import run_stage
+from mvae.engine.mesh import DATA, REPLICA, build_mesh, fetch
+from mvae.engine.metrics import read_records
+from mvae.engine.precision import check_precision
+from mvae.engine.processes import is_lead, lead_first, votes
+from mvae.engine.program import build_program, seed_keys
+from mvae.engine.streamed_program import build_streamed_program
+from mvae.errors import UsageError
+from mvae.reports.report import draw_figures, evaluate_member, summarize
+from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.run_folder import RunFolder, write_json
+
+LOGGER = logging.getLogger(__name__)
+
+EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
+
+
+def run(
+    config: Mapping[str, Any],
+    workdir: Path,
+    overrides: list[str] | None = None,
+    *,
+    num_devices: int | None = None,
+    replicas: int | None = None,
+    matmul_precision: str = "default",
+    stream: int | None = None,
+) -> dict[str, Any]:
+    """Trains, evaluates and draws what the config says, or what is missing of it.
+
+    Several processes joined by `mvae.engine.processes.connect` all call it with the same arguments. Each reads all
+    of the data, streamed or not, and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
+
+    Args:
+        config: The resolved config as plain dicts.
+        workdir: The run's folder; made if it is not there, resumed if it is.
+        overrides: The command line's overrides, recorded in config.json.
+        num_devices: How many devices train; None for all of them. See `mvae.engine.mesh.mesh_shape` for how they
+            share seeds and batches. The numbers are those of one device to rounding, so a run may go on with others.
+        replicas: Devices along the seeds; None for that rule.
+        matmul_precision: Of the products in steps of training, one of `mvae.engine.precision.PRECISIONS`. It
+            belongs to the run: a run may not go on with another.
+        stream: Where the training data are, a matter of the machine like the devices: None for on the device, whole;
+            else they stay on the host, and so many batches at a time go to the device, read ahead by grain. The
+            numbers are the same to rounding, so a run may go on either way.
+
+    Returns:
+        What results.json holds: per member of the seed axis, mean and standard deviation.
+
+    Raises:
+        UsageError: For bad input, a folder of another config, or checkpoints none of which can be read.
+        Interrupted: After SIGINT or SIGTERM, with a checkpoint written.
+        Diverged: If a loss is not finite.
+    """
+    check_precision(matmul_precision)
+    folder = RunFolder(workdir)
+    if (finished := finished_results(folder, config, matmul_precision)) is not None:
+        return finished
+    if stream is not None:
+        check_stream(stream)
+    experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
+    seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
+    mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+    lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
+    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+    return conclude(experiment, params, folder)
+
+
+def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
+    """Evaluates and draws what was trained, writes results.json and returns what it holds."""
+    results = evaluate(experiment, params, folder)
+    if is_lead():
+        draw_figures(experiment, params, folder, results)
+        write_json(folder.results, results)
+    votes(0)  # one that left before the others are done would count as lost
+    return results
+
+
+def finished_results(
+    folder: RunFolder, config: Mapping[str, Any], matmul_precision: str = "default"
+) -> dict[str, Any] | None:
+    """Returns the results of a folder that is done with this config, None if there is work to do."""
+    if not votes(int(folder.results.exists()))[0]:
+        return None
+    folder.claim(dict(config), [], matmul_precision)
+    try:
+        results = json.loads(folder.results.read_text())
+    except ValueError as error:
+        raise UsageError(f"{folder.results} cannot be read ({error}): remove it to evaluate again") from error
+    LOGGER.info("%s is finished: nothing to do", folder.path)
+    return results
+
+
+def train(
+    experiment: Experiment,
+    folder: RunFolder,
+    *,
+    mesh: Mesh | None = None,
+    matmul_precision: str = "default",
+    stream: int | None = None,
+) -> Any:
+    """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
+
+    Returns:
+        The parameters of the model, seeds on the first axis, on one device of this process.
+    """
+    run_config = experiment.run
+    if mesh is not None:
+        LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
+    build = build_program if stream is None else partial(build_streamed_program, block_steps=stream)
+    state = None
+    for index, stage in enumerate(experiment.stages):
+        keys = seed_keys(run_config.seed, run_config.num_seeds, index)
+        program = build(
+            stage,
+            experiment.dataset,
+            run_config.batch_size,
+            run_config.init_batch_size,
+            keys,
+            mesh=mesh,
+            matmul_precision=matmul_precision,
+        )
+        state = run_stage(
+            stage,
+            program,
+            state,
+            folder,
+            log_every=run_config.log_every,
+            checkpoint_every=run_config.checkpoint_every,
+        )
+    params = experiment.params_of(state)
+    return params if mesh is None else jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), params)
+
+
+def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
+    """Judges every member of the seed axis on the test set; see `summarize` for what comes back."""
+    members = []
+    for index in range(experiment.run.num_seeds):
+        seed = experiment.run.seed + index
+        key = jax.random.fold_in(jax.random.key(np.uint32(seed)), EVALUATION_STREAM)
+        member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
+        LOGGER.info("evaluating seed %d", seed)
+        members.append({"seed": seed} | evaluate_member(experiment, member, key))
+    return summarize(members) | {
+        "num_steps": sum(stage.num_steps for stage in experiment.stages),
+        "num_train": experiment.dataset.num_train,
+        "num_test": experiment.dataset.num_test,
+        "importance_samples": experiment.evaluation.importance_samples,
+        "train_seconds": sum(record["seconds"] for record in read_records(folder.metrics)),
+    }

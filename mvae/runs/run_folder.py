@@ -1,0 +1,149 @@
+"""The folder of a run: what it holds, that it belongs to one config, and that every write is atomic."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from mvae.engine.processes import is_lead
+from mvae.errors import UsageError
+
+RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
+# Where the data lie is a matter of the machine, not of the experiment.
+MACHINE_KEYS = ("data.dir",)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file in one step: a reader sees the old text or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as indented JSON, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def _flat(block: dict, prefix: str = "") -> dict[str, Any]:
+    """Flattens nested dicts to dotted keys."""
+    flat = {}
+    for key, value in block.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _git_revision() -> str | None:
+    """Revision of the source tree, with "+dirty" where it was changed; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        show = [
+            "git",
+            "-C",
+            str(folder),
+            "describe",
+            "--always",
+            "--dirty=+dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ]
+        return subprocess.run(show, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Returns the versions, the device and the source revision a run was made with."""
+    return {
+        "versions": {name: metadata.version(name) for name in RECORDED_PACKAGES}
+        | {"python": platform.python_version()},
+        "devices": [str(device.device_kind) for device in jax.devices()],
+        "git_revision": _git_revision(),
+    }
+
+
+class RunFolder:
+    """Paths of a run, and the promise that the folder belongs to one config."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.results = path / "results.json"
+        self.figures = path / "figures"
+        self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
+
+    def claim(self, config: dict[str, Any], overrides: list[str], matmul_precision: str = "default") -> None:
+        """Writes config.json, or checks that the one there says the same.
+
+        Args:
+            config: The resolved config, JSON types only.
+            overrides: The command line's overrides, for the record.
+            matmul_precision: See `mvae.runs.run.run`.
+
+        Raises:
+            UsageError: If the folder was made from another config (with the difference), holds something
+                else, or cannot be written.
+        """
+        config = json.loads(json.dumps(config))
+        if self.check(config, matmul_precision):
+            return
+        if not is_lead():
+            raise UsageError(
+                f"--workdir={self.path} has no config.json, which process 0 has written: it must be on a file system "
+                "that all processes share"
+            )
+        try:
+            record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
+            write_json(self.config, record | environment())
+        except OSError as error:
+            raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    def check(self, config: dict[str, Any], matmul_precision: str = "default") -> bool:
+        """Returns whether the folder was made from this config; False if it is not there or empty. Writes nothing.
+
+        Raises:
+            UsageError: If the folder was made from another config (with the difference) or holds something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--workdir={self.path} is a file: give a folder")
+        if self.config.exists():
+            self._compare(json.loads(json.dumps(config)), matmul_precision)
+            return True
+        if is_lead() and self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
+        return False
+
+    def _compare(self, config: dict[str, Any], matmul_precision: str) -> None:
+        try:
+            record = json.loads(self.config.read_text())
+            before = _flat(record["config"])
+            precision = record.get("matmul_precision", "default")  # runs of 0.1.0 had no choice
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{self.config} cannot be read ({error}): restore it or give another --workdir") from error
+        now = _flat(config)
+        differing = [
+            f"  {key}: {before.get(key, '(absent)')!r} there, {now.get(key, '(absent)')!r} asked for"
+            for key in sorted(before.keys() | now.keys())
+            if key not in MACHINE_KEYS and before.get(key, "(absent)") != now.get(key, "(absent)")
+        ]
+        if differing:
+            raise UsageError(
+                f"--workdir={self.path} was made from another config; give another folder, or the same config:\n"
+                + "\n".join(differing)
+            )
+        if precision != matmul_precision:
+            raise UsageError(
+                f"--workdir={self.path} was begun with --matmul_precision={precision}, not {matmul_precision}: give "
+                "that, or another folder"
+            )

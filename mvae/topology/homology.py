@@ -1,0 +1,146 @@
+"""Homology of a cloud of points: the Betti numbers of what an encoder makes of a data set."""
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.manifolds import Manifold
+
+BORN = 3.0  # covering radii; see `betti_numbers`
+ALIVE = 3 * math.sqrt(2)
+DEFAULT_LANDMARKS = 500
+POINTS_PER_LANDMARK = 10
+_MIN_POINTS_PER_LANDMARK = 4
+_ROUNDING = 1e-6  # of the size of the cloud: points nearer than that are one
+
+Row = Callable[[int], Float[np.ndarray, " n"]]
+
+
+class Betti(NamedTuple):
+    """Betti numbers over Z/2.
+
+    Attributes:
+        numbers: Betti numbers of dimensions 0, ..., max_dim.
+        diagrams: For each dimension the bars (birth, death), (bars, 2), in units of distance; a death is infinite
+            where the bar is longer than what was computed, ALIVE times `radius`.
+        radius: Covering radius of the landmarks, the largest distance of a point from them.
+    """
+
+    numbers: tuple[int, ...]
+    diagrams: list[Float[np.ndarray, "bars 2"]]
+    radius: float
+
+
+def _landmarks(row: Row, num: int, rounding: float) -> tuple[Float[np.ndarray, "num num"], float]:
+    """Distances between landmarks, and their covering radius.
+
+    Each landmark is the point farthest from those before it (Gonzalez, 1985), the first is point 0; there are fewer
+    than `num` where the points run out.
+    """
+    chosen, rows = [0], [row(0)]
+    nearest = rows[0]
+    while len(chosen) < num and nearest.max() > rounding:
+        chosen.append(int(nearest.argmax()))
+        rows.append(row(chosen[-1]))
+        nearest = np.minimum(nearest, rows[-1])
+    distances = np.stack(rows)[:, chosen]
+    distances = np.maximum(distances, distances.T)
+    np.fill_diagonal(distances, 0)
+    return distances, float(nearest.max())
+
+
+def _rows_of_matrix(distances: ArrayLike) -> tuple[Row, int, float]:
+    matrix = np.asarray(distances, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"z must be a square matrix of distances where manifold is None, got shape {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        raise ValueError("z must be finite")
+    size = float(matrix.max(initial=0))
+    if matrix.min(initial=0) < 0 or np.abs(matrix - matrix.T).max(initial=0) > _ROUNDING * size:
+        raise ValueError("z must hold distances, symmetric and not negative, where manifold is None")
+    if np.abs(np.diagonal(matrix)).max(initial=0) > _ROUNDING * size:
+        raise ValueError("z must have zeros on the diagonal where manifold is None")
+    return matrix.__getitem__, len(matrix), size
+
+
+def _rows_of_points(manifold: Manifold, z: ArrayLike) -> tuple[Row, int, float]:
+    points = jnp.asarray(z)
+    if points.ndim != 2 or points.shape[-1] != manifold.ambient_dim:
+        raise ValueError(f"z must have shape (n, {manifold.ambient_dim}), got {points.shape}")
+    if not jnp.isfinite(points).all():
+        raise ValueError("z must be finite")
+    manifold.check_on("z", points)
+    distances = jax.jit(lambda z, i: manifold.distance(z, z[i]))
+    return lambda i: np.asarray(distances(points, i), np.float64), len(points), float(jnp.abs(points).max(initial=0))
+
+
+def _ripser() -> Callable[..., dict[str, Any]]:
+    """Persistent homology of Vietoris-Rips complexes (Bauer, 2021), which only `betti_numbers` needs."""
+    try:
+        return importlib.import_module("ripser").ripser
+    except ModuleNotFoundError as error:
+        if error.name != "ripser":
+            raise
+        raise ModuleNotFoundError(
+            "betti_numbers needs ripser, which is in the extra eval: pip install 'mvae[eval]'", name=error.name
+        ) from None
+
+
+def betti_numbers(
+    manifold: Manifold | None, z: ArrayLike, *, max_dim: int = 2, num_landmarks: int | None = None
+) -> Betti:
+    """Returns the Betti numbers over Z/2 of the space that a cloud of points samples.
+
+    With ε the covering radius of the landmarks, b_k is the number of classes of dimension k in the Vietoris-Rips
+    complex of the landmarks that are born by 3 ε and live beyond 3 √2 ε: the rank of H_k(VR(3 ε)) → H_k(VR(3 √2 ε)).
+
+    That is the Betti number of a space M if the landmarks are within 1.5 ε of all of M, so if the points are within
+    ε/2, and if balls up to the radius 3 ε are so small that they are as in Euclidean space and meet in contractible
+    sets. For then M is the union of the balls of radius s about the landmarks, 1.5 ε ≤ s ≤ 3 ε, and so up to homotopy
+    is their nerve Č(s); with r = 3 ε, Jung's theorem gives
+
+        Č(r/2) ⊂ VR(r) ⊂ Č(r/√2) ⊂ VR(√2 r) ⊂ Č(r),
+
+    and as the homology of all Č is that of M, VR(r) maps onto it, and it one to one into that of VR(√2 r). M need not
+    be a manifold.
+
+    Limits: What is smaller than 3 √2 ε is not seen. A closed geodesic of length l that is as short as any of its
+    kind needs ε < l / 12.8: on a unit circle 0.49, on RP^d 0.24; chords across a circle of radius a need ε < a / 2.5.
+    Compare with `radius`, and with the numbers for fewer landmarks. A point farther than 3 √2 ε from all others is a
+    component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)): for d = 2 and 500 landmarks
+    half a second, for SO(3) three, and more for a `distance` that is costly, as that of EmbeddedTorus.
+
+    Args:
+        manifold: Space whose `distance` is used. To measure along chords of R^n, give Euclidean(n). None where z is
+            a matrix of distances.
+        z: Points, (n, ambient_dim), or distances, (n, n).
+        max_dim: Highest dimension k.
+        num_landmarks: Number of points, chosen far from each other, that the complex is built on; at most n / 4. By
+            default 500, or n / 10 if that is less: more of them resolve smaller features but need denser points.
+
+    Raises:
+        ValueError: For a wrong shape, values that are not finite, points off the manifold, a matrix that is none of
+            distances, or numbers out of range.
+        ModuleNotFoundError: Where ripser is not installed.
+    """
+    max_dim = check_count("max_dim", max_dim, 0)
+    ripser = _ripser()
+    row, n, size = _rows_of_matrix(z) if manifold is None else _rows_of_points(manifold, z)
+    if n < POINTS_PER_LANDMARK:
+        raise ValueError(f"z must have {POINTS_PER_LANDMARK} points or more, got {n}")
+    default = min(DEFAULT_LANDMARKS, n // POINTS_PER_LANDMARK)
+    num = default if num_landmarks is None else check_count("num_landmarks", num_landmarks, 1)
+    if num > n // _MIN_POINTS_PER_LANDMARK:
+        raise ValueError(f"num_landmarks must be at most a quarter of the {n} points, got {num}")
+    distances, radius = _landmarks(row, num, _ROUNDING * size)
+    diagrams = ripser(distances, distance_matrix=True, maxdim=max_dim, thresh=ALIVE * radius)["dgms"]
+    numbers = tuple(int(((bars[:, 0] <= BORN * radius) & np.isinf(bars[:, 1])).sum()) for bars in diagrams)
+    return Betti(numbers, diagrams, radius)

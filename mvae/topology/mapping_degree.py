@@ -1,0 +1,106 @@
+"""Topology of an encoder: the degree of the map from the space of the factors to the latent space."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
+
+from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
+from mvae.topology.simplicial_degree import projective_degree, sphere_degree
+from mvae.topology.winding import winding_matrix
+
+
+class Degree(NamedTuple):
+    """Degree of a map from a manifold to itself.
+
+    Attributes:
+        degree: The degree where `consistent` is 1. 0 where it is not: such a map is torn somewhere, or too steep
+            for the points given.
+        winding: On tori and the circle, (d, d) integers; entry (i, j) says how often latent angle i turns while
+            factor j makes one turn (the most frequent value among the parallel loops). None on the other manifolds.
+        consistent: On tori, share of parallel loops that agree with `winding`, the smallest of all directions. On a
+            circle, share of steps shorter than a quarter turn. On the other manifolds, share of the simplices
+            between neighbouring points whose corners have images within less than a quarter turn of one another.
+    """
+
+    degree: int
+    winding: np.ndarray | None
+    consistent: float
+
+
+def _check_finite(name: str, x: np.ndarray) -> None:
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(x))} entries that are not")
+
+
+def _torus_degree(d: int, z: ArrayLike) -> Degree:
+    z = np.asarray(z, dtype=np.float64)
+    if z.ndim != d + 1 or z.shape[-1] != 2 * d or min(z.shape[:-1]) < 8:
+        grid = ", ".join("nm"[:d] if d < 3 else ("n1", "...", f"n{d}"))
+        raise ValueError(f"z must have shape ({grid}, {2 * d}) with {grid} of at least 8, got {z.shape}")
+    _check_finite("z", z)
+    winding, consistent = winding_matrix(np.arctan2(z[..., 1::2], z[..., 0::2]))
+    return Degree(round(np.linalg.det(winding)) if consistent == 1.0 else 0, winding, consistent)
+
+
+def _points(name: str, x: ArrayLike, manifold: Manifold) -> Float[np.ndarray, "n k"]:
+    points = np.asarray(x, dtype=np.float64)
+    if points.ndim != 2 or points.shape[-1] != manifold.ambient_dim:
+        raise ValueError(f"{name} must have shape (n, {manifold.ambient_dim}), got {points.shape}")
+    _check_finite(name, points)
+    manifold.check_on(name, jnp.asarray(points))
+    if isinstance(manifold, SO3):
+        return Rotation.from_matrix(points.reshape(-1, 3, 3)).as_quat()
+    return points / np.linalg.norm(points, axis=-1, keepdims=True)
+
+
+def mapping_degree(manifold: Manifold, z: ArrayLike, source: ArrayLike | None = None) -> Degree:
+    """Returns the degree of an encoder from factors that form a manifold to latents on the same manifold.
+
+    The degree counts how often the map covers a generic point, with orientation. A map of one of these manifolds to
+    itself is homotopic to a homeomorphism exactly if its degree is ±1.
+
+    - FlatTorus(d): latent angle i turns by W_ij turns along factor j, and the degree is det W. A network followed by
+      a projection is continuous but where the network's output meets the centre of a circle; around such a point
+      parallel loops wind differently, which `consistent` < 1 tells. The circle Sphere(1) is treated as FlatTorus(1).
+    - Sphere(d), d ≥ 2: the source is triangulated and the degree counted by simplicial approximation.
+    - ProjectiveSpace(d), d ≥ 2: the same for the lift of the map to S^d. Representatives may be chosen at will, of
+      source and image. A map that is the identity on the fundamental group has an odd degree, one that is trivial
+      there an even one. For even d, where RP^d has no orientation, the absolute value is returned.
+    - SO3: the same, as RP^3; for instance n for taking the n-th power of a rotation.
+
+    Simplicial degrees are those of the encoder if it takes the neighbourhood of each point, as far as the points
+    around it, to within a quarter turn. What it does between the points is not seen.
+
+    Args:
+        manifold: FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3.
+        z: Encoded pictures. For FlatTorus(d) on a periodic grid of the d factors, (n1, ..., nd, 2d): axis j runs
+            once through factor j, endpoint not repeated. For the circle likewise, (n, 2). All n are at least 8, and
+            so large that no latent angle moves by half a turn between neighbours. Else (n, ambient_dim).
+        source: For the manifolds without a grid, the points of the manifold that were encoded, in the order of z,
+            (n, ambient_dim), on the unit sphere whatever the radius of the latent one. They may be scattered, and
+            must leave no gap on the sphere of a radius of 45 degrees or more. None for tori and the circle.
+
+    Raises:
+        ValueError: For another manifold, a wrong shape, values that are not finite, points off the manifold, a
+            source that is too sparse, lacking or not wanted.
+    """
+    if isinstance(manifold, FlatTorus) or (isinstance(manifold, Sphere) and manifold.dim == 1):
+        if source is not None:
+            raise ValueError(f"source must be None for {manifold}, whose factors are on a grid")
+        return _torus_degree(manifold.dim, z)
+    if not isinstance(manifold, Sphere | ProjectiveSpace | SO3) or manifold.dim == 1:
+        known = "FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3"
+        raise ValueError(f"manifold must be {known}, got {manifold}")
+    if source is None:
+        raise ValueError(f"source must be given for {manifold}: the points that were encoded")
+    image = _points("z", z, manifold)
+    points = _points("source", source, Sphere(manifold.dim) if isinstance(manifold, Sphere) else manifold)
+    if len(points) != len(image):
+        raise ValueError(f"source must have as many points as z, {len(image)}, got {len(points)}")
+    of = sphere_degree if isinstance(manifold, Sphere) else projective_degree
+    degree, consistent = of(points, image)
+    return Degree(degree, None, consistent)
