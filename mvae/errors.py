@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterable
 
@@ -34,3 +35,21 @@ def reporting(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             sys.exit(2)
 
     return reported
+
+
+def check_count(name: str, value: int, least: int) -> int:
+    """Returns an integer of at least `least`; raises `ValueError` for anything else."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def check_between(name: str, value: float, low: float, high: float) -> float:
+    """Returns a number with low < value <= high; raises `ValueError` for anything else."""
+    if not low < value <= high:
+        raise ValueError(f"{name} must be above {low:g} and at most {high:g}, got {value!r}")
+    return float(value)

@@ -131,7 +131,7 @@ def main(argv: list[str]) -> int:
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
     from mvae.engine.signals import Interrupted
-    from mvae.runs import run  # heavy imports, not needed for --help
+    from mvae.runs.run import run  # heavy imports, not needed for --help
     from mvae.runs.console import log_to_console
 
     workdir = Path(str(_WORKDIR.value))

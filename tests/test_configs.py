@@ -13,7 +13,7 @@ from mvae.engine import loop
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.main import _table
-from mvae.runs import run
+from mvae.runs.run import run
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run import train

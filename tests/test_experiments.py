@@ -255,13 +255,13 @@ def test_benchmark_counts_the_products_of_a_step(scaling, num_seeds):
     workloads, _ = scaling
     batch, size = 32, 64
     images = jax.random.normal(jax.random.key(0), (100, size))
-    rows = {"image": images}
+    rows = {"x": images}
     seen = []
 
     def step(key, state, batch):
         del key
         jax.debug.callback(lambda _: seen.append(1), state[0, 0])
-        loss, slope = jax.value_and_grad(lambda weight: jnp.sum((batch["image"] @ weight) ** 2))(state)
+        loss, slope = jax.value_and_grad(lambda weight: jnp.sum((batch["x"] @ weight) ** 2))(state)
         return state - 1e-6 * slope, {"loss": loss}
 
     stage = Stage("train", 10, lambda key, batch, previous: jax.random.normal(key, (size, size)), step)

@@ -64,10 +64,10 @@ def training(num_seeds: int, steps: int) -> tuple[Callable[[], object], int, int
     config = load_config(path).to_dict()
     run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
     digits = np.random.default_rng(0).integers(0, 256, (NUM_DIGITS, 28, 28, 1), np.uint8)
-    rows = {"image": jnp.asarray(digits), "label": jnp.zeros(NUM_DIGITS, jnp.int32)}
+    rows = {"x": jnp.asarray(digits), "label": jnp.zeros(NUM_DIGITS, jnp.int32)}
     dataset = Dataset("random digits", rows, rows, render, (28, 28, 1))
     manifold = build_manifold(config["manifold"])
-    model = dvae(typed(DVAEConfig, config["model"], "config.model", manifold=manifold, image_shape=(28, 28, 1)))
+    model = dvae(typed(DVAEConfig, config["model"], "config.model", manifold=manifold, event_shape=(28, 28, 1)))
     optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(NUM_DIGITS))
     stage = gradient_stage("train", 1, lambda key, batch, _: model.init(key, batch), model.loss_terms, optimizer)
     program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, num_seeds, 0))

@@ -75,7 +75,7 @@ def settings(num_steps: int, num_neighbors: int | None = None) -> SpectralNetCon
 
 def learn(data: Dataset, config: SpectralNetConfig, dim: int, seed: int) -> Learned:
     """Trains one network on a data set with its graph."""
-    net = spectral_net(config, dim, data.image_shape, data.num_train)
+    net = spectral_net(config, dim, data.event_shape, data.num_train)
     began = time.perf_counter()
     program = build_program(map_stage(net, config), data, BATCH, min(data.num_train, 8192), seed_keys(seed, 1, 0))
     progress, _ = program.run(program.init(None), program.orders(0), 0, config.num_steps)
@@ -118,9 +118,7 @@ def accuracy_table() -> None:
         data = with_graph(load(name, num_train=NUM_POINTS), scale_neighbor=10)
         seconds, truth = dense_modes(data, dim)
         found = [learn(data, settings(steps), dim, seed) for seed in range(_SEEDS.value)]
-        sines = [
-            sine_squares(each.embed(data.train["image"]), truth, np.asarray(data.train["weight"])) for each in found
-        ]
+        sines = [sine_squares(each.embed(data.train["x"]), truth, np.asarray(data.train["weight"])) for each in found]
         times = ", ".join(f"{each.seconds:.1f}" for each in found)
         print(f"| {name} | {NUM_POINTS} | {dim} | {', '.join(f'{s:.4f}' for s in sines)} | {times} | {seconds:.1f} |")
 

@@ -64,7 +64,7 @@ def summing(num_steps: int) -> Stage:
         "sums",
         num_steps,
         lambda key, batch, previous: jnp.zeros(()),
-        lambda params, key, batch, step: Sums(params + jnp.mean(batch["image"], axis=(1, 2, 3))),
+        lambda params, key, batch, step: Sums(params + jnp.mean(batch["x"], axis=(1, 2, 3))),
         optax.sgd(0.1),
     )
 

@@ -54,7 +54,7 @@ def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     block = config["model"]
     turns = typed(AlternatingConfig, block.pop("training"), "config.model.training")
     dim = config["manifold"]["dim"]
-    model_config = typed(VAELLSConfig, block, "config.model", dim=dim, image_shape=dataset.image_shape)
+    model_config = typed(VAELLSConfig, block, "config.model", dim=dim, event_shape=dataset.event_shape)
     method = vaells(model_config)
     optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
     stages = alternating_stages(method, turns, (optimizer, optimizer), run.steps(dataset.num_train), model_config.beta)

@@ -76,7 +76,7 @@ def random_digits(**options: Any) -> Dataset:
 
     def rows(number: int) -> dict[str, jax.Array]:
         pixels = generator.integers(0, 256, (number, 28, 28, 1), np.uint8)
-        return {"image": jnp.asarray(pixels), "label": jnp.asarray(np.arange(number) % 10, jnp.int32)}
+        return {"x": jnp.asarray(pixels), "label": jnp.asarray(np.arange(number) % 10, jnp.int32)}
 
     return Dataset("mnist", rows(NUM_DIGITS), rows(NUM_TEST_DIGITS), render, (28, 28, 1))
 

@@ -118,7 +118,7 @@ def _build(recipe: Recipe) -> Model:
     return dvae(
         DVAEConfig(
             manifold=TORUS,
-            image_shape=(SIZE, SIZE, 1),
+            event_shape=(SIZE, SIZE, 1),
             net=recipe.net,
             encoder_widths=recipe.widths,
             decoder_widths=recipe.widths[:0:-1],
@@ -159,7 +159,7 @@ def _shown(recipe: Recipe, target: Float[Array, "K K"], step: Array) -> Picture:
 def _init(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"]) -> Params:
     init_key, batch_key, *_ = jax.random.split(key, 4)
     picture = _shown(recipe, target, jnp.zeros((), jnp.int32))
-    return _build(recipe).init(init_key, {"image": translate(picture, random_translations(batch_key, INIT_BATCH))})
+    return _build(recipe).init(init_key, {"x": translate(picture, random_translations(batch_key, INIT_BATCH))})
 
 
 def _train(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"], start: Params) -> Outcome:

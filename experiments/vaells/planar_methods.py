@@ -110,7 +110,7 @@ def measure(config: Mapping[str, Any], folder: Path) -> None:
         return
     experiment = build_experiment(config)
     params = jax.tree.map(lambda leaf: leaf[0], train(experiment, RunFolder(folder)))
-    location = experiment.model.encode(params, experiment.dataset.test["image"]).location
+    location = experiment.model.encode(params, experiment.dataset.test["x"]).location
     variance = config["model"]["beta"]
     model = build_experiment({**config, "model": config["model"] | {"likelihood": "gaussian_learned_variance"}}).model
     params |= {"likelihood": {"log_std": jax.numpy.asarray(0.5 * math.log(variance))}}

@@ -53,8 +53,8 @@ def single_seed() -> Figure:
     panels: list[PointPanel] = []
     for data, angle in TURNED.items():
         experiment, params = _member(data, "vdae")
-        cloud = np.asarray(experiment.dataset.train["image"])[:NUM_POINTS].reshape(NUM_POINTS, -1)
-        seed = experiment.dataset.train["image"][:1]
+        cloud = np.asarray(experiment.dataset.train["x"])[:NUM_POINTS].reshape(NUM_POINTS, -1)
+        seed = experiment.dataset.train["x"][:1]
         path = walk_from(experiment, params, jnp.repeat(seed, NUM_POINTS, axis=0), FAR_STEPS)
         path = path.reshape(*path.shape[:2], -1)
         for steps, label in ((FAR_STEPS, f"{data}, {FAR_STEPS} steps"), (1, f"{data}, one step")):
@@ -90,7 +90,7 @@ def samples_of_clusters() -> Figure:
     for method in ("wgan", "vae", "vdae"):
         experiment, params = _member("gaussian_grid", method)
         if not panels:
-            panels["data"] = np.asarray(experiment.dataset.test["image"])[:NUM_POINTS].reshape(-1, 2)
+            panels["data"] = np.asarray(experiment.dataset.test["x"])[:NUM_POINTS].reshape(-1, 2)
         found = generate(experiment.model, params, jax.random.key(_KEY), len(panels["data"]))
         panels[METHODS[method]] = found.image.reshape(-1, 2)
     return figures.sample_panels(panels, limits_of="data", columns=4)

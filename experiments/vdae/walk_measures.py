@@ -40,7 +40,7 @@ def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_step
 
 def single_seed_walk(experiment: Experiment, params: Params, member: int = 0) -> np.ndarray:
     """Points of many chains that all start at the first training point, (t, n, m)."""
-    image = experiment.dataset.train["image"][:1]
+    image = experiment.dataset.train["x"][:1]
     path = walk_from(experiment, params, jnp.repeat(image, NUM_CHAINS, axis=0), max(SHOWN_STEPS), member)
     return path.reshape(*path.shape[:2], -1)
 
@@ -97,10 +97,10 @@ def class_table(experiment: Experiment, members: list[Params]) -> str:
     rows = np.concatenate([np.flatnonzero(label == digit)[:SEEDS_PER_CLASS] for digit in range(10)])
     batch = dataset.render({name: array[rows] for name, array in dataset.test.items()})
     label = np.asarray(batch["label"])
-    real = np.mean(classifier.predict(np.asarray(batch["image"]))[0] == label)
+    real = np.mean(classifier.predict(np.asarray(batch["x"]))[0] == label)
     kept = []
     for member, params in enumerate(members):
-        path = walk_from(experiment, params, batch["image"], max(CLASS_STEPS), member)
+        path = walk_from(experiment, params, batch["x"], max(CLASS_STEPS), member)
         found = [classifier.predict(path[step])[0] == label for step in CLASS_STEPS]
         kept.append([[np.mean(each[label == digit]) for digit in range(10)] for each in found])
     shares = np.array(kept)  # (members, steps, digits)
@@ -126,12 +126,12 @@ def figure_of(experiment: Experiment, params: Params, data: str) -> Any:
     """The walk from one seed for points; for pictures, grids of samples around one seed of each digit (Fig. 5)."""
     if data != "mnist":
         path = single_seed_walk(experiment, params)
-        cloud = np.asarray(experiment.dataset.train["image"])[:2000].reshape(-1, path.shape[-1])
+        cloud = np.asarray(experiment.dataset.train["x"])[:2000].reshape(-1, path.shape[-1])
         return figures.walk_steps(path[np.array(SHOWN_STEPS)], steps=SHOWN_STEPS, seed=path[0, 0], data=cloud)
     dataset = experiment.dataset
     label = np.asarray(dataset.test["label"][:1000])
     rows = np.array([np.flatnonzero(label == digit)[0] for digit in (0, 2, 4, 5, 7, 8)])
-    seeds = dataset.render({name: array[rows] for name, array in dataset.test.items()})["image"]
+    seeds = dataset.render({name: array[rows] for name, array in dataset.test.items()})["x"]
     chains = 24
     path = walk_from(experiment, params, jnp.repeat(seeds, chains, axis=0), 3)
     return figures.seeded_grids(np.asarray(seeds), path[-1].reshape(len(rows), chains, *path.shape[2:]), columns=3)

@@ -74,7 +74,7 @@ def load(name: str, **options: Any) -> Dataset:
         damaged.
 
     >>> dataset = load("simple_picture", size=16, num_train=100)
-    >>> dataset.image_shape, dataset.train["translation"].shape
+    >>> dataset.event_shape, dataset.train["translation"].shape
     ((16, 16, 1), (100, 2))
     """
     return _build(BUILDERS, name, options)

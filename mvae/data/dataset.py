@@ -18,24 +18,24 @@ Batch = dict[str, Array]
 class Dataset(NamedTuple):
     """Arrays that live on the device, or stay on the host, and the pure function that turns rows of them into a batch.
 
-    A batch always has `"image"`, float32 `(B, H, W, C)`. Other entries depend on the data set: `"label"`,
-    int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`, float32 `(B, 2)` in
-    radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and `"elevation"`, float32 `(B,)` in
-    radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`, float32 `(B, N, H, W, C)`, for
-    rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus, and `(B, m)` for points lifted
-    from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of curves; `"frame"`, int32
-    `(B,)`, for a video.
+    A batch always has `"x"`, float32 `(B, *event_shape)`: images `(B, H, W, C)`, vectors `(B, n)`. Other entries depend
+    on the data set: `"label"`, int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`,
+    float32 `(B, 2)` in radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and
+    `"elevation"`, float32 `(B,)` in radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`,
+    float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus,
+    and `(B, m)` for points lifted from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of
+    curves; `"frame"`, int32 `(B,)`, for a video.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.
       train: training arrays, the example axis first in every one of them.
       test: test arrays under the same keys.
       render: rows `(B, ...)` of `train` or `test` -> batch; pure, so it runs inside the jitted step.
-      image_shape: `(height, width, channels)` of `"image"`.
+      event_shape: shape of an example of `"x"`: `(height, width, channels)` of an image, `(n,)` of a vector.
       factor_names: names of the columns of `"factors"`; empty where no factors are known.
       factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
       periodic_factors: the factors that are angles, in equal steps all the way round.
-      curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"image"`,
+      curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
       source: what training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
         the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None where
@@ -46,7 +46,7 @@ class Dataset(NamedTuple):
     train: Rows
     test: Rows
     render: Callable[[Rows], Batch]
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
     factor_names: tuple[str, ...] = ()
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()

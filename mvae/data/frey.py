@@ -42,7 +42,7 @@ def frey(*, dir: str = "", test_every: int = 10) -> Dataset:
     The pictures stay on the device as bytes, and `render` divides them by 255. The frames test_every - 1,
     2·test_every - 1, ... (counted from 0) are the test set, the others the training set: nothing is random.
 
-    Batches have `"image"`, float32 `(B, 28, 20, 1)`, and `"frame"`, int32 `(B,)`, 0 to 1964.
+    Batches have `"x"`, float32 `(B, 28, 20, 1)`, and `"frame"`, int32 `(B,)`, 0 to 1964.
 
     Args:
       dir: the folder that holds `frey_rawface.mat`, directly or in a subfolder `frey`.
@@ -57,14 +57,14 @@ def frey(*, dir: str = "", test_every: int = 10) -> Dataset:
     is_test = frames % test_every == test_every - 1
 
     def rows(part: np.ndarray) -> Rows:
-        return {"image": jnp.asarray(images[part]), "frame": jnp.asarray(frames[part])}
+        return {"x": jnp.asarray(images[part]), "frame": jnp.asarray(frames[part])}
 
-    return Dataset(name="frey", train=rows(~is_test), test=rows(is_test), render=render, image_shape=(HEIGHT, WIDTH, 1))
+    return Dataset(name="frey", train=rows(~is_test), test=rows(is_test), render=render, event_shape=(HEIGHT, WIDTH, 1))
 
 
 def render(rows: Rows) -> Batch:
     """Returns images in [0, 1] from images of bytes: x / 255, float32, and the frames as they are."""
-    return rows | {"image": rows["image"].astype(jnp.float32) / 255.0}
+    return rows | {"x": rows["x"].astype(jnp.float32) / 255.0}
 
 
 def read(path: Path) -> np.ndarray:

@@ -58,9 +58,9 @@ def with_graph(
     return dataset._replace(train=train, test=test, render=render)
 
 
-def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n h w c"]:
+def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n *event"]:
     """Returns the pictures of all rows."""
-    render = jax.jit(lambda rows: dataset.render(rows)["image"])
+    render = jax.jit(lambda rows: dataset.render(rows)["x"])
     num = len(next(iter(rows.values())))
     parts = [
         render({name: array[start : start + RENDERED] for name, array in rows.items()})

@@ -84,7 +84,7 @@ def lifted(
     - `torus`: the flat torus of R⁴, (cos a, sin a, cos b, sin b);
     - `so3`: the rotations of space, matrices row by row, in R⁹;
 
-    and on R² for `plane` it is standard normal, N(0, I). Batches have `"image"`, float32 `(B, 1, n, 1)`; `"latent"`,
+    and on R² for `plane` it is standard normal, N(0, I). Batches have `"x"`, float32 `(B, n)`; `"latent"`,
     float32 `(B, m)`, z; and for the interval and the circle `"parameter"`, float32 `(B,)`, the place along the
     interval from -√3 on, or t/2π. With noise, the standard deviation σ, x + σ ε is kept in place of x, ε standard
     normal in R^n. With the default sizes x has a total variance near 0.75 in every space (± 0.13 between networks): a
@@ -110,7 +110,7 @@ def lifted(
 
     def draw(key: Key[Array, ""], num: int) -> Rows:
         rows = {name: array.astype(jnp.float32) for name, array in law.draw(key, num).items()}
-        return rows | {"image": lift(network, rows["latent"] / jnp.float32(math.sqrt(law.mean_square)))}
+        return rows | {"x": lift(network, rows["latent"] / jnp.float32(math.sqrt(law.mean_square)))}
 
     return dataset_of_points("lifted", draw, num_train, num_test, seed, noise)
 

@@ -220,12 +220,12 @@ def _translations_of(name: str, picture: Picture, seed: int, num_train: int, num
     _, key_train, key_test = _keys(seed)
 
     def render(rows: Rows) -> Batch:
-        return {"image": translate(picture, rows["translation"]), "translation": rows["translation"]}
+        return {"x": translate(picture, rows["translation"]), "translation": rows["translation"]}
 
     return Dataset(
         name=name,
         train={"translation": random_translations(key_train, num_train)},
         test={"translation": random_translations(key_test, num_test)},
         render=render,
-        image_shape=(picture.size, picture.size, 1),
+        event_shape=(picture.size, picture.size, 1),
     )

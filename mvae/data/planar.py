@@ -33,7 +33,7 @@ class PlanarManifold(NamedTuple):
     """Points of a curve without noise, in data space.
 
     Attributes:
-      points: the mapped points, `(n, 1, 20, 1)`.
+      points: the mapped points, `(n, 20)`.
       labels: `(n,)`: 0, or the circle, 0 the inner and 1 the outer one.
       parameters: `(n,)`: u of the roll, or angle / 2π of the circle.
     """
@@ -46,10 +46,10 @@ class PlanarManifold(NamedTuple):
 def swiss_roll(*, num_train: int = 1000, num_test: int = 1000, seed: int = 0) -> Dataset:
     """Returns points of a spiral, x = (A τ (cos τ, sin τ) + 0.01 ε) / 10 with τ = (3π/2)(1 + 2u), u uniform on [0, 1).
 
-    ε is standard normal in R²⁰. As in the published code it is added before the division: the noise of `"image"` has
+    ε is standard normal in R²⁰. As in the published code it is added before the division: the noise of `"x"` has
     standard deviation 0.001 per entry, while the radius τ/10 of the spiral grows from 0.47 to 1.41.
 
-    Batches have `"image"`, float32 `(B, 1, 20, 1)`; `"label"`, int32 `(B,)`, all 0; `"latent"`, float32 `(B, 2)`, the
+    Batches have `"x"`, float32 `(B, 20)`; `"label"`, int32 `(B,)`, all 0; `"latent"`, float32 `(B, 2)`, the
     point of the plane τ (cos τ, sin τ) / 10; `"parameter"`, float32 `(B,)`, u.
 
     Args:
@@ -68,7 +68,7 @@ def concentric_circles(*, num_train: int = 400, num_test: int = 400, seed: int =
 
     ε is standard normal in R²⁰. The circles take turns: even examples are of the inner one.
 
-    Batches have `"image"`, float32 `(B, 1, 20, 1)`; `"label"`, int32 `(B,)`, 0 for the inner and 1 for the outer
+    Batches have `"x"`, float32 `(B, 20)`; `"label"`, int32 `(B,)`, 0 for the inner and 1 for the outer
     circle; `"latent"`, float32 `(B, 2)`, the point of the plane r (cos θ, sin θ); `"parameter"`, float32 `(B,)`, θ/2π.
 
     Args:
@@ -99,7 +99,7 @@ def planar_manifold(dataset_name: str, seed: int, num: int) -> PlanarManifold:
 
     >>> points, labels, parameters = planar_manifold("concentric_circles", 0, 3)
     >>> points.shape, labels.tolist()
-    ((6, 1, 20, 1), [0, 0, 0, 1, 1, 1])
+    ((6, 20), [0, 0, 0, 1, 1, 1])
     """
     if dataset_name not in _NAMES:
         raise unknown("planar data set", dataset_name, _NAMES)
@@ -111,7 +111,7 @@ def planar_manifold(dataset_name: str, seed: int, num: int) -> PlanarManifold:
         labels, parameters = np.repeat([0, 1], num), np.tile(np.arange(num) / num, 2)
     labels, parameters = jnp.asarray(labels, jnp.int32), jnp.asarray(parameters, jnp.float32)
     latent = _latent(dataset_name, labels, parameters)
-    return PlanarManifold(_as_pictures(_mapped(_keys(seed)[0], latent)), labels, parameters)
+    return PlanarManifold(_mapped(_keys(seed)[0], latent), labels, parameters)
 
 
 def render(rows: Rows) -> Batch:
@@ -130,8 +130,8 @@ def _planar(name: str, num_train: int, num_test: int, seed: int) -> Dataset:
         train=_draw(name, key_map, key_train, num_train),
         test=_draw(name, key_map, key_test, num_test),
         render=render,
-        image_shape=(1, AMBIENT_DIM, 1),
-        curves={"image": points, "label": labels, "parameter": parameters},
+        event_shape=(AMBIENT_DIM,),
+        curves={"x": points, "label": labels, "parameter": parameters},
     )
 
 
@@ -153,8 +153,7 @@ def _draw(name: str, key_map: Key[Array, ""], key: Key[Array, ""], num: int) -> 
     noise = _NOISE * jax.random.normal(key_noise, (num, AMBIENT_DIM), jnp.float32)
     if name == "swiss_roll":
         noise = noise / _ROLL_SCALE
-    image = _as_pictures(_mapped(key_map, latent) + noise)
-    return {"image": image, "label": label, "latent": latent, "parameter": parameter}
+    return {"x": _mapped(key_map, latent) + noise, "label": label, "latent": latent, "parameter": parameter}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -172,7 +171,3 @@ def _latent(name: str, label: Int[Array, " n"], parameter: Float[Array, " n"]) -
 def _mapped(key_map: Key[Array, ""], latent: Float[Array, "n 2"]) -> Float[Array, "n 20"]:
     matrix = jax.random.uniform(key_map, (AMBIENT_DIM, 2), jnp.float32, minval=-1.0, maxval=1.0)
     return jnp.matmul(latent, matrix.T, precision=_EXACT)
-
-
-def _as_pictures(points: Float[Array, "n 20"]) -> Float[Array, "n 1 20 1"]:
-    return points[:, None, :, None]

@@ -33,7 +33,7 @@ Draw = Callable[[Key[Array, ""], int], Rows]
 def circle(*, num_train: int = 1024, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
     """Returns uniform points of the unit circle, x = (cos t, sin t), t uniform on [0, 2π).
 
-    Batches have `"image"`, float32 `(B, 1, 2, 1)`, and `"parameter"`, float32 `(B,)`, t/2π.
+    Batches have `"x"`, float32 `(B, 2)`, and `"parameter"`, float32 `(B,)`, t/2π.
 
     Args:
       num_train: number of training points, at least 1.
@@ -50,7 +50,7 @@ def circle(*, num_train: int = 1024, num_test: int = 1000, seed: int = 0, noise:
 def loop(*, num_train: int = 5000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
     """Returns points of a closed curve without self-intersection, x = (cos t, sin 2t, sin 3t), t uniform on [0, 2π).
 
-    The law is uniform in t, not in length. Batches have `"image"`, float32 `(B, 1, 3, 1)`, and `"parameter"`, float32
+    The law is uniform in t, not in length. Batches have `"x"`, float32 `(B, 3)`, and `"parameter"`, float32
     `(B,)`, t/2π.
 
     Args:
@@ -70,7 +70,7 @@ def torus(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: 
 
       x = ((2 + cos a) cos b, (2 + cos a) sin b, sin a).
 
-    Batches have `"image"`, float32 `(B, 1, 3, 1)`, and `"latent"`, float32 `(B, 2)`, the angles (a, b) in (-π, π],
+    Batches have `"x"`, float32 `(B, 3)`, and `"latent"`, float32 `(B, 2)`, the angles (a, b) in (-π, π],
     radians.
 
     Args:
@@ -88,7 +88,7 @@ def torus(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: 
 def sphere(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
     """Returns points of the unit sphere of R³, uniform in area.
 
-    Batches have `"image"`, float32 `(B, 1, 3, 1)`.
+    Batches have `"x"`, float32 `(B, 3)`.
 
     Args:
       num_train: number of training points, at least 1.
@@ -106,7 +106,7 @@ def two_moons(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noi
     """Returns noisy points of two half circles, each reaching into the other.
 
     Moon 0 is (cos t, sin t), moon 1 is (1 - cos t, ½ - sin t), t uniform on [0, π). The moons take turns: even
-    examples are of moon 0. Batches have `"image"`, float32 `(B, 1, 2, 1)`; `"label"`, int32 `(B,)`, the moon;
+    examples are of moon 0. Batches have `"x"`, float32 `(B, 2)`; `"label"`, int32 `(B,)`, the moon;
     `"parameter"`, float32 `(B,)`, t/π.
 
     Args:
@@ -125,7 +125,7 @@ def gaussian_grid(*, num_train: int = 7500, num_test: int = 1000, seed: int = 0,
     """Returns points of 25 normal laws around the centres {-2, -1, 0, 1, 2}², each of standard deviation `noise`.
 
     The centres take turns: by default there are 300 training points and 40 test points of each. Batches have
-    `"image"`, float32 `(B, 1, 2, 1)`, and `"label"`, int32 `(B,)`: 5i + j for the centre (i - 2, j - 2).
+    `"x"`, float32 `(B, 2)`, and `"label"`, int32 `(B,)`: 5i + j for the centre (i - 2, j - 2).
 
     Args:
       num_train: number of training points of all centres together, at least 1.
@@ -149,7 +149,7 @@ def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed
 
     Args:
       name: the name of the data set.
-      draw: (key, number) -> rows with the points as `"image"`, `(number, m)`, and any other entries.
+      draw: (key, number) -> rows with the points as `"x"`, `(number, m)`, and any other entries.
       num_train: number of training points, at least 1.
       num_test: number of test points, at least 1.
       seed: seed of the points, in [0, 2³²).
@@ -165,16 +165,16 @@ def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed
     key_train, key_test = jax.random.split(jax.random.key(seed))
     train = _rows(draw, num_train, key_train, noise)
     test = _rows(draw, num_test, key_test, noise)
-    return Dataset(name=name, train=train, test=test, render=render, image_shape=train["image"].shape[1:])
+    return Dataset(name=name, train=train, test=test, render=render, event_shape=train["x"].shape[1:])
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _rows(draw: Draw, num: int, key: Key[Array, ""], noise: float) -> Rows:
     key_point, key_noise = jax.random.split(key)
     rows = draw(key_point, num)
-    points = rows["image"].astype(jnp.float32)
+    points = rows["x"].astype(jnp.float32)
     points = points + jnp.float32(noise) * jax.random.normal(key_noise, points.shape, jnp.float32)
-    return rows | {"image": points[:, None, :, None]}
+    return rows | {"x": points}
 
 
 def _uniform(key: Key[Array, ""], num: int) -> Float[Array, " n"]:
@@ -184,32 +184,32 @@ def _uniform(key: Key[Array, ""], num: int) -> Float[Array, " n"]:
 def _circle(key: Key[Array, ""], num: int) -> Rows:
     parameter = _uniform(key, num)
     t = 2 * math.pi * parameter
-    return {"image": jnp.stack([jnp.cos(t), jnp.sin(t)], axis=1), "parameter": parameter}
+    return {"x": jnp.stack([jnp.cos(t), jnp.sin(t)], axis=1), "parameter": parameter}
 
 
 def _loop(key: Key[Array, ""], num: int) -> Rows:
     parameter = _uniform(key, num)
     t = 2 * math.pi * parameter
-    return {"image": jnp.stack([jnp.cos(t), jnp.sin(2 * t), jnp.sin(3 * t)], axis=1), "parameter": parameter}
+    return {"x": jnp.stack([jnp.cos(t), jnp.sin(2 * t), jnp.sin(3 * t)], axis=1), "parameter": parameter}
 
 
 def _torus(key: Key[Array, ""], num: int) -> Rows:
     points = TORUS.uniform(key, (num,))
-    return {"image": points, "latent": TORUS.angles(points).astype(jnp.float32)}
+    return {"x": points, "latent": TORUS.angles(points).astype(jnp.float32)}
 
 
 def _sphere(key: Key[Array, ""], num: int) -> Rows:
-    return {"image": Sphere(2).uniform(key, (num,))}
+    return {"x": Sphere(2).uniform(key, (num,))}
 
 
 def _two_moons(key: Key[Array, ""], num: int) -> Rows:
     parameter, label = _uniform(key, num), jnp.arange(num, dtype=jnp.int32) % 2
     x, y = jnp.cos(math.pi * parameter), jnp.sin(math.pi * parameter)
     points = jnp.where(label[:, None] == 0, jnp.stack([x, y], axis=1), jnp.stack([1 - x, 0.5 - y], axis=1))
-    return {"image": points, "label": label, "parameter": parameter}
+    return {"x": points, "label": label, "parameter": parameter}
 
 
 def _gaussian_grid(key: Key[Array, ""], num: int) -> Rows:
     del key  # all that is random is the noise
     label = jnp.arange(num, dtype=jnp.int32) % len(GRID_CENTRES)
-    return {"image": jnp.asarray(GRID_CENTRES, jnp.float32)[label], "label": label}
+    return {"x": jnp.asarray(GRID_CENTRES, jnp.float32)[label], "label": label}

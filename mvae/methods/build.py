@@ -52,7 +52,7 @@ class Given(NamedTuple):
         Raises:
             UsageError: For anything unknown, missing or out of range.
         """
-        return typed(kind, self.block, "config.model", image_shape=self.dataset.image_shape, **values)
+        return typed(kind, self.block, "config.model", event_shape=self.dataset.event_shape, **values)
 
 
 class Built(NamedTuple):
@@ -176,7 +176,7 @@ def read_vaells(
         raise UsageError("config.model lacks training")
     training = typed(AlternatingConfig, block["training"], "config.model.training")
     rest = {name: value for name, value in block.items() if name != "training"}
-    config = typed(VAELLSConfig, rest, "config.model", dim=dim, image_shape=dataset.image_shape)
+    config = typed(VAELLSConfig, rest, "config.model", dim=dim, event_shape=dataset.event_shape)
     if config.beta <= 0:
         raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
     return config, training
@@ -234,7 +234,7 @@ def _check_densities(config: DVAEConfig) -> None:
 
 def _check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
     """Raises if the first pictures leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
-    image = dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["image"]
+    image = dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["x"]
     low, high = float(jnp.min(image)), float(jnp.max(image))
     if low < 0 or high > 1:
         raise UsageError(

@@ -87,7 +87,7 @@ def dvae(config: DVAEConfig) -> Model:
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=manifold.ambient_dim,
         initial_log_time=math.log(config.initial_time),
         even=isinstance(manifold, ProjectiveSpace),
@@ -98,9 +98,9 @@ def dvae(config: DVAEConfig) -> Model:
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, head_key, decoder_key = jax.random.split(key, 3)
-        encoder_params: Params = encoder.init(encoder_key, batch["image"][:1])
+        encoder_params: Params = encoder.init(encoder_key, batch["x"][:1])
         if config.encoder_init != "random":
-            image = batch["image"]
+            image = batch["x"]
             hidden = encoder_apply(encoder_params, image, method=encoder.hidden)
             if config.encoder_init == "principal":
                 kernel, bias = fit_principal_head(head_key, manifold, hidden)
@@ -126,7 +126,7 @@ def dvae(config: DVAEConfig) -> Model:
         return random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         output = decoder_apply(params["decoder"], sample_posterior(key, q))
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
@@ -141,7 +141,7 @@ def dvae(config: DVAEConfig) -> Model:
                 f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is "
                 "known there as an expansion for small times only"
             )
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         z = sample_posterior(key, q, (num_samples,))
         output = decoder_apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
@@ -154,7 +154,7 @@ def dvae(config: DVAEConfig) -> Model:
         )
         return logsumexp(log_weights, axis=0) - math.log(num_samples)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, manifold.uniform(key, (num,)))
 
     return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)

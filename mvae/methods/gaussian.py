@@ -96,7 +96,7 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=config.dim,
         initial_log_time=math.log(config.initial_variance),
         num_times=config.dim,
@@ -114,7 +114,7 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, decoder_key = jax.random.split(key)
         nets = {
-            "encoder": encoder.init(encoder_key, batch["image"][:1]),
+            "encoder": encoder.init(encoder_key, batch["x"][:1]),
             "decoder": decoder.init(decoder_key, jnp.zeros((1, config.dim))),
             "likelihood": likelihood.params,
         }
@@ -124,7 +124,7 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
         return likelihood.mean(decoder_apply(params["decoder"], z))
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         z = sample_gaussian(key, q)
         output = decoder_apply(params["decoder"], z)
@@ -135,7 +135,7 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
         return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, jnp.mean(q.variance, axis=-1))
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         z = sample_gaussian(key, q, (num_samples,))
         output = decoder_apply(params["decoder"], z.reshape(-1, config.dim))
@@ -143,7 +143,7 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
         log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num_samples, -1)
         return logsumexp(log_likelihoods + prior.log_ratio(params, q, z), axis=0) - math.log(num_samples)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, prior.sample(params, key, num))
 
     return Model(Euclidean(config.dim), init, encode, decode, sample_gaussian, loss_terms, log_likelihood, sample)

@@ -77,7 +77,7 @@ def svae(config: SVAEConfig) -> Model:
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=manifold.ambient_dim,
         initial_log_time=math.log(config.initial_concentration),
     )
@@ -88,7 +88,7 @@ def svae(config: SVAEConfig) -> Model:
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, decoder_key = jax.random.split(key)
         return {
-            "encoder": encoder.init(encoder_key, batch["image"][:1]),
+            "encoder": encoder.init(encoder_key, batch["x"][:1]),
             "decoder": decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim))),
             "likelihood": likelihood.params,
         }
@@ -105,7 +105,7 @@ def svae(config: SVAEConfig) -> Model:
         return sample_power_spherical(key, location, jnp.broadcast_to(q.concentration, location.shape[:-1]))
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         output = decoder_apply(params["decoder"], sample_posterior(key, q))
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
@@ -116,7 +116,7 @@ def svae(config: SVAEConfig) -> Model:
         return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, spread)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         z = sample_posterior(key, q, (num_samples,))
         output = decoder_apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
@@ -125,7 +125,7 @@ def svae(config: SVAEConfig) -> Model:
         log_ratios = -manifold.log_volume - power_spherical_log_prob(*q, z)
         return logsumexp(log_likelihoods + log_ratios, axis=0) - math.log(num_samples)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, manifold.uniform(key, (num,)))
 
     return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)

@@ -92,7 +92,7 @@ def vamp(config: VampConfig) -> Model:
 
     def make_prior(encode: Encode) -> Prior:
         def init(key: Key[Array, ""], batch: Batch) -> dict[str, Array]:
-            image = batch["image"]
+            image = batch["x"]
             pictures = image[jnp.arange(config.num_pseudo_inputs) % image.shape[0]]
             noisy = pictures + config.pseudo_input_noise * jax.random.normal(key, pictures.shape, pictures.dtype)
             return {PSEUDO_INPUTS: jnp.clip(noisy, 0, 1) if config.clip_pseudo_inputs else noisy}

@@ -38,33 +38,33 @@ class LossTerms(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A latent-variable model as pure functions; a batch is a dict of arrays with at least "image".
+    """A latent-variable model as pure functions; a batch is a dict of arrays with at least "x".
 
     Attributes:
         manifold: The latent space.
         init: (key, batch) -> params. May look at the batch (data-dependent initialisation).
         encode: (params, image) -> q(z | x), as it is after training: a `Posterior`, or another NamedTuple of arrays
             that begins with `location`, points of the manifold, (b, n).
-        decode: (params, z) -> picture, the mean of p(x | z), (b, h, w, c).
+        decode: (params, z) -> picture, the mean of p(x | z), (b, *event).
         sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
         loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
             the objective that the schedules end with.
         log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,). Raises
             NotImplementedError with the reason if it is not known on this manifold.
-        sample: (params, key, num) -> pictures drawn from the model, (num, h, w, c).
+        sample: (params, key, num) -> pictures drawn from the model, (num, *event).
         walk: (params, key, image, num_steps) -> paths of the random walk by which the model generates, from these
-            pictures on, (num_steps + 1, b, h, w, c); None for a model that draws from a prior.
+            pictures on, (num_steps + 1, b, *event); None for a model that draws from a prior.
         reparametrization: The map from a simple law to the manifold, where the model has one: a
             `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name.
     """
 
     manifold: Manifold
     init: Callable[[Key[Array, ""], Batch], Params]
-    encode: Callable[[Params, Float[Array, "b h w c"]], Any]
-    decode: Callable[[Params, Float[Array, "b n"]], Float[Array, "b h w c"]]
+    encode: Callable[[Params, Float[Array, "b *event"]], Any]
+    decode: Callable[[Params, Float[Array, "b n"]], Float[Array, "b *event"]]
     sample_posterior: Callable[..., Float[Array, "... n"]]
     loss_terms: Callable[..., LossTerms]
     log_likelihood: Callable[..., Float[Array, " b"]]
-    sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num h w c"]]
-    walk: Callable[[Params, Key[Array, ""], Float[Array, "b h w c"], int], Float[Array, "t b h w c"]] | None = None
+    sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
+    walk: Callable[[Params, Key[Array, ""], Float[Array, "b *event"], int], Float[Array, "t b *event"]] | None = None
     reparametrization: Any = None

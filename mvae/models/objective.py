@@ -15,7 +15,7 @@ class VariationalConfig:
     """Networks, likelihood and objective.
 
     Attributes:
-        image_shape: (height, width, channels).
+        event_shape: Shape of an example: (height, width, channels) of an image, (n,) of a vector.
         net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
             are periodic.
         encoder_widths: Widths of the hidden layers of the encoder, for convolutions their channels.
@@ -30,7 +30,7 @@ class VariationalConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
     net: str
     encoder_widths: tuple[int, ...]
     decoder_widths: tuple[int, ...]
@@ -43,6 +43,10 @@ class VariationalConfig:
     def __post_init__(self):
         if self.net not in NETS:
             raise ValueError(f"net must be one of {', '.join(NETS)}, got {self.net!r}")
+        if self.net != "mlp" and len(self.event_shape) != 3:
+            raise ValueError(
+                f"net = {self.net!r} is for images (h, w, c), not data of shape {self.event_shape}: use mlp"
+            )
         for name in ("encoder_widths", "decoder_widths"):
             widths = getattr(self, name)
             if not widths or any(width < 1 for width in widths):

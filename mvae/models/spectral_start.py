@@ -16,7 +16,7 @@ NEAR = 0.1  # relative squared distances from the manifold well below this one c
 
 
 def fit_spectral_head(
-    key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"], images: Float[Array, "b h w c"]
+    key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"], images: Float[Array, "b *event"]
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
     """Returns kernel and bias of a linear layer whose output lies on the manifold as a diffusion map of the data does.
 

@@ -10,7 +10,7 @@ def build_nets(
     net: str,
     encoder_widths: tuple[int, ...],
     decoder_widths: tuple[int, ...],
-    image_shape: tuple[int, int, int],
+    event_shape: tuple[int, ...],
     *,
     ambient_dim: int,
     initial_log_time: float,
@@ -24,7 +24,7 @@ def build_nets(
         net: One of `NETS`.
         encoder_widths: Widths, for convolutions channels, of the encoder.
         decoder_widths: Those of the decoder, from the latent space on.
-        image_shape: (height, width, channels).
+        event_shape: Shape of an example; (height, width, channels) for convolutions.
         ambient_dim: Dimension of the space the points lie in.
         initial_log_time: Log time at initialisation.
         num_times: How many log times the encoder has.
@@ -38,7 +38,7 @@ def build_nets(
         raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
     if net == "mlp":
         encoder = MLPEncoder(encoder_widths, ambient_dim, initial_log_time, num_times)
-        return encoder, MLPDecoder(decoder_widths, image_shape, even, zero_output)
+        return encoder, MLPDecoder(decoder_widths, event_shape, even, zero_output)
     padding = "CIRCULAR" if net == "circular_conv" else "SAME"
     encoder = ConvEncoder(encoder_widths, ambient_dim, initial_log_time, num_times, padding)
-    return encoder, ConvDecoder(decoder_widths, image_shape, even, padding, zero_output)
+    return encoder, ConvDecoder(decoder_widths, event_shape, even, padding, zero_output)

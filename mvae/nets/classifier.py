@@ -18,7 +18,7 @@ class MLPClassifier(nn.Module):
     num_classes: int
 
     @nn.compact
-    def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+    def __call__(self, image: Float[Array, "b *event"]) -> Float[Array, "b k"]:
         """Returns the logits, (b, num_classes)."""
         hidden = image.reshape(image.shape[0], -1)
         for width in self.widths:

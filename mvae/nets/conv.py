@@ -95,14 +95,14 @@ class ConvDecoder(nn.Module):
 
     Attributes:
         channels: Channels before each transposed convolution (ReLU), from the smallest pictures on.
-        image_shape: (height, width, channels) of the picture.
+        event_shape: (height, width, channels) of the picture.
         even: Whether the decoder is even, f(-z) = f(z), by construction, as in `MLPDecoder`.
         padding: "SAME" for pictures with borders, "CIRCULAR" for periodic ones.
         zero_output: Whether the filters of the last layer start at zero, and so all pictures as one.
     """
 
     channels: Sequence[int]
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
     even: bool = False
     padding: str = "SAME"
     zero_output: bool = True
@@ -110,7 +110,7 @@ class ConvDecoder(nn.Module):
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
         """Returns the decoded pictures, (b, h, w, c)."""
-        height, width, channels = self.image_shape
+        height, width, channels = self.event_shape
         scale = 2 ** len(self.channels)
         small = (math.ceil(height / scale), math.ceil(width / scale), self.channels[0])
         first = nn.Dense(math.prod(small))

@@ -1,5 +1,6 @@
 """Multi-layer perceptrons, the networks of the ΔVAE paper (dvae.md, section 4)."""
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -30,14 +31,14 @@ class MLPEncoder(nn.Module):
         self.layers = [nn.Dense(width) for width in self.widths]
         self.head = dense_head(self.ambient_dim, self.num_times)
 
-    def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+    def hidden(self, image: Float[Array, "b *event"]) -> Float[Array, "b k"]:
         """Returns the last hidden layer, (b, k)."""
         hidden = image.reshape(image.shape[0], -1)
         for layer in self.layers:
             hidden = nn.relu(layer(hidden))
         return hidden
 
-    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
+    def __call__(self, image: Float[Array, "b *event"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
         """Returns the point before projection, (b, n), and the log times, (b, num_times)."""
         hidden = self.hidden(image)
         return point_and_log_times(self.head(hidden), self.ambient_dim, hidden.shape[-1], self.initial_log_time)
@@ -48,25 +49,24 @@ class MLPDecoder(nn.Module):
 
     Attributes:
         widths: Width of each hidden layer (ReLU).
-        image_shape: (height, width, channels) of the picture.
+        event_shape: Shape of an example, such as (height, width, channels) or (n,).
         even: Whether the decoder is even, f(-z) = f(z), by construction: its first layer is then
             relu(W z + b) + relu(-W z + b). For points of the sphere that stand for lines.
         zero_output: Whether the weights of the last layer start at zero, and so all pictures as one.
     """
 
     widths: Sequence[int]
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
     even: bool = False
     zero_output: bool = True
 
     @nn.compact
-    def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
-        """Returns the decoded pictures, (b, h, w, c)."""
+    def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b *event"]:
+        """Returns the decoded pictures, (b, *event)."""
         first = nn.Dense(self.widths[0])
         hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
         for width in self.widths[1:]:
             hidden = nn.relu(nn.Dense(width)(hidden))
-        height, width, channels = self.image_shape
         kernel_init = nn.initializers.zeros if self.zero_output else default_kernel_init
-        pixels = nn.Dense(height * width * channels, kernel_init=kernel_init)(hidden)
-        return jnp.reshape(pixels, (z.shape[0], *self.image_shape))
+        pixels = nn.Dense(math.prod(self.event_shape), kernel_init=kernel_init)(hidden)
+        return jnp.reshape(pixels, (z.shape[0], *self.event_shape))

@@ -15,7 +15,7 @@ MODES = {"SAME": "constant", "CIRCULAR": "wrap"}
 
 
 def conv4x4_stride2(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "4 4 c f"], bias: Float[Array, " f"], padding: str
+    x: Float[Array, "b *event"], kernel: Float[Array, "4 4 c f"], bias: Float[Array, " f"], padding: str
 ) -> Float[Array, "b h2 w2 f"]:
     """Returns y[i, j] = bias + Σ_{t,s=0}^{3} x[2i + t - 1, 2j + s - 1] kernel[t, s].
 
@@ -42,7 +42,7 @@ def conv4x4_stride2(
 
 
 def conv_transpose4x4_stride2(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "4 4 c f"], bias: Float[Array, " f"], padding: str
+    x: Float[Array, "b *event"], kernel: Float[Array, "4 4 c f"], bias: Float[Array, " f"], padding: str
 ) -> Float[Array, "b 2h 2w f"]:
     """Returns y[i, j] = bias + Σ x[(i + t - 2)/2, (j + s - 2)/2] kernel[t, s], over the t and s that give integers.
 

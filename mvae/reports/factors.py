@@ -28,7 +28,7 @@ AT_A_TIME = 20 * BOUND_BATCH  # rows that are sent to the device together, where
 
 def no_encoder(experiment: Experiment, params: Params) -> str | None:
     """Returns why the model has no encoder, None if it has one."""
-    image = jnp.zeros((1, *experiment.dataset.image_shape))
+    image = jnp.zeros((1, *experiment.dataset.event_shape))
     try:
         jax.eval_shape(experiment.model.encode, params, image)
     except NotImplementedError as error:
@@ -42,7 +42,7 @@ def encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) 
 
     def encode(key, batch):
         del key
-        return model.encode(params, batch["image"]).location
+        return model.encode(params, batch["x"]).location
 
     encode_all = jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))
     parts = range(0, len(next(iter(rows.values()))), AT_A_TIME)

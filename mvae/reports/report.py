@@ -157,7 +157,7 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
     """
     first = jax.tree.map(lambda leaf: leaf[0], params)
     figures.save(figures.training_curves(_curves(folder)), folder.figures / "training_curves.png")
-    pictures = experiment.dataset.image_shape[0] > 1  # a vector makes no picture
+    pictures = len(experiment.dataset.event_shape) == 3  # a vector makes no picture
     if no_encoder(experiment, first) is not None:
         if pictures:
             _draw_samples(experiment, first, folder)
@@ -172,7 +172,7 @@ def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results
         batch = experiment.dataset.render(
             {name: array[:NUM_RECONSTRUCTIONS] for name, array in experiment.dataset.test.items()}
         )
-        _draw_decoded(experiment, first, batch["image"], folder)
+        _draw_decoded(experiment, first, batch["x"], folder)
 
 
 def _draw_codes(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
@@ -192,7 +192,7 @@ def _draw_codes(experiment: Experiment, params: Any, folder: RunFolder, results:
 def _draw_samples(experiment: Experiment, params: Params, folder: RunFolder) -> None:
     """Draws samples of the model side by side."""
     samples = experiment.model.sample(params, jax.random.key(FIGURE_SEED), GRID_SIZE**2)
-    grid = np.asarray(samples).reshape(GRID_SIZE, GRID_SIZE, *experiment.dataset.image_shape)
+    grid = np.asarray(samples).reshape(GRID_SIZE, GRID_SIZE, *experiment.dataset.event_shape)
     figures.save(figures.decoded_grid(grid), folder.figures / "samples.png")
 
 
@@ -209,5 +209,5 @@ def _draw_decoded(experiment: Experiment, params: Params, image: Array, folder: 
         return
     points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
     grid = decode(params, points.reshape(-1, model.manifold.ambient_dim))
-    grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.image_shape)
+    grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.event_shape)
     figures.save(figures.decoded_grid(grid, manifold=model.manifold), folder.figures / "decoded_grid.png")

@@ -1,5 +1,1 @@
 """Runs: from a config file to typed values, data, model and stages; the folder that a run leaves behind."""
-
-from mvae.runs.run import run
-
-__all__ = ["run"]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.manifolds import Manifold
 
 BORN = 3.0  # covering radii; see `betti_numbers`

@@ -20,16 +20,16 @@ def test_frames_in_order(tmp_path, subfolder):
     (tmp_path / subfolder).mkdir(exist_ok=True)
     write_frey(tmp_path / subfolder / FILE)
     dataset = load("frey", dir=str(tmp_path))
-    assert dataset.image_shape == (28, 20, 1)
+    assert dataset.event_shape == (28, 20, 1)
     assert dataset.test["frame"].tolist() == list(range(9, 1965, 10))
     assert sorted([*dataset.train["frame"].tolist(), *dataset.test["frame"].tolist()]) == list(range(1965))
     for rows in (dataset.train, dataset.test):
-        assert (rows["image"].dtype, rows["frame"].dtype) == (jnp.uint8, jnp.int32)
+        assert (rows["x"].dtype, rows["frame"].dtype) == (jnp.uint8, jnp.int32)
         assert np.all(np.diff(rows["frame"]) > 0)
-        np.testing.assert_array_equal(rows["image"][..., 0], frey_faces()[np.asarray(rows["frame"])])
+        np.testing.assert_array_equal(rows["x"][..., 0], frey_faces()[np.asarray(rows["frame"])])
         batch = dataset.render(rows)
-        assert batch.keys() == {"image", "frame"}
-        np.testing.assert_allclose(batch["image"], np.asarray(rows["image"]) / 255, atol=1e-7)
+        assert batch.keys() == {"x", "frame"}
+        np.testing.assert_allclose(batch["x"], np.asarray(rows["x"]) / 255, atol=1e-7)
 
 
 @pytest.mark.parametrize(("test_every", "num_test"), [(2, 982), (7, 280), (1965, 1)])
@@ -105,7 +105,7 @@ def test_real_faces():
         pytest.skip(f"needs frey/{FILE} in {folder} (or in the folder that MVAE_DATA_DIR names)")
     dataset = load("frey", dir=str(folder))
     frames = np.concatenate([dataset.train["frame"], dataset.test["frame"]])
-    images = np.concatenate([dataset.train["image"], dataset.test["image"]])[np.argsort(frames)]
+    images = np.concatenate([dataset.train["x"], dataset.test["x"]])[np.argsort(frames)]
     matrix = scipy.io.loadmat(folder / "frey" / FILE)["ff"]
     np.testing.assert_array_equal(images.reshape(1965, 560).T, matrix)
     # A video: the next frame is much nearer than any other; and rows are rows: neighbours in a column are alike.

@@ -14,13 +14,13 @@ from mvae.spectral import PointwiseGraph, pointwise_graph
 def test_batches_have_the_rows_of_the_graph_and_the_number_of_the_example():
     plain = load("circle", num_train=60, num_test=20)
     data = with_graph(plain, num_neighbors=6, scale_neighbor=4, alpha=0.5)
-    truth = pointwise_graph(plain.train["image"].reshape(60, -1), num_neighbors=6, scale_neighbor=4, alpha=0.5)
+    truth = pointwise_graph(plain.train["x"].reshape(60, -1), num_neighbors=6, scale_neighbor=4, alpha=0.5)
     rows = jnp.array([3, 50])
     batch = jax.jit(data.render)({name: array[rows] for name, array in data.train.items()})
     for name in PointwiseGraph._fields:
         np.testing.assert_allclose(batch[name], getattr(truth, name)[rows], rtol=1e-6)
     np.testing.assert_array_equal(batch["index"], rows)
-    np.testing.assert_array_equal(batch["image"], plain.train["image"][rows])
+    np.testing.assert_array_equal(batch["x"], plain.train["x"][rows])
     np.testing.assert_array_equal(data.render(data.test)["index"], jnp.arange(60, 80))
 
 
@@ -30,7 +30,7 @@ def test_pictures_are_compared_as_they_are_rendered():
         "numbers",
         rows,
         rows,
-        lambda r: {"image": 2.0 * r["number"].astype(jnp.float32)[:, None, None, None]},
+        lambda r: {"x": 2.0 * r["number"].astype(jnp.float32)[:, None, None, None]},
         (1, 1, 1),
     )
     np.testing.assert_array_equal(rendered(doubled, rows)[:, 0, 0, 0], 2.0 * np.arange(30))
@@ -41,6 +41,6 @@ def test_pictures_are_compared_as_they_are_rendered():
 def test_too_few_examples_and_copies_are_named():
     with pytest.raises(UsageError, match=r"circle: 10 neighbours need more than the 10 training"):
         with_graph(load("circle", num_train=10))
-    same = {"image": jnp.zeros((40, 1, 2, 1))}
+    same = {"x": jnp.zeros((40, 2))}
     with pytest.raises(UsageError, match="copies"):
-        with_graph(Dataset("same", same, same, dict, (1, 2, 1)))
+        with_graph(Dataset("same", same, same, dict, (2,)))

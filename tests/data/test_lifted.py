@@ -34,7 +34,7 @@ def interval():
 
 
 def vectors(rows):
-    return np.asarray(rows["image"], np.float64)[:, 0, :, 0]
+    return np.asarray(rows["x"], np.float64)
 
 
 def through(network, z):
@@ -46,8 +46,8 @@ def test_points_are_those_of_the_network(space):
     name, dataset = space
     dim, mean_square, _ = SPACES[name]
     network = lifting_network(0, dim)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (1000, 1000, (1, 100, 1))
-    assert dataset.train.keys() == {"image", "latent"} | ({"parameter"} if name in ("interval", "circle") else set())
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (1000, 1000, (100,))
+    assert dataset.train.keys() == {"x", "latent"} | ({"parameter"} if name in ("interval", "circle") else set())
     for rows in (dataset.train, dataset.test):
         assert all(array.dtype == jnp.float32 for array in rows.values())
         assert rows["latent"].shape[1:] == (dim,)
@@ -104,14 +104,14 @@ def test_seeds_of_points_and_of_the_network():
     points, network = load("lifted", seed=1, **SMALL), load("lifted", net_seed=1, **SMALL)
     assert not np.allclose(points.train["latent"], first.train["latent"], atol=0.1)
     np.testing.assert_array_equal(network.train["latent"], first.train["latent"])
-    assert not np.allclose(network.train["image"], first.train["image"], atol=0.1)
+    assert not np.allclose(network.train["x"], first.train["x"], atol=0.1)
     z = np.asarray(points.test["latent"], np.float64)
     np.testing.assert_allclose(vectors(points.test), through(lifting_network(0, 2), z), atol=2e-6)
 
 
 def test_noise_is_normal_and_touches_the_points_alone(interval):
     noisy = load("lifted", space="interval", ambient_dim=3, hidden=5, noise=0.25, **SMALL)
-    assert noisy.image_shape == (1, 3, 1)
+    assert noisy.event_shape == (3,)
     for entry in ("latent", "parameter"):
         np.testing.assert_array_equal(noisy.train[entry], interval.train[entry])
     assert stats.kstest(((vectors(noisy.train) - vectors(interval.train)) / 0.25).ravel(), "norm").pvalue > 1e-6

@@ -53,10 +53,10 @@ def test_every_data_set_keeps_the_contract(dataset):
         assert all(isinstance(array, jax.Array) and array.shape[0] == num for array in arrays.values())
     rows = {name: array[jnp.array([3, 0, 3, 7])] for name, array in dataset.train.items()}
     batch = jax.jit(dataset.render)(rows)
-    assert batch["image"].shape == (4, *dataset.image_shape)
-    assert batch["image"].dtype == jnp.float32
-    assert jnp.array_equal(batch["image"][0], batch["image"][2])
-    assert not jnp.array_equal(batch["image"][0], batch["image"][1])
+    assert batch["x"].shape == (4, *dataset.event_shape)
+    assert batch["x"].dtype == jnp.float32
+    assert jnp.array_equal(batch["x"][0], batch["x"][2])
+    assert not jnp.array_equal(batch["x"][0], batch["x"][1])
     if dataset.name in KNOWN_FACTORS:
         assert batch["factors"].shape == (4, len(dataset.factor_names))
         assert batch["factors"].dtype == jnp.int32

@@ -200,13 +200,13 @@ def test_the_seed_decides_everything(name):
 def test_picture_does_not_depend_on_how_many_translations():
     few, many = (load("fourier_picture", size=8, num_train=n, num_test=n) for n in (2, 20))
     at_zero = {"translation": jnp.zeros((1, 2))}
-    assert jnp.array_equal(few.render(at_zero)["image"], many.render(at_zero)["image"])
+    assert jnp.array_equal(few.render(at_zero)["x"], many.render(at_zero)["x"])
 
 
 def test_only_translations_are_kept():
     dataset = load("fourier_picture", num_train=10)
     assert dataset.train.keys() == {"translation"}
-    assert dataset.image_shape == (64, 64, 1)
+    assert dataset.event_shape == (64, 64, 1)
 
 
 def test_size_is_static():

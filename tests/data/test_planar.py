@@ -21,8 +21,8 @@ def plane64(name, label, parameter):
 
 
 def vectors(images):
-    assert images.shape[1:] == (1, 20, 1)
-    return np.asarray(images, np.float64)[:, 0, :, 0]
+    assert images.shape[1:] == (20,)
+    return np.asarray(images, np.float64)
 
 
 def map_of(name, seed):
@@ -55,7 +55,7 @@ def test_noise_around_the_common_map_is_normal_and_of_the_right_size(name):
     assert abs(matrix.mean()) < 5 / np.sqrt(3 * 40)  # uniform on (-1, 1): variance 1/3
     assert abs((matrix**2).mean() - 1 / 3) < 5 * np.sqrt(4 / 45 / 40)
     for rows in (dataset.train, dataset.test):
-        noise = (vectors(rows["image"]) - np.asarray(rows["latent"], np.float64) @ matrix.T) / NOISE[name]
+        noise = (vectors(rows["x"]) - np.asarray(rows["latent"], np.float64) @ matrix.T) / NOISE[name]
         sigma = 1 / np.sqrt(noise.size)
         assert abs(noise.mean()) < 5 * sigma
         assert abs((noise**2).mean() - 1) < 5 * np.sqrt(2) * sigma
@@ -85,10 +85,10 @@ def test_manifold_is_evenly_spaced():
 def test_batches_are_the_rows(name):
     dataset = load(name)
     batch = dataset.render(dataset.train)
-    assert batch.keys() == {"image", "label", "latent", "parameter"}
+    assert batch.keys() == {"x", "label", "latent", "parameter"}
     assert all(batch[key] is dataset.train[key] for key in batch)
     assert {key: array.dtype for key, array in batch.items()} == {
-        "image": jnp.float32,
+        "x": jnp.float32,
         "label": jnp.int32,
         "latent": jnp.float32,
         "parameter": jnp.float32,
@@ -98,7 +98,7 @@ def test_batches_are_the_rows(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_decides_points_and_map(name):
     first, again, other = (load(name, seed=seed) for seed in (5, 5, 6))
-    for key in ("image", "latent", "parameter"):
+    for key in ("x", "latent", "parameter"):
         assert jnp.array_equal(first.train[key], again.train[key])
         assert jnp.array_equal(first.test[key], again.test[key])
         assert not jnp.array_equal(first.train[key], other.train[key])

@@ -29,8 +29,7 @@ ENTRIES = {
 
 
 def vectors(rows):
-    assert rows["image"].shape[1::2] == (1, 1)
-    return np.asarray(rows["image"], np.float64)[:, 0, :, 0]
+    return np.asarray(rows["x"], np.float64)
 
 
 def angle(rows, full):
@@ -46,9 +45,9 @@ def assert_law(values, law):
 def test_sizes_and_types(name):
     num, dim = SIZES[name]
     dataset = load(name)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (num, 1000, (1, dim, 1))
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (num, 1000, (dim,))
     batch = dataset.render(dataset.train)
-    assert batch.keys() == {"image"} | ENTRIES[name]
+    assert batch.keys() == {"x"} | ENTRIES[name]
     for key, array in batch.items():
         assert array is dataset.train[key]
         assert array.dtype == (jnp.int32 if key == "label" else jnp.float32)
@@ -59,7 +58,7 @@ def test_the_seed_decides_and_the_test_set_does_not_depend_on_the_training_set(n
     first, again, other = load(name), load(name, num_train=1000), load(name, seed=4)
     jax.tree.map(np.testing.assert_array_equal, first.test, again.test)
     for one, two in ((first.train, other.train), (first.test, other.test), (again.train, again.test)):
-        assert not np.allclose(one["image"], two["image"], atol=0.1)
+        assert not np.allclose(one["x"], two["x"], atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Records:
 
 @pytest.fixture
 def arrays():
-    return {"image": RNG.integers(0, 256, (NUM, 4, 3, 1), np.uint8), "label": np.arange(NUM, dtype=np.int32)}
+    return {"x": RNG.integers(0, 256, (NUM, 4, 3, 1), np.uint8), "label": np.arange(NUM, dtype=np.int32)}
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_a_record_is_read_once_and_only_when_asked_for(records):
 
 def test_columns_read_like_arrays(arrays, records):
     counting = Records(records)
-    column = RecordRows(counting, 8).columns["image"]
-    whole = arrays["image"][:8]
+    column = RecordRows(counting, 8).columns["x"]
+    whole = arrays["x"][:8]
     assert (column.shape, column.dtype, len(column)) == (whole.shape, whole.dtype, 8)
     for rows in (slice(2, 4), slice(None, 100), np.array([6, 1]), 5):
         np.testing.assert_array_equal(column[rows], whole[rows])

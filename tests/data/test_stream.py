@@ -34,7 +34,7 @@ def test_any_data_set_is_the_same_on_the_host(name, options):
     for key, array in (whole.curves or {}).items():
         assert isinstance(streamed.curves[key], jax.Array)
         np.testing.assert_array_equal(streamed.curves[key], array)
-    np.testing.assert_array_equal(streamed.render(taken)["image"], whole.render(taken)["image"])
+    np.testing.assert_array_equal(streamed.render(taken)["x"], whole.render(taken)["x"])
     for key, array in all_rows(whole).items():
         assert type(all_rows(streamed)[key]) is np.ndarray
         np.testing.assert_array_equal(all_rows(streamed)[key], array)
@@ -44,7 +44,7 @@ def test_mnist_in_a_folder_lies_in_memory(digit_files):
     dataset = load_streamed("mnist", dir=str(digit_files.folder), num_train=7)
     assert isinstance(dataset.source, ArrayRows)
     digit = dataset.source.take(np.array([6]))
-    np.testing.assert_array_equal(digit["image"][..., 0], digit_files.images["train"][6:7])
+    np.testing.assert_array_equal(digit["x"][..., 0], digit_files.images["train"][6:7])
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_prepared_mnist_stays_in_its_file(prepared):
     assert not any(isinstance(array, np.ndarray | jax.Array) for array in dataset.train.values())
     rows = np.array([[39, 0], [17, 17]])
     taken = dataset.source.take(rows)
-    np.testing.assert_array_equal(taken["image"][..., 0], prepared.images["train"][rows])
+    np.testing.assert_array_equal(taken["x"][..., 0], prepared.images["train"][rows])
     np.testing.assert_array_equal(taken["label"], prepared.labels["train"][rows])
-    assert (taken["image"].dtype, taken["label"].dtype) == (np.uint8, np.int32)
-    np.testing.assert_array_equal(dataset.test["image"][..., 0], prepared.images["test"][:3])
+    assert (taken["x"].dtype, taken["label"].dtype) == (np.uint8, np.int32)
+    np.testing.assert_array_equal(dataset.test["x"][..., 0], prepared.images["test"][:3])
     with pytest.raises(UsageError, match="data option num_train=51: there are only 50 images"):
         load_streamed("mnist", num_train=51)
 

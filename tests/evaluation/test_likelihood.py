@@ -33,18 +33,18 @@ def fake_model() -> Model:
 
     def loss_terms(params, key, batch, step):
         assert step is None  # evaluated as it is after training
-        x = batch["image"][:, 0, 0, 0] + params + jax.random.uniform(key, batch["image"].shape[:1])
+        x = batch["x"][:, 0, 0, 0] + params + jax.random.uniform(key, batch["x"].shape[:1])
         return LossTerms(*(x for _ in LossTerms._fields))
 
     def log_likelihood(params, key, batch, num_samples):
-        pixel = batch["image"][:, 0, 0, 0]
+        pixel = batch["x"][:, 0, 0, 0]
         return params + pixel + jax.random.uniform(key, (num_samples, *pixel.shape)).mean(axis=0)
 
     return Model(Euclidean(1), None, None, None, None, loss_terms, log_likelihood, None)  # type: ignore[arg-type]
 
 
 def test_means_over_draws():
-    rows = {"image": jnp.arange(50.0).reshape(50, 1, 1, 1)}
+    rows = {"x": jnp.arange(50.0).reshape(50, 1, 1, 1)}
 
     def render(rows):
         return rows

@@ -14,7 +14,7 @@ from mvae.methods.dvae import DVAEConfig, dvae
 SHAPE = (2, 2, 1)
 CONFIG = DVAEConfig(
     manifold=FlatTorus(2),
-    image_shape=SHAPE,
+    event_shape=SHAPE,
     net="mlp",
     encoder_widths=(16, 16),
     decoder_widths=(16,),
@@ -29,7 +29,7 @@ CONFIG = DVAEConfig(
     max_capacity=None,
     capacity_steps=None,
 )
-BATCH = {"image": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
+BATCH = {"x": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
 
 
 def build(**changes):
@@ -50,7 +50,7 @@ def test_elbo_is_made_of_mse_and_kl(manifold):
         terms.elbo, -pixels / 2 * np.log(2 * np.pi) - pixels / 2 * terms.mse - terms.kl, rtol=1e-5
     )
     np.testing.assert_allclose(terms.loss, -terms.elbo, rtol=1e-6)
-    posterior = model.encode(params, BATCH["image"])
+    posterior = model.encode(params, BATCH["x"])
     np.testing.assert_allclose(terms.kl, kl_to_uniform(manifold, posterior.time, posterior.location), rtol=1e-6)
     assert bool(jnp.all(manifold.contains(posterior.location, 1e-5)))
     np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every picture
@@ -90,7 +90,7 @@ def test_time_has_no_dead_gradients(log_time):
 @pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_learned_variance", "bernoulli"])
 def test_every_likelihood_trains_all_parameters(likelihood):
     model, params = build(likelihood=likelihood)
-    batch = {"image": jax.nn.sigmoid(BATCH["image"])}
+    batch = {"x": jax.nn.sigmoid(BATCH["x"])}
     gradient = jax.grad(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(3), batch).loss))(params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
         assert np.isfinite(leaf).all()
@@ -101,7 +101,7 @@ def test_every_likelihood_trains_all_parameters(likelihood):
 @pytest.mark.slow
 def test_usual_vae_has_the_gaussian_posterior():
     model, params = build(manifold=Euclidean(3))
-    posterior = model.encode(params, BATCH["image"])
+    posterior = model.encode(params, BATCH["x"])
     draws = model.sample_posterior(jax.random.key(5), posterior, (20_000,))
     error = np.sqrt(0.1 / 20_000)
     assert np.abs(draws.mean(axis=0) - posterior.location).max() < 5 * error
@@ -127,7 +127,7 @@ def test_log_likelihood_of_a_linear_gaussian_model():
     estimates = jax.lax.map(
         lambda key: model.log_likelihood(params, key, BATCH, 10_000), jax.random.split(jax.random.key(7), 16)
     )
-    x = np.asarray(BATCH["image"], np.float64).reshape(-1, 4)
+    x = np.asarray(BATCH["x"], np.float64).reshape(-1, 4)
     covariance = matrix @ matrix.T + np.eye(4)
     quadratic = np.einsum("bi,ij,bj->b", x, np.linalg.inv(covariance), x)
     exact = -0.5 * (quadratic + np.linalg.slogdet(covariance)[1] + 4 * np.log(2 * np.pi))
@@ -144,13 +144,13 @@ def test_log_likelihood_of_a_linear_gaussian_model():
 def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
     """p(x) = ∫ p(x | z) dz / Vol by many uniform draws, in place of draws of the posterior."""
     model, params = build(manifold=manifold, initial_time=time, num_walk_steps=300)
-    few = {"image": BATCH["image"][:8]}
+    few = {"x": BATCH["x"][:8]}
     estimates = jax.lax.map(
         lambda key: model.log_likelihood(params, key, few, 5000), jax.random.split(jax.random.key(7), 16)
     )
     z = manifold.uniform(jax.random.key(8), (200_000,))
     means = np.asarray(model.decode(params, z), np.float64).reshape(-1, 4)
-    x = np.asarray(BATCH["image"], np.float64).reshape(-1, 1, 4)[:8]
+    x = np.asarray(BATCH["x"], np.float64).reshape(-1, 1, 4)[:8]
     densities = np.exp(-0.5 * ((x - means) ** 2).sum(axis=-1) - 2 * np.log(2 * np.pi))
     exact = np.log(densities.mean(axis=1))
     error = densities.std(axis=1) / densities.mean(axis=1) / np.sqrt(len(z))
@@ -165,7 +165,7 @@ def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
 def test_exact_sampler_draws_from_the_heat_kernel():
     """On the circle E cos(angle moved) = exp(-t/2); one step of the walk at this t is far off it."""
     model, params = build(manifold=FlatTorus(1), sampler="exact", initial_time=1.5)
-    posterior = model.encode(params, BATCH["image"])
+    posterior = model.encode(params, BATCH["x"])
     draws = model.sample_posterior(jax.random.key(5), posterior, (20_000,))
     cosine = np.sum(draws * posterior.location, axis=-1)
     assert abs(cosine.mean() - np.exp(-0.75)) < 5 / np.sqrt(cosine.size)

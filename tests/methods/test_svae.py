@@ -14,7 +14,7 @@ from mvae.methods.svae import SVAEConfig, svae
 
 SHAPE = (2, 2, 1)
 CONFIG = SVAEConfig(
-    image_shape=SHAPE,
+    event_shape=SHAPE,
     net="mlp",
     encoder_widths=(16,),
     decoder_widths=(6,),
@@ -26,7 +26,7 @@ CONFIG = SVAEConfig(
     dim=1,
     initial_concentration=0.4,
 )
-BATCH = {"image": jax.random.normal(jax.random.key(0), (8, *SHAPE))}
+BATCH = {"x": jax.random.normal(jax.random.key(0), (8, *SHAPE))}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def params():
 
 def test_terms_at_the_start(params):
     model = svae(dataclasses.replace(CONFIG, beta=2.5, min_capacity=1.0, max_capacity=5.0, capacity_steps=100))
-    q = jax.jit(model.encode)(params, BATCH["image"])
+    q = jax.jit(model.encode)(params, BATCH["x"])
     np.testing.assert_allclose(q.concentration, 0.4, rtol=1e-5)
     assert model.manifold.contains(q.location).all()
     terms = jax.jit(model.loss_terms)(params, jax.random.key(3), BATCH, 50)
@@ -56,7 +56,7 @@ def test_log_likelihood_against_quadrature_over_the_circle(params):
     angle = np.linspace(-np.pi, np.pi, 2000, endpoint=False)
     points = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=-1), float)
     mean = np.asarray(jax.jit(model.decode)(params, points))
-    squares = np.sum((np.asarray(BATCH["image"])[:, None] - mean) ** 2, axis=(2, 3, 4))
+    squares = np.sum((np.asarray(BATCH["x"])[:, None] - mean) ** 2, axis=(2, 3, 4))
     expected = logsumexp(-squares / 2, axis=1) - math.log(2000) - 2 * math.log(2 * np.pi)
     np.testing.assert_allclose(found, expected, atol=0.03)
     assert model.sample(params, jax.random.key(3), 5).shape == (5, *SHAPE)

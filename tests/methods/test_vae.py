@@ -13,7 +13,7 @@ from mvae.methods.vae import GaussianPosterior, VAEConfig, gaussian_kl, vae
 
 SHAPE = (2, 2, 1)
 CONFIG = VAEConfig(
-    image_shape=SHAPE,
+    event_shape=SHAPE,
     net="mlp",
     encoder_widths=(16,),
     decoder_widths=(16,),
@@ -25,7 +25,7 @@ CONFIG = VAEConfig(
     dim=3,
     initial_variance=0.1,
 )
-BATCH = {"image": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
+BATCH = {"x": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
 
 
 def test_kl_against_quadrature():
@@ -64,9 +64,9 @@ def test_log_likelihood_of_a_linear_decoder_is_that_of_the_gaussian():
         "Dense_1": {"kernel": jnp.asarray(np.concatenate([matrix.T, -matrix.T]), jnp.float32), "bias": jnp.zeros(4)},
     }
     params = params | {"decoder": {"params": layers}}
-    batch = {"image": BATCH["image"][:4]}
+    batch = {"x": BATCH["x"][:4]}
     found = model.log_likelihood(params, jax.random.key(2), batch, 100_000)
-    expected = multivariate_normal(cov=matrix @ matrix.T + np.eye(4)).logpdf(np.asarray(batch["image"]).reshape(4, 4))
+    expected = multivariate_normal(cov=matrix @ matrix.T + np.eye(4)).logpdf(np.asarray(batch["x"]).reshape(4, 4))
     np.testing.assert_allclose(found, expected, atol=0.1)
     assert np.asarray(model.sample(params, jax.random.key(3), 5)).shape == (5, *SHAPE)
 

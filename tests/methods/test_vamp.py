@@ -14,7 +14,7 @@ from mvae.methods.vamp import VampConfig, log_mixture, vamp
 
 SHAPE = (2, 2, 1)
 CONFIG = VampConfig(
-    image_shape=SHAPE,
+    event_shape=SHAPE,
     net="mlp",
     encoder_widths=(8,),
     decoder_widths=(6,),
@@ -29,7 +29,7 @@ CONFIG = VampConfig(
     pseudo_input_noise=0.01,
     clip_pseudo_inputs=False,
 )
-BATCH = {"image": jax.random.normal(jax.random.key(0), (6, *SHAPE))}
+BATCH = {"x": jax.random.normal(jax.random.key(0), (6, *SHAPE))}
 
 
 def random_like(tree, seed, dtype=np.float32):
@@ -63,7 +63,7 @@ def test_mixture_against_scipy():
 
 def test_kl_of_a_single_component_like_the_posterior_is_zero(shaken):
     model = vamp(dataclasses.replace(CONFIG, num_pseudo_inputs=1))
-    params = shaken | {"pseudo_inputs": BATCH["image"][:1]}
+    params = shaken | {"pseudo_inputs": BATCH["x"][:1]}
     terms = jax.jit(model.loss_terms)(params, jax.random.key(3), BATCH)
     assert abs(terms.kl[0]) < 1e-6
     assert np.abs(terms.kl[1:]).min() > 1e-3
@@ -81,7 +81,7 @@ def test_log_likelihood_against_quadrature_over_the_plane(start, shaken):
     log_prior = mixture_logpdf(model.encode(params, params["pseudo_inputs"]), z)
     assert np.exp(log_prior).sum() * 0.1**2 == pytest.approx(1, abs=1e-3)
     mean = np.asarray(jax.jit(model.decode)(params, jnp.asarray(z, jnp.float32)))
-    squares = np.sum((np.asarray(BATCH["image"])[:, None] - mean) ** 2, axis=(2, 3, 4))
+    squares = np.sum((np.asarray(BATCH["x"])[:, None] - mean) ** 2, axis=(2, 3, 4))
     expected = logsumexp(log_prior - squares / 2, axis=1) + 2 * np.log(0.1) - 2 * np.log(2 * np.pi)
     np.testing.assert_allclose(found, expected, atol=0.05)
 
@@ -108,7 +108,7 @@ def test_gradient_of_the_loss_against_finite_differences(shaken):
     model = vamp(CONFIG)
     lines = random_like(shaken, 1, np.float64)
     with jax.enable_x64(True):
-        batch = {"image": jnp.asarray(np.asarray(BATCH["image"]), float)}
+        batch = {"x": jnp.asarray(np.asarray(BATCH["x"]), float)}
         params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), shaken)
         value_and_grad = jax.jit(
             jax.value_and_grad(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(3), batch).loss))
@@ -127,7 +127,7 @@ def test_gradient_of_the_loss_against_finite_differences(shaken):
 
 def test_pseudo_inputs_start_from_the_batch_and_are_clipped_if_so_asked(start):
     free = np.asarray(start["pseudo_inputs"])
-    first = np.asarray(BATCH["image"])[np.arange(8) % 6]
+    first = np.asarray(BATCH["x"])[np.arange(8) % 6]
     assert 0 < np.abs(free - first).max() < 0.05
     assert np.abs(free[6] - free[0]).max() > 0  # one picture, noise of their own
     model = vamp(dataclasses.replace(CONFIG, clip_pseudo_inputs=True))

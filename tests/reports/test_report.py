@@ -37,4 +37,4 @@ def test_one_object_is_coloured_by_its_azimuth_several_by_their_label():
     turned = {"label": jnp.array([4, 4, 5]), "azimuth": azimuth, "elevation": azimuth}
     assert _colour(turned).keys() == {"angle"}
     assert _colour({"translation": jnp.zeros((3, 2))}).keys() == {"translation"}
-    assert _colour({"image": jnp.zeros((3, 2))}) == {}
+    assert _colour({"x": jnp.zeros((3, 2))}) == {}

@@ -51,7 +51,7 @@ def test_traced_rates_are_the_rates():
 
 def test_numbers_are_checked_and_tracers_are_not():
     config = VAEConfig(
-        image_shape=(2, 2, 1), net="mlp", encoder_widths=(2,), decoder_widths=(2,), likelihood="gaussian", beta=1.0,
+        event_shape=(2, 2, 1), net="mlp", encoder_widths=(2,), decoder_widths=(2,), likelihood="gaussian", beta=1.0,
         min_capacity=0.0, max_capacity=None, capacity_steps=None, dim=1, initial_variance=0.5,
     )  # fmt: skip
     with pytest.raises(ValueError, match="beta must be zero or more, got -1"):

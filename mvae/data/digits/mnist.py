@@ -40,7 +40,7 @@ def mnist(*, dir: str = "", num_train: int = 0, num_test: int = 0) -> Dataset:
         train=_first("num_train", num_train, digits["train"]),
         test=_first("num_test", num_test, digits["test"]),
         render=render,
-        image_shape=(mnist_files.SIDE, mnist_files.SIDE, 1),
+        event_shape=(mnist_files.SIDE, mnist_files.SIDE, 1),
     )
 
 
@@ -71,7 +71,7 @@ def mnist_of_records(*, dir: str = "", num_train: int = 0, num_test: int = 0) ->
         train=columns,
         test=_first("num_test", num_test, test),
         render=render,
-        image_shape=(mnist_files.SIDE, mnist_files.SIDE, 1),
+        event_shape=(mnist_files.SIDE, mnist_files.SIDE, 1),
         source=source,
     )
 
@@ -85,9 +85,9 @@ def _at_most(option: str, num: int, available: int) -> int:
 
 def _first(option: str, num: int, digits: Digits) -> Rows:
     num = _at_most(option, num, len(digits.labels))
-    return {"image": jnp.asarray(digits.images[:num]), "label": jnp.asarray(digits.labels[:num], np.int32)}
+    return {"x": jnp.asarray(digits.images[:num]), "label": jnp.asarray(digits.labels[:num], np.int32)}
 
 
 def render(rows: Rows) -> Batch:
     """Returns images in [0, 1] from images of bytes: x / 255, float32, and the labels as they are."""
-    return {"image": rows["image"].astype(jnp.float32) / 255.0, "label": rows["label"]}
+    return {"x": rows["x"].astype(jnp.float32) / 255.0, "label": rows["label"]}

@@ -27,7 +27,7 @@ class MnistIdx(tfds.core.GeneratorBasedBuilder):
     The prepared data lie in `<data_dir>/mnist_idx/<version>`.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")  # 2: the images are the column "x"
 
     def __init__(self, *, idx_dir: str = "", file_format: str = "array_record", **kwargs: Any) -> None:
         """Makes the builder; nothing is read, downloaded or prepared yet.
@@ -47,7 +47,7 @@ class MnistIdx(tfds.core.GeneratorBasedBuilder):
             description="Images of handwritten digits, 28×28, 60 000 for training and 10 000 for test.",
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Tensor(shape=(side, side, 1), dtype=np.uint8),
+                    "x": tfds.features.Tensor(shape=(side, side, 1), dtype=np.uint8),
                     "label": tfds.features.Scalar(dtype=np.int32),
                 }
             ),
@@ -60,7 +60,7 @@ class MnistIdx(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, digits: Digits) -> Iterator[tuple[int, dict]]:  # pyright: ignore[reportIncompatibleMethodOverride]
         for index, (image, label) in enumerate(zip(*digits, strict=True)):
-            yield index, {"image": image, "label": label}
+            yield index, {"x": image, "label": label}
 
 
 def download(dl_manager: tfds.download.DownloadManager) -> dict[str, Path]:
@@ -116,7 +116,7 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
 def open_prepared(*, data_dir: str = "", idx_dir: str = "") -> tuple[Any, Digits]:
     """Returns the records of the split "train", which stay in their file, and the digits of "test".
 
-    A record is {"image": uint8 `(28, 28, 1)`, "label": int32}.
+    A record is {"x": uint8 `(28, 28, 1)`, "label": int32}.
 
     Args:
       data_dir: as for `load_prepared`.
@@ -149,5 +149,5 @@ def _source(builder: MnistIdx, split: str) -> Any:
 def _read_split(builder: MnistIdx, split: str) -> Digits:
     source = _source(builder, split)
     rows = source.__getitems__(range(len(source)))
-    images = np.stack([row["image"] for row in rows])
+    images = np.stack([row["x"] for row in rows])
     return Digits(images, np.array([row["label"] for row in rows], np.int32))

@@ -39,8 +39,8 @@ def rotated_mnist(
     as the picture is displayed; `render` rotates, bilinearly and around the centre of the picture (see
     `mvae.data.digits.rotation.rotate`).
 
-    Rows have `"image"`, bytes `(28, 28, 1)`, neither padded nor rotated; `"label"`, int32; `"angle"`, α, and
-    `"anchor_angles"`, `(N,)`, float32 in radians, the latter not reduced to (-π, π]. Batches have `"image"`, float32
+    Rows have `"x"`, bytes `(28, 28, 1)`, neither padded nor rotated; `"label"`, int32; `"angle"`, α, and
+    `"anchor_angles"`, `(N,)`, float32 in radians, the latter not reduced to (-π, π]. Batches have `"x"`, float32
     `(B, 32, 32, 1)` in [0, 1]; `"label"`, int32 `(B,)`; `"angle"`, float32 `(B,)`; `"anchors"`, float32
     `(B, N, 32, 32, 1)`.
 
@@ -76,7 +76,7 @@ def rotated_mnist(
         train=with_angles(key_train, digits.train),
         test=with_angles(key_test, digits.test),
         render=render,
-        image_shape=(PADDED_SIDE, PADDED_SIDE, 1),
+        event_shape=(PADDED_SIDE, PADDED_SIDE, 1),
     )
 
 
@@ -100,8 +100,8 @@ def _radians(option: str, degrees: float) -> float:
 def render(rows: Rows) -> Batch:
     """Returns the digits of bytes as pictures in [0, 1], padded and rotated, and their anchors; see `rotated_mnist`."""
     border = (PADDED_SIDE - SIDE) // 2
-    image = render_upright(rows)["image"]
+    image = render_upright(rows)["x"]
     image = jnp.pad(image, ((0, 0), (border, border), (border, border), (0, 0)))
     angles = jnp.concatenate([rows["angle"][:, None], rows["anchor_angles"]], axis=1)
     rotated = rotate(image[:, None], angles)
-    return {"image": rotated[:, 0], "label": rows["label"], "angle": rows["angle"], "anchors": rotated[:, 1:]}
+    return {"x": rotated[:, 0], "label": rows["label"], "angle": rows["angle"], "anchors": rotated[:, 1:]}

@@ -46,12 +46,12 @@ def dsprites(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     pictures = read(find("dSprites", "dsprites", dir, (FILE,), REMEDY))
     parts = [Pictures(pictures.images[part], pictures.factors[part]) for part in (train, test)]
     dataset = make_dataset("dsprites", *parts, sizes=SIZES, label="shape")
-    return dataset._replace(render=render, image_shape=(SIDE, SIDE, 1))
+    return dataset._replace(render=render, event_shape=(SIDE, SIDE, 1))
 
 
 def render(rows: Rows) -> Batch:
     """Returns images of zeros and ones, float32, from their bits, and the other entries as they are."""
-    return rows | {"image": jnp.unpackbits(rows["image"], axis=2).astype(jnp.float32)}
+    return rows | {"x": jnp.unpackbits(rows["x"], axis=2).astype(jnp.float32)}
 
 
 def read(path: Path) -> Pictures:

@@ -141,7 +141,7 @@ def make_dataset(
 
     def rows(pictures: Pictures) -> Rows:
         factors = pictures.factors.astype(np.int32)
-        entries = {"image": pictures.images, "factors": factors, "label": factors[:, names.index(label)]}
+        entries = {"x": pictures.images, "factors": factors, "label": factors[:, names.index(label)]}
         if azimuth:
             step = 2 * math.pi / sizes[azimuth]
             entries["azimuth"] = (step * factors[:, names.index(azimuth)]).astype(np.float32)
@@ -153,7 +153,7 @@ def make_dataset(
         train=rows(train),
         test=rows(test),
         render=render,
-        image_shape=(height, width, channels),
+        event_shape=(height, width, channels),
         factor_names=names,
         factor_sizes=tuple(sizes.values()),
         periodic_factors=(azimuth,) if azimuth else (),
@@ -162,7 +162,7 @@ def make_dataset(
 
 def render(rows: Rows) -> Batch:
     """Returns images in [0, 1] from images of bytes: x / 255, float32, and the other entries as they are."""
-    return rows | {"image": rows["image"].astype(jnp.float32) / 255.0}
+    return rows | {"x": rows["x"].astype(jnp.float32) / 255.0}
 
 
 def all_rows(dataset: Dataset) -> Rows:

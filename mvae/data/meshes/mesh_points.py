@@ -17,8 +17,8 @@ def bunny(
     """Returns points of the surface of the Stanford bunny, uniform in area; see `bunny_mesh` for its place and size.
 
     With noise, the standard deviation σ, x + σ ε is kept in place of x, ε standard normal in R³. Training and test
-    points are drawn afresh: the test set does not depend on `num_train`. Batches have `"image"`, float32
-    `(B, 1, 3, 1)`.
+    points are drawn afresh: the test set does not depend on `num_train`. Batches have `"x"`, float32
+    `(B, 3)`.
 
     Args:
       dir: the folder that holds `stanford-bunny.obj.gz` or `stanford-bunny.obj`, directly or in a subfolder `bunny`.
@@ -40,7 +40,7 @@ def bunny(
         rng = np.random.default_rng(source)
         points = uniform_on_mesh(rng, mesh, num)
         points = points + noise * rng.standard_normal(points.shape)
-        return {"image": jnp.asarray(points[:, None, :, None], jnp.float32)}
+        return {"x": jnp.asarray(points, jnp.float32)}
 
     for_train, for_test = np.random.SeedSequence(seed).spawn(2)
     return Dataset(
@@ -48,7 +48,7 @@ def bunny(
         train=rows(for_train, num_train),
         test=rows(for_test, num_test),
         render=render,
-        image_shape=(1, 3, 1),
+        event_shape=(3,),
     )
 
 

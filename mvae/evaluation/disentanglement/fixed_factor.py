@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from mvae.evaluation.disentanglement.inputs import check_count, check_data, numbered, scikit_learn, standardized
+from mvae.errors import check_count
+from mvae.evaluation.disentanglement.inputs import check_data, numbered, scikit_learn, standardized
 
 _CHUNK = 2**16  # rows that are gathered at a time
 

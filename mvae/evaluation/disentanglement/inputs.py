@@ -1,7 +1,6 @@
 """What the disentanglement metrics share: checks of codes and factors, bins, splits, the import of scikit-learn."""
 
 import importlib
-import operator
 from types import ModuleType
 
 import numpy as np
@@ -75,24 +74,6 @@ def check_data(
     if constant.size:
         raise ValueError(f"factors must vary, got a constant in column {constant[0]}")
     return z.astype(np.float64), v.astype(np.float64 if continuous else np.int64)
-
-
-def check_count(name: str, value: int, least: int) -> int:
-    """Returns an integer of at least `least`; raises `ValueError` for anything else."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
-
-
-def check_between(name: str, value: float, low: float, high: float) -> float:
-    """Returns a number with low < value <= high; raises `ValueError` for anything else."""
-    if not low < value <= high:
-        raise ValueError(f"{name} must be above {low:g} and at most {high:g}, got {value!r}")
-    return float(value)
 
 
 def bins(x: Float[np.ndarray, "n k"], num_bins: int) -> Int[np.ndarray, "n k"]:

@@ -10,16 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from mvae.evaluation.disentanglement.inputs import (
-    bins,
-    check_between,
-    check_count,
-    check_data,
-    numbered,
-    scikit_learn,
-    split_rows,
-    standardized,
-)
+from mvae.errors import check_between, check_count
+from mvae.evaluation.disentanglement.inputs import bins, check_data, numbered, scikit_learn, split_rows, standardized
 
 
 def _entropy(counts: Int[np.ndarray, "..."]) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Key
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.evaluation.maps.latent_cube import check_latent, face_quantiles, from_cube, log_prior
 from mvae.evaluation.maps.nearest_images import chord_coordinates, nearest_distances
 from mvae.evaluation.maps.preimages import nearest_preimages

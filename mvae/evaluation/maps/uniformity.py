@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, chisquare
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.evaluation.samples.point_sets import flat_rows
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from mvae.data.dataset import Batch, Rows
-from mvae.evaluation.disentanglement.inputs import check_between, check_count
+from mvae.errors import check_between, check_count
 from mvae.nets import MLPClassifier
 
 _AT_ONCE = 2000  # pictures
@@ -24,12 +24,12 @@ class Classifier(NamedTuple):
     Attributes:
         net: the network, pictures to logits.
         params: its parameters.
-        image_shape: (H, W, C) of the pictures it was trained on.
+        event_shape: (H, W, C) of the pictures it was trained on.
     """
 
     net: MLPClassifier
     params: Any
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
 
     def predict(self, images: ArrayLike) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n k"]]:
         """Returns the most probable class of each picture, (n,), and the probabilities of all, (n, num_classes).
@@ -41,8 +41,8 @@ class Classifier(NamedTuple):
             ValueError: For pictures of another shape.
         """
         pictures = jnp.asarray(images, jnp.float32)
-        if pictures.ndim != 4 or pictures.shape[1:] != self.image_shape or len(pictures) == 0:
-            wanted = ", ".join(map(str, self.image_shape))
+        if pictures.ndim != 4 or pictures.shape[1:] != self.event_shape or len(pictures) == 0:
+            wanted = ", ".join(map(str, self.event_shape))
             raise ValueError(f"images must have shape (n, {wanted}), not empty, got {pictures.shape}")
         parts = [
             np.asarray(_probabilities(self.net, self.params, pictures[k : k + _AT_ONCE]))
@@ -71,7 +71,7 @@ def train_classifier(
     Args:
         key: JAX key, of the parameters at initialisation and of the batches.
         rows: arrays of the data set with the example axis first, as `Dataset.train`.
-        render: rows to a batch with "image", (b, H, W, C), and "label", (b,), integers from 0, as `Dataset.render`.
+        render: rows to a batch with "x", (b, H, W, C), and "label", (b,), integers from 0, as `Dataset.render`.
         num_classes: How many classes there are, at least 2.
         widths: Width of each hidden layer.
         num_steps: Steps of training.
@@ -87,7 +87,7 @@ def train_classifier(
     num_steps, batch_size = check_count("num_steps", num_steps, 1), check_count("batch_size", batch_size, 1)
     hidden = tuple(check_count("widths", width, 1) for width in widths)
     learning_rate = check_between("learning_rate", learning_rate, 0.0, float("inf"))
-    image_shape = _image_shape(rows, render)
+    event_shape = _event_shape(rows, render)
     labels = np.asarray(_labels(rows, render))
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"rows must have integer labels, got {labels.dtype}")
@@ -96,10 +96,10 @@ def train_classifier(
             f"rows must have labels in [0, {num_classes}), as num_classes says, got {labels.min()} to {labels.max()}"
         )
     net = MLPClassifier(hidden, num_classes)
-    params = _train(key, rows, render, net, image_shape, num_steps, batch_size, learning_rate)
+    params = _train(key, rows, render, net, event_shape, num_steps, batch_size, learning_rate)
     if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
         raise FloatingPointError("training ended in parameters that are not finite; a smaller learning_rate may help")
-    return Classifier(net, params, image_shape)
+    return Classifier(net, params, event_shape)
 
 
 def accuracy(classifier: Classifier, rows: Rows, render: Callable[[Rows], Batch]) -> float:
@@ -108,7 +108,7 @@ def accuracy(classifier: Classifier, rows: Rows, render: Callable[[Rows], Batch]
     Args:
         classifier: A trained classifier.
         rows: arrays of the data set with the example axis first, as `Dataset.test`.
-        render: rows to a batch with "image" and "label".
+        render: rows to a batch with "x" and "label".
 
     Raises:
         ValueError: If `rows` is empty or its arrays differ in length, or the images have another shape than those the
@@ -118,7 +118,7 @@ def accuracy(classifier: Classifier, rows: Rows, render: Callable[[Rows], Batch]
     hits = 0
     for k in range(0, num, _AT_ONCE):
         batch = render({name: value[k : k + _AT_ONCE] for name, value in rows.items()})
-        predicted, _ = classifier.predict(batch["image"])
+        predicted, _ = classifier.predict(batch["x"])
         hits += int((predicted == np.asarray(batch["label"])).sum())
     return hits / num
 
@@ -130,16 +130,16 @@ def _num_rows(rows: Rows) -> int:
     return sizes.pop()
 
 
-def _image_shape(rows: Rows, render: Callable[[Rows], Batch]) -> tuple[int, int, int]:
+def _event_shape(rows: Rows, render: Callable[[Rows], Batch]) -> tuple[int, ...]:
     """Shape of a picture, found without making one."""
     num = _num_rows(rows)
     batch = jax.eval_shape(render, rows)
-    if "image" not in batch or "label" not in batch:
-        raise ValueError(f'render must give "image" and "label", got {", ".join(sorted(batch))}')
-    if batch["image"].ndim != 4 or batch["label"].shape != (num,):
-        shapes = f"{batch['image'].shape} and {batch['label'].shape}"
+    if "x" not in batch or "label" not in batch:
+        raise ValueError(f'render must give "x" and "label", got {", ".join(sorted(batch))}')
+    if batch["x"].ndim != 4 or batch["label"].shape != (num,):
+        shapes = f"{batch['x'].shape} and {batch['label'].shape}"
         raise ValueError(f"render must give images (b, H, W, C) and labels (b,), got {shapes} for {num} rows")
-    height, width, channels = batch["image"].shape[1:]
+    height, width, channels = batch["x"].shape[1:]
     return height, width, channels
 
 
@@ -150,7 +150,7 @@ def _labels(rows: Rows, render: Callable[[Rows], Batch]) -> Int[Array, " n"]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _probabilities(net: MLPClassifier, params: Any, images: Float[Array, "n h w c"]) -> Float[Array, "n k"]:
+def _probabilities(net: MLPClassifier, params: Any, images: Float[Array, "n *event"]) -> Float[Array, "n k"]:
     return jax.nn.softmax(net.apply(params, images), axis=-1)  # pyright: ignore[reportArgumentType]
 
 
@@ -160,7 +160,7 @@ def _train(
     rows: Rows,
     render: Callable[[Rows], Batch],
     net: MLPClassifier,
-    image_shape: tuple[int, int, int],
+    event_shape: tuple[int, ...],
     num_steps: Int[Array, ""],
     batch_size: int,
     learning_rate: Float[Array, ""],
@@ -169,10 +169,10 @@ def _train(
     key_params, key_batches = jax.random.split(key)
     optimizer = optax.adam(learning_rate)
     num = next(iter(rows.values())).shape[0]
-    params = net.init(key_params, jnp.zeros((1, *image_shape)))
+    params = net.init(key_params, jnp.zeros((1, *event_shape)))
 
     def loss(params: Any, batch: Batch) -> Array:
-        logits = net.apply(params, batch["image"])
+        logits = net.apply(params, batch["x"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean()  # pyright: ignore
 
     def step(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:

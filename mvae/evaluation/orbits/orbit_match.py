@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 
 NUM_POINTS = 2000
 _AT_ONCE = 4_000_000  # pairs of a point and a segment; bounds the memory

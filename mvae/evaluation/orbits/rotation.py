@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from mvae.data.digits.rotation import rotate
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 
 NUM_ANGLES = 360
 _PICTURES_AT_ONCE = 8  # each with all its rotations; bounds the memory

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.evaluation.samples.point_sets import flat_rows
 from mvae.spectral import nearest_neighbors
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.evaluation.samples.entropic_coupling import entropic_coupling
 from mvae.evaluation.samples.point_sets import flat_rows
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 from mvae.evaluation.samples.point_sets import flat_pair
 
 MEDIAN_POINTS = 2000

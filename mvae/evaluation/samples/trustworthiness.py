@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-from mvae.evaluation.disentanglement.inputs import check_count
+from mvae.errors import check_count
 
 
 def trustworthiness(codes: ArrayLike, distances: ArrayLike, *, num_neighbours: int = 5) -> float:

@@ -110,7 +110,7 @@ def er(config: ERConfig) -> ER:
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=manifold.dim + (0 if action is None else action.num_outputs),
         initial_log_time=law.initial_log_scale(config.initial_variance),
         num_times=manifold.dim,
@@ -122,9 +122,9 @@ def er(config: ERConfig) -> ER:
     def start(key: Key[Array, ""], batch: Batch, first: Params) -> Params:
         encoder_key, decoder_key = jax.random.split(key)
         return {
-            "encoder": encoder.init(encoder_key, batch["image"][:1]),
+            "encoder": encoder.init(encoder_key, batch["x"][:1]),
             "decoder": decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim))),
-            "likelihood": likelihood.fit(batch["image"]),
+            "likelihood": likelihood.fit(batch["x"]),
             "reparametrization": first,
         }
 
@@ -152,7 +152,7 @@ def er(config: ERConfig) -> ER:
         return sample_hidden(key, q, shape)[1]
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         output = decoder_apply(params["decoder"], sample_posterior(key, q))
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
@@ -162,7 +162,7 @@ def er(config: ERConfig) -> ER:
         return LossTerms(config.loss(reconstruction, kl, step), -(reconstruction + kl), reconstruction, kl, mse, spread)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         z_hid, z = sample_hidden(key, q, (num_samples,))
         output = decoder_apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
@@ -170,7 +170,7 @@ def er(config: ERConfig) -> ER:
         log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num_samples, -1)
         return logsumexp(log_likelihoods + law.log_ratio(q.hidden, z_hid), axis=0) - math.log(num_samples)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, lifted.apply(params["reparametrization"], law.prior(key, (num,))))
 
     model = Model(

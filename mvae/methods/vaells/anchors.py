@@ -9,13 +9,13 @@ ANCHOR_CHOICES = ("random", "even", "batch")
 
 def choose_anchors(
     key: Key[Array, ""],
-    image: Float[Array, "b h w c"],
+    image: Float[Array, "b *event"],
     label: Int[Array, " b"],
     parameter: Float[Array, " b"] | None,
     *,
     num_classes: int,
     num_anchors: int,
-) -> Float[Array, "K N h w c"]:
+) -> Float[Array, "K N *event"]:
     """Returns N examples of each of the classes 0 … K-1.
 
     Args:

@@ -148,7 +148,7 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=config.dim,
         initial_log_time=0.0,
         num_times=0,
@@ -163,7 +163,7 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         encoder_key, decoder_key, operator_key, anchor_key = jax.random.split(key, 4)
         shape = (config.num_operators, config.dim, config.dim)
         params = {
-            "encoder": encoder.init(encoder_key, batch["image"][:1]),
+            "encoder": encoder.init(encoder_key, batch["x"][:1]),
             "decoder": decoder.init(decoder_key, jnp.zeros((1, config.dim))),
             "likelihood": likelihood.params,
             "operators": config.initial_operator_scale * jax.random.normal(operator_key, shape),
@@ -171,7 +171,7 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         if not own_anchors:
             params["anchors"] = choose_anchors(
                 anchor_key,
-                batch["image"],
+                batch["x"],
                 batch["label"],
                 batch["parameter"] if config.anchors == "even" else None,
                 num_classes=config.num_classes,
@@ -231,12 +231,12 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
     def infer_batch(params: Params, key: Key[Array, ""], batch: Batch) -> Sampled:
         draw_key, inference_key = jax.random.split(key)
         params = jax.lax.stop_gradient(params)
-        q = encode(params, batch["image"])
+        q = encode(params, batch["x"])
         drawn = draw(draw_key, config.posterior, q.operators, q.location)
         return infer_both(inference_key, q.operators, q.location, encode_anchors(params, batch), drawn)
 
     def assemble(params: Params, batch: Batch, location: Array, z: Array, kl: Array, step: Any) -> LossTerms:
-        image = batch["image"]
+        image = batch["x"]
         output = decoder_apply(params["decoder"], z)
         reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
         mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
@@ -248,7 +248,7 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         params: Params, key: Key[Array, ""], batch: Batch, coefficients: Sampled, step: Array | None = None
     ) -> LossTerms:
         draw_key, _ = jax.random.split(key)
-        q = encode(params, batch["image"])
+        q = encode(params, batch["x"])
         z = draw(draw_key, config.posterior, q.operators, q.location).z
         kl = log_ratio(
             q.operators,
@@ -264,13 +264,13 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         return terms(params, key, batch, infer_batch(params, key, batch), step)
 
     def warm_up_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        location = locate(params, batch["image"])
+        location = locate(params, batch["x"])
         z = location + config.posterior.noise_scale * jax.random.normal(key, location.shape, location.dtype)
         return assemble(params, batch, location, z, jnp.zeros(len(location), location.dtype), step)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         draw_key, inference_key = jax.random.split(key)
-        image = batch["image"]
+        image = batch["x"]
         q = encode(params, image)
         anchors = encode_anchors(params, batch)
         drawn = draw(draw_key, config.posterior, q.operators, q.location, (num_samples,))
@@ -285,11 +285,11 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
             ratio = log_ratio(q.operators, q.location, anchors, found.z, own, prior)
         return logsumexp(log_likelihoods - ratio, axis=0) - math.log(num_samples)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         if own_anchors:
             raise NotImplementedError("no samples without data: each example brings the anchors of its own prior")
         anchor_key, draw_key = jax.random.split(key)
-        images = params["anchors"].reshape(-1, *config.image_shape)
+        images = params["anchors"].reshape(-1, *config.event_shape)
         rows = jax.random.randint(anchor_key, (num,), 0, len(images))
         location = locate(params, images)[rows]
         return decode(params, draw(draw_key, config.prior, params["operators"], location).z)

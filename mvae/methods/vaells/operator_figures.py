@@ -25,13 +25,13 @@ def draw_operator_figures(experiment: Experiment, params: Params, folder: RunFol
     Both reach further than the posteriors of the model, whose samples the eye could hardly tell from their centre.
     """
     dataset, model = experiment.dataset, experiment.model
-    if "operators" not in params or dataset.image_shape[0] == 1:
+    if "operators" not in params or len(dataset.event_shape) != 3:
         return
     rows = {name: array[:NUM_ROWS] for name, array in dataset.test.items()}
     label = np.asarray(rows["label"])
     first = np.array([np.flatnonzero(label == k)[0] for k in np.unique(label)])
     batch = dataset.render({name: array[first] for name, array in rows.items()})
-    location = model.encode(params, batch["image"]).location
+    location = model.encode(params, batch["x"]).location
     operators = params["operators"]
 
     def decoded(latent):

@@ -87,7 +87,7 @@ def best_orbits(experiment: Experiment, params: Params) -> tuple[int, OrbitMatch
     candidates = [[operator] * len(classes) for operator in operators]
     if len(operators) > 1:
         candidates.append([_combination(experiment, params, rows) for rows in classes])
-    truth = [np.asarray(rows["image"]).reshape(len(rows["label"]), -1) for rows in classes]
+    truth = [np.asarray(rows["x"]).reshape(len(rows["label"]), -1) for rows in classes]
     found = []
     for index, own in enumerate(candidates):
         pairs = enumerate(zip(own, classes, strict=True))
@@ -102,7 +102,7 @@ def best_orbits(experiment: Experiment, params: Params) -> tuple[int, OrbitMatch
 def _combination(experiment: Experiment, params: Params, rows: Rows) -> Float[Array, "d d"]:
     """Generator, of Frobenius norm 1, of the path inferred from the middle of a curve to a quarter of it further."""
     middle, quarter = len(rows["label"]) // 2, len(rows["label"]) // 4
-    images = rows["image"][jnp.array([middle, middle + quarter])]
+    images = rows["x"][jnp.array([middle, middle + quarter])]
     start, end = experiment.model.encode(params, images).location
     generator = jnp.einsum("m,mij->ij", _infer_far(params["operators"], start, end), params["operators"])
     return generator / jnp.maximum(jnp.linalg.norm(generator), 1e-12)
@@ -117,7 +117,7 @@ def _orbit(experiment: Experiment, params: Params, operator: Array, label: int, 
     model = experiment.model
     operator = operator[None]
     start = anchor_codes(experiment, params)[label][params["anchors"].shape[1] // 2]
-    codes = model.encode(params, rows["image"]).location
+    codes = model.encode(params, rows["x"]).location
     coefficients = _infer_far(operator, start, codes)
     low, high = np.percentile(np.asarray(coefficients[:, 0]), (1, 99))
     times = jnp.linspace(low, high, ORBIT_POINTS)

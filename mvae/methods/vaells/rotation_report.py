@@ -93,7 +93,7 @@ def turn_digits(experiment: Experiment, params: Params, num_digits: int, num_tim
     dataset, model = experiment.dataset, experiment.model
     rows = upright({name: array[:num_digits] for name, array in dataset.test.items()})
     batch = dataset.render(rows)
-    start = model.encode(params, batch["image"]).location
+    start = model.encode(params, batch["x"]).location
     operators = params["operators"]
     index = int(jnp.argmax(jnp.sum(operators**2, axis=(1, 2))))
     operator = operators[index : index + 1]
@@ -120,7 +120,7 @@ def _really_turned(experiment: Experiment) -> Turned:
     dataset = experiment.dataset
     batch = dataset.render(upright({name: array[:NUM_DIGITS] for name, array in dataset.test.items()}))
     angles = np.linspace(-np.pi, np.pi, NUM_TIMES, dtype=np.float32)
-    pictures = rotate(batch["image"][:, None], jnp.broadcast_to(angles, (len(batch["image"]), NUM_TIMES)))
+    pictures = rotate(batch["x"][:, None], jnp.broadcast_to(angles, (len(batch["x"]), NUM_TIMES)))
     return Turned(angles, np.asarray(pictures), np.asarray(batch["label"]))
 
 

@@ -17,11 +17,11 @@ def latent_walk(
     model: Model,
     params: Params,
     key: Key[Array, ""],
-    image: Float[Array, "b h w c"],
+    image: Float[Array, "b *event"],
     num_steps: int,
     *,
     observe: Callable[[Key[Array, ""], Array], Array] | None = None,
-) -> Float[Array, "t b h w c"]:
+) -> Float[Array, "t b *event"]:
     """Returns the paths of b chains, x_{t+1} = decode(z_{t+1}) with z_{t+1} from q(z | x_t); jit-able.
 
     Args:
@@ -33,7 +33,7 @@ def latent_walk(
         observe: (key, mean of p(x | z)) -> x; None for the mean itself.
 
     Returns:
-        x_0 to x_N, (N + 1, b, h, w, c).
+        x_0 to x_N, (N + 1, b, *event).
     """
 
     def step(image: Array, key: Key[Array, ""]) -> tuple[Array, Array]:

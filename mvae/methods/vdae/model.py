@@ -162,12 +162,12 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         The model; its parameters are a dict with "encoder" (the first stage's), "decoder", "likelihood", "covariance"
         and "reference", the examples among which neighbours are sought, their codes and the inverse factors of α Σ*.
     """
-    spectral = spectral_net(config.spectral, config.dim, config.image_shape, num_points)
+    spectral = spectral_net(config.spectral, config.dim, config.event_shape, num_points)
     _, decoder = build_nets(
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=config.dim,
         initial_log_time=0.0,
         num_times=0,
@@ -180,7 +180,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
     def start(key: Key[Array, ""], batch: Batch, first: Params) -> Params:
         decoder_key, covariance_key = jax.random.split(key)
         encoder = spectral.fit(first, batch)
-        code = spectral.embed(encoder, batch["image"])
+        code = spectral.embed(encoder, batch["x"])
         target = step_factor(config, code)
         scale = jnp.sqrt(jnp.mean(jnp.sum(target**2, axis=(1, 2))) / config.dim)
         return {
@@ -189,7 +189,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
             "likelihood": likelihood.params,
             "covariance": covariance.init(covariance_key, code[:1]),
             "reference": {
-                "image": batch["image"],
+                "x": batch["x"],
                 "code": code,
                 "inverse": lower_inverse(target),
                 "scale": scale,
@@ -214,11 +214,11 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         reference = params["reference"]
-        q = encode(params, batch["image"])
+        q = encode(params, batch["x"])
         z = sample_posterior(key, q)
         found = nearest_code(reference["code"], z, batch["index"])
-        flat = reference["image"].reshape(len(reference["image"]), -1)
-        neighbor = flat[found].reshape(batch["image"].shape)
+        flat = reference["x"].reshape(len(reference["x"]), -1)
+        neighbor = flat[found].reshape(batch["x"].shape)
         output = decoder_apply(params["decoder"], z)
         reconstruction = -likelihood.log_prob(params["likelihood"], neighbor, output)
         mse = jnp.mean((neighbor - likelihood.mean(output)) ** 2, axis=tuple(range(1, neighbor.ndim)))
@@ -237,11 +237,11 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         noise = (lambda key, mean: observe(params, key, mean)) if config.sample_noise == "likelihood" else None
         return latent_walk(model, params, key, image, num_steps, observe=noise)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         seed_key, walk_key = jax.random.split(key)
-        seeds = params["reference"]["image"]
+        seeds = params["reference"]["x"]
         rows = jax.random.randint(seed_key, (num,), 0, len(seeds))
-        image = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.image_shape)
+        image = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.event_shape)
         return walk(params, walk_key, image, config.walk_steps)[-1]
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:

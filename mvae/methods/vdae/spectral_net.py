@@ -103,9 +103,7 @@ class SpectralNet(NamedTuple):
     embed: Callable[[Params, Array], Float[Array, "b dim"]]
 
 
-def spectral_net(
-    config: SpectralNetConfig, dim: int, image_shape: tuple[int, int, int], num_points: int
-) -> SpectralNet:
+def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ...], num_points: int) -> SpectralNet:
     """Builds the network that learns the diffusion map of data.
 
     For outputs y of a batch, centred so that the constant mode is gone, training minimises
@@ -123,7 +121,7 @@ def spectral_net(
     Args:
         config: The typed configuration.
         dim: D, how many coordinates.
-        image_shape: (height, width, channels).
+        event_shape: (height, width, channels).
         num_points: n, of the whole graph.
 
     Source: Shaham et al., SpectralNet: Spectral Clustering using Deep Neural Networks, 2018; vdae.md, section 2.
@@ -132,7 +130,7 @@ def spectral_net(
         config.net,
         config.widths,
         (1,),
-        image_shape,
+        event_shape,
         ambient_dim=dim + config.num_extra,
         initial_log_time=0.0,
         num_times=0,
@@ -143,25 +141,25 @@ def spectral_net(
         return apply(params["net"], image)[0]
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
-        return {"net": net.init(key, batch["image"][:1])}
+        return {"net": net.init(key, batch["x"][:1])}
 
     def measure(batch: Batch) -> Float[Array, " b"]:
         """The law under which squares are averaged, of mean near 1."""
         return batch["weight"] if config.laplacian == "random_walk" else jnp.ones_like(batch["weight"])
 
     def loss(params: Params, batch: Batch) -> SpectralTerms:
-        y, weight = outputs(params, batch["image"]), measure(batch)
+        y, weight = outputs(params, batch["x"]), measure(batch)
         half = len(y) // 2 if config.separate_batch else len(y)
         other = slice(half, None) if config.separate_batch else slice(None)
         centred = y - _mean(y[other], weight[other])
         frame = orthonormalize(centred[other], weights=weight[other])
         first = {name: array[:half] for name, array in batch.items()}
-        edges = pair_affinities(_flat(first["image"]), _graph(first))
+        edges = pair_affinities(_flat(first["x"]), _graph(first))
         form = dirichlet_form(jnp.matmul(centred[:half], frame.transform, precision="highest"), edges, num_points)
         return SpectralTerms(jnp.trace(form), frame.rank.astype(y.dtype), frame.fallback.astype(y.dtype))
 
     def fit(params: Params, batch: Batch) -> Params:
-        y, weight = outputs(params, batch["image"]), measure(batch)
+        y, weight = outputs(params, batch["x"]), measure(batch)
         mean = _mean(y, weight)
         y = y - mean
         square = y.T @ (y * (weight / jnp.sum(weight))[:, None])
@@ -197,7 +195,7 @@ def _pairs(num: int, num_points: int) -> float:
 def _whole_form(y: Float[Array, "m k"], batch: Batch, num_points: int) -> Float[Array, "k k"]:
     """`dirichlet_form` in blocks of rows, never holding the whole W."""
     num = len(y)
-    sums = graph_sums(_flat(batch["image"]), _graph(batch), jnp.concatenate([y, jnp.ones((num, 1), y.dtype)], axis=1))
+    sums = graph_sums(_flat(batch["x"]), _graph(batch), jnp.concatenate([y, jnp.ones((num, 1), y.dtype)], axis=1))
     form = y.T @ (y * sums[:, -1:] - sums[:, :-1])
     return (form + form.T) / (2 * _pairs(num, num_points))
 

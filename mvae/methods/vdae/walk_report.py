@@ -47,17 +47,17 @@ def walk_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
     }
 
 
-def pictures(experiment: Experiment, num: int) -> Float[Array, "num h w c"]:
+def pictures(experiment: Experiment, num: int) -> Float[Array, "num *event"]:
     """Training pictures, spread over the training set."""
     dataset = experiment.dataset
     rows = np.linspace(0, dataset.num_train - 1, min(num, dataset.num_train)).astype(int)
-    return dataset.render({name: array[rows] for name, array in dataset.train.items()})["image"]
+    return dataset.render({name: array[rows] for name, array in dataset.train.items()})["x"]
 
 
 def _self_error(experiment: Experiment, params: Params) -> float:
     model, dataset = experiment.model, experiment.dataset
     rows = {name: array[:NUM_POINTS] for name, array in dataset.test.items()}
-    image = dataset.render(rows)["image"]
+    image = dataset.render(rows)["x"]
     decoded = jax.jit(lambda image: model.decode(params, model.encode(params, image).location))(image)
     return float(jnp.mean((decoded - image) ** 2))
 
@@ -66,10 +66,10 @@ def draw_walks(experiment: Experiment, params: Params, folder: RunFolder) -> Non
     """Draws walks from seeds: points after a number of steps, or rows and grids of pictures (vdae.md, Figs. 2 to 5)."""
     if experiment.model.walk is None:
         return
-    shape = experiment.dataset.image_shape
-    if shape[0] > 1:
+    shape = experiment.dataset.event_shape
+    if len(shape) == 3:
         _draw_picture_walks(experiment, params, folder)
-    elif shape[1] in (2, 3):
+    elif shape in ((2,), (3,)):
         figures.save(_point_walk(experiment, params), folder.figures / "walk.png")
 
 
@@ -78,7 +78,7 @@ def _point_walk(experiment: Experiment, params: Params) -> Any:
     model = experiment.model
     assert model.walk is not None
     data = pictures(experiment, NUM_POINTS)
-    dim = data.shape[2]
+    dim = data.shape[1]
     seeds = jnp.broadcast_to(data[:1], (NUM_POINTS, *data.shape[1:]))
     path = jax.jit(model.walk, static_argnums=3)(params, jax.random.key(WALK_SEED), seeds, max(SHOWN_STEPS))
     points = np.asarray(path).reshape(len(path), NUM_POINTS, dim)[np.array(SHOWN_STEPS)]

@@ -26,7 +26,7 @@ class WGANConfig:
     """Everything that makes a Wasserstein GAN apart from the data.
 
     Attributes:
-        image_shape: (height, width, channels).
+        event_shape: (height, width, channels).
         net: As in `VariationalConfig`.
         encoder_widths: Widths of the hidden layers of the critic, for convolutions their channels: the encoder of a
             VAE, with one output.
@@ -40,7 +40,7 @@ class WGANConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    image_shape: tuple[int, int, int]
+    event_shape: tuple[int, ...]
     net: str
     encoder_widths: tuple[int, ...]
     decoder_widths: tuple[int, ...]
@@ -98,8 +98,8 @@ class WGAN(NamedTuple):
 
 def gradient_penalty(
     critic: Callable[[Array], Float[Array, " b"]],
-    real: Float[Array, "b h w c"],
-    generated: Float[Array, "b h w c"],
+    real: Float[Array, "b *event"],
+    generated: Float[Array, "b *event"],
     share: Float[Array, " b"],
 ) -> Float[Array, " b"]:
     """Returns (|∇D(x̂)| - 1)² at x̂ = s x + (1 - s) x̃, between each example and a sample.
@@ -138,7 +138,7 @@ def wgan(config: WGANConfig) -> WGAN:
         config.net,
         config.encoder_widths,
         config.decoder_widths,
-        config.image_shape,
+        config.event_shape,
         ambient_dim=1,
         initial_log_time=0.0,
         num_times=0,
@@ -150,7 +150,7 @@ def wgan(config: WGANConfig) -> WGAN:
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         critic_key, generator_key = jax.random.split(key)
         return {
-            "critic": critic.init(critic_key, batch["image"][:1]),
+            "critic": critic.init(critic_key, batch["x"][:1]),
             "decoder": generator.init(generator_key, jnp.zeros((1, config.dim))),
         }
 
@@ -160,7 +160,7 @@ def wgan(config: WGANConfig) -> WGAN:
     def decode(params: Params, z: Array) -> Array:
         return generator_apply(params["decoder"], z)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num h w c"]:
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, PRIORS[config.prior](key, (num, config.dim)))
 
     def critic_terms(params: Params, key: Key[Array, ""], image: Array) -> CriticTerms:

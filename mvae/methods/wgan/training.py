@@ -71,7 +71,7 @@ def adversarial_stage(
         return (optax.apply_updates(critic, updates), opt_state), metrics
 
     def step(key: Key[Array, ""], state: AdversarialState, batch: Batch) -> tuple[AdversarialState, Metrics]:
-        image, decoder = batch["image"], state.params["decoder"]
+        image, decoder = batch["x"], state.params["decoder"]
         critic_key, generator_key = jax.random.split(key)
         (critic, critic_opt_state), metrics = jax.lax.scan(
             lambda carry, each: critic_step(carry, each, decoder, image),

@@ -23,12 +23,12 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 def test_reads_the_folder_of_the_original_files(digit_files):
     dataset = load("mnist", dir=str(digit_files.folder))
-    assert dataset.image_shape == (28, 28, 1)
+    assert dataset.event_shape == (28, 28, 1)
     for split, arrays in (("train", dataset.train), ("test", dataset.test)):
-        digit_files.assert_equal(split, arrays["image"], arrays["label"])
-        assert arrays["image"].dtype == jnp.uint8
+        digit_files.assert_equal(split, arrays["x"], arrays["label"])
+        assert arrays["x"].dtype == jnp.uint8
         assert arrays["label"].dtype == jnp.int32
-    image = dataset.render(dataset.test)["image"]
+    image = dataset.render(dataset.test)["x"]
     np.testing.assert_allclose(image[..., 0], digit_files.images["test"] / 255, atol=1e-7)
 
 
@@ -37,13 +37,13 @@ def test_finds_a_subfolder_and_uncompressed_files(digit_files):
     digit_files.path(IMAGES).unlink()
     digit_files.folder.rename(digit_files.folder.with_name("mnist"))
     dataset = load("mnist", dir=str(digit_files.folder.parent))
-    digit_files.assert_equal("train", dataset.train["image"], dataset.train["label"])
+    digit_files.assert_equal("train", dataset.train["x"], dataset.train["label"])
 
 
 def test_subsets_are_the_first_ones(digit_files):
     dataset = load("mnist", dir=str(digit_files.folder), num_train=7, num_test=20)
     assert (dataset.num_train, dataset.num_test) == (7, 20)
-    np.testing.assert_array_equal(dataset.train["image"][..., 0], digit_files.images["train"][:7])
+    np.testing.assert_array_equal(dataset.train["x"][..., 0], digit_files.images["train"][:7])
     np.testing.assert_array_equal(dataset.train["label"], digit_files.labels["train"][:7])
     with pytest.raises(UsageError, match="data option num_test=21: there are only 20 images; 0 keeps all"):
         load("mnist", dir=str(digit_files.folder), num_test=21)
@@ -99,7 +99,7 @@ def load_prepared(tmp_path):
 
 @pytest.fixture
 def prepared(tmp_path):
-    return tmp_path / "tfds" / "mnist_idx" / "1.0.0"
+    return tmp_path / "tfds" / "mnist_idx" / "2.0.0"
 
 
 def assert_holds(digit_files, splits):
@@ -128,7 +128,7 @@ def test_prepares_and_finds_prepared_data_without_tensorflow(digit_files, tmp_pa
         f"load_prepared(idx_dir={str(digit_files.folder)!r})\n"
         "digits = load('mnist', num_test=3)\n"
         "assert 'tensorflow' not in sys.modules\n"
-        "print(digits.train['image'].sum(), digits.train['label'].sum(), digits.num_test, file=sys.stderr)\n"
+        "print(digits.train['x'].sum(), digits.train['label'].sum(), digits.num_test, file=sys.stderr)\n"
     )
     environment = {
         **os.environ,
@@ -141,7 +141,7 @@ def test_prepares_and_finds_prepared_data_without_tensorflow(digit_files, tmp_pa
     images, labels = digit_files.images["train"], digit_files.labels["train"]
     sums = [str(images.sum(dtype=int)), str(labels.sum(dtype=int)), "3"]
     assert done.stderr.split()[-3:] == sums
-    assert (tmp_path / "elsewhere" / "mnist_idx" / "1.0.0").is_dir()
+    assert (tmp_path / "elsewhere" / "mnist_idx" / "2.0.0").is_dir()
 
 
 @pytest.mark.parametrize("fault", ["foreign file only", "shard lost", "metadata lost"])
@@ -266,7 +266,7 @@ def test_real_digits():
         mnist_files.check_content(name, path)
     dataset = load("mnist", dir=str(folder))
     assert (dataset.num_train, dataset.num_test) == (60_000, 10_000)
-    np.testing.assert_allclose(np.asarray(dataset.train["image"]).mean() / 255, 0.1307, atol=5e-5)
+    np.testing.assert_allclose(np.asarray(dataset.train["x"]).mean() / 255, 0.1307, atol=5e-5)
     assert dataset.train["label"][:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(dataset.test["label"]).tolist() == [
         980,

@@ -20,10 +20,10 @@ def padded(images):
 
 def test_rows_are_the_digits_with_angles(rotated, digit_files):
     dataset = rotated()
-    assert dataset.image_shape == (32, 32, 1)
+    assert dataset.event_shape == (32, 32, 1)
     for split, rows in (("train", dataset.train), ("test", dataset.test)):
-        digit_files.assert_equal(split, rows["image"], rows["label"])
-        assert rows.keys() == {"image", "label", "angle", "anchor_angles"}
+        digit_files.assert_equal(split, rows["x"], rows["label"])
+        assert rows.keys() == {"x", "label", "angle", "anchor_angles"}
         assert (rows["angle"].dtype, rows["anchor_angles"].dtype) == (jnp.float32, jnp.float32)
         assert rows["anchor_angles"].shape == (len(rows["label"]), 3)
 
@@ -33,35 +33,35 @@ def test_batch_is_padded_rotated_digits_and_anchors(rotated):
     rows = {key: array[:5] for key, array in dataset.train.items()}
     batch = jax.jit(dataset.render)(rows)
     assert {key: (array.shape, array.dtype) for key, array in batch.items()} == {
-        "image": ((5, 32, 32, 1), jnp.float32),
+        "x": ((5, 32, 32, 1), jnp.float32),
         "label": ((5,), jnp.int32),
         "angle": ((5,), jnp.float32),
         "anchors": ((5, 2, 32, 32, 1), jnp.float32),
     }
     # The third angle is arctan 3/4 but for a rounding error: positions on grid lines, where floor may jump.
     np.testing.assert_allclose(rows["angle"][2], np.arctan2(3, 4), atol=1e-6)
-    upright = jnp.asarray(padded(rows["image"])[..., None])
-    np.testing.assert_allclose(batch["image"], rotate(upright, rows["angle"]), atol=1e-5)
+    upright = jnp.asarray(padded(rows["x"])[..., None])
+    np.testing.assert_allclose(batch["x"], rotate(upright, rows["angle"]), atol=1e-5)
     anchors = rotate(upright[:, None], rows["anchor_angles"])
     np.testing.assert_allclose(batch["anchors"], anchors, atol=1e-5)
-    assert batch["image"].min() >= 0
-    assert batch["image"].max() <= 1 + 1e-6
+    assert batch["x"].min() >= 0
+    assert batch["x"].max() <= 1 + 1e-6
 
 
 def test_quarter_turns_of_digits_are_counter_clockwise(rotated):
     dataset = rotated(num_anchors=2)
     rows = {key: array[:5] for key, array in dataset.train.items()}
     rows |= {"angle": jnp.full(5, jnp.pi / 2), "anchor_angles": jnp.full((5, 2), jnp.pi)}
-    batch, upright = jax.jit(dataset.render)(rows), padded(rows["image"])
-    np.testing.assert_allclose(batch["image"][..., 0], np.rot90(upright, 1, (1, 2)), atol=1e-6)
+    batch, upright = jax.jit(dataset.render)(rows), padded(rows["x"])
+    np.testing.assert_allclose(batch["x"][..., 0], np.rot90(upright, 1, (1, 2)), atol=1e-6)
     np.testing.assert_allclose(batch["anchors"][:, 0, ..., 0], np.rot90(upright, 2, (1, 2)), atol=1e-6)
 
 
 def test_without_rotation_the_digits_are_padded_alone(rotated):
     dataset = rotated(max_angle=0, anchor_spread=0.0, num_anchors=2)
     batch = jax.jit(dataset.render)(dataset.test)
-    np.testing.assert_allclose(batch["image"][..., 0], padded(dataset.test["image"]), atol=1e-7)
-    np.testing.assert_array_equal(batch["anchors"][:, 0], batch["image"])
+    np.testing.assert_allclose(batch["x"][..., 0], padded(dataset.test["x"]), atol=1e-7)
+    np.testing.assert_array_equal(batch["anchors"][:, 0], batch["x"])
 
 
 @pytest.mark.parametrize(("max_angle", "spread", "num_anchors"), [(180.0, 180.0, 3), (75, 30.0, 4)])

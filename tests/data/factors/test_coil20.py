@@ -36,11 +36,11 @@ def extracted(original, tmp_path_factory):
 
 def assert_holds_all(dataset, size):
     for rows, angles in ((dataset.train, 54), (dataset.test, 18)):
-        assert rows["image"].shape == (20 * angles, size, size, 1)
-        assert rows["image"].dtype == jnp.uint8
+        assert rows["x"].shape == (20 * angles, size, size, 1)
+        assert rows["x"].dtype == jnp.uint8
         objects, azimuths = np.asarray(rows["factors"]).T
-        np.testing.assert_array_equal(rows["image"][:, 0, 0, 0], 10 * (objects + 1))
-        np.testing.assert_array_equal(rows["image"][:, 0, -1, 0], 3 * azimuths)
+        np.testing.assert_array_equal(rows["x"][:, 0, 0, 0], 10 * (objects + 1))
+        np.testing.assert_array_equal(rows["x"][:, 0, -1, 0], 3 * azimuths)
         np.testing.assert_array_equal(rows["label"], objects)
         np.testing.assert_allclose(rows["azimuth"], np.radians(5.0 * azimuths), rtol=1e-6)
         assert np.bincount(objects).tolist() == [angles] * 20
@@ -52,7 +52,7 @@ def test_reads_the_archive(original, tmp_path, subfolder):
     (tmp_path / subfolder).mkdir(exist_ok=True)
     (tmp_path / subfolder / "coil-20-proc.zip").symlink_to(original / "coil-20-proc.zip")
     dataset = load("coil20", dir=str(tmp_path))
-    assert dataset.image_shape == (64, 64, 1)
+    assert dataset.event_shape == (64, 64, 1)
     assert dataset.factor_names == ("object", "azimuth")
     assert dataset.factor_sizes == (20, 72)
     assert_holds_all(dataset, 64)
@@ -67,20 +67,20 @@ def test_one_object_scaled_to_the_unit_interval(original):
     dataset = load("coil20", dir=str(original), object=7, size=128)
     assert (dataset.num_train, dataset.num_test) == (54, 18)
     batch = dataset.render(dataset.test)
-    assert batch.keys() == {"image", "label", "factors", "azimuth"}
+    assert batch.keys() == {"x", "label", "factors", "azimuth"}
     assert set(np.asarray(batch["label"]).tolist()) == {6}
     expected = np.stack([coil20_picture(7, angle) for angle in range(3, 72, 4)]) / 255
-    np.testing.assert_allclose(batch["image"][..., 0], expected, atol=1e-7)
+    np.testing.assert_allclose(batch["x"][..., 0], expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("objects", [(1, 2, 3, 4, 5), [7, 3]])
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_several_objects(original, objects, size):
     dataset = load("coil20", dir=str(original), objects=objects, size=size)
-    assert (dataset.image_shape, dataset.factor_sizes) == ((size, size, 1), (20, 72))
+    assert (dataset.event_shape, dataset.factor_sizes) == ((size, size, 1), (20, 72))
     for rows, angles in ((dataset.train, 54), (dataset.test, 18)):
         assert rows["label"].tolist() == [number - 1 for number in objects for _ in range(angles)]
-        np.testing.assert_array_equal(rows["image"][:, 0, 0, 0], 10 * (rows["label"] + 1))
+        np.testing.assert_array_equal(rows["x"][:, 0, 0, 0], 10 * (rows["label"] + 1))
         alone = load("coil20", dir=str(original), object=objects[1], size=size)
         theirs = alone.train if angles == 54 else alone.test
         for name, array in rows.items():
@@ -193,7 +193,7 @@ def test_real_pictures():
     if not (folder / "coil20" / ARCHIVE).exists():
         pytest.skip(f"needs coil20/{ARCHIVE} in {folder} (or in the folder that MVAE_DATA_DIR names)")
     dataset = load("coil20", dir=str(folder), size=128)
-    images = np.concatenate([dataset.train["image"], dataset.test["image"]])
+    images = np.concatenate([dataset.train["x"], dataset.test["x"]])
     assert images.shape == (1440, 128, 128, 1)
     np.testing.assert_allclose(images.mean(), 76.8967, atol=1e-4)
     # Neighbouring angles look alike, also across 360°: the factor is the angle and it closes up.
@@ -211,4 +211,4 @@ def test_one_real_object_goes_round_a_circle(size):
     if not (folder / "coil20" / ARCHIVE).exists():
         pytest.skip(f"needs coil20/{ARCHIVE} in {folder} (or in the folder that MVAE_DATA_DIR names)")
     rows = full_grid(load("coil20", dir=str(folder), object=1, size=size), ("azimuth",))
-    assert_circle(rows["image"])
+    assert_circle(rows["x"])

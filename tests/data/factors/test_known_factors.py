@@ -80,13 +80,13 @@ def test_dsprites(tmp_path, small_sizes):
     factor_files.write_dsprites(tmp_path / "dsprites" / DSPRITES)
     dataset = load("dsprites", dir=str(tmp_path), num_test=40)
     assert_every_combination_once(dataset, factor_files.DSPRITES_SIZES)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (104, 40, (64, 64, 1))
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (104, 40, (64, 64, 1))
     for rows in (dataset.train, dataset.test):
         batch = dataset.render(rows)
-        assert rows["image"].nbytes == len(rows["image"]) * 512
-        np.testing.assert_array_equal(batch["image"][:, [0, 10, 20, 30, 40]].sum(axis=(2, 3)), rows["factors"])
-        np.testing.assert_array_equal(batch["image"].sum(axis=(1, 2, 3)), rows["factors"].sum(axis=1))
-        assert jnp.all(batch["image"][:, :, :7] == 0)  # the white pixels begin in column 7
+        assert rows["x"].nbytes == len(rows["x"]) * 512
+        np.testing.assert_array_equal(batch["x"][:, [0, 10, 20, 30, 40]].sum(axis=(2, 3)), rows["factors"])
+        np.testing.assert_array_equal(batch["x"].sum(axis=(1, 2, 3)), rows["factors"].sum(axis=1))
+        assert jnp.all(batch["x"][:, :, :7] == 0)  # the white pixels begin in column 7
         np.testing.assert_array_equal(batch["label"], rows["factors"][:, 0])
 
 
@@ -127,11 +127,11 @@ def test_shapes3d(tmp_path, small_sizes, monkeypatch):
     factor_files.write_shapes3d(tmp_path / "3dshapes.h5")
     dataset = load("shapes3d", dir=str(tmp_path), num_test=100)
     assert_every_combination_once(dataset, factor_files.SHAPES3D_SIZES)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (188, 100, (64, 64, 3))
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (188, 100, (64, 64, 3))
     for rows in (dataset.train, dataset.test):
-        np.testing.assert_array_equal(rows["image"][:, 0, :6, 1], 10 * rows["factors"])
+        np.testing.assert_array_equal(rows["x"][:, 0, :6, 1], 10 * rows["factors"])
         np.testing.assert_array_equal(rows["label"], rows["factors"][:, 4])
-        np.testing.assert_allclose(dataset.render(rows)["image"][:, 1, 0, 2], 200 / 255)
+        np.testing.assert_allclose(dataset.render(rows)["x"][:, 1, 0, 2], 200 / 255)
 
 
 SHAPES = factor_files.shapes3d_arrays()
@@ -187,7 +187,7 @@ def test_smallnorb(norb):
     assert dataset.factor_sizes == (5, 10, 9, 18, 6)
     for rows, part in ((dataset.train, "training"), (dataset.test, "testing")):
         arrays = factor_files.norb_arrays(part)
-        np.testing.assert_array_equal(rows["image"][..., 0], arrays["dat"][:, 0])
+        np.testing.assert_array_equal(rows["x"][..., 0], arrays["dat"][:, 0])
         np.testing.assert_array_equal(rows["label"], arrays["cat"])
         np.testing.assert_array_equal(rows["factors"][:, [1, 2, 4]], arrays["info"][:, [0, 1, 3]])
         np.testing.assert_allclose(rows["azimuth"], np.radians(10.0 * arrays["info"][:, 2]), rtol=1e-6)
@@ -198,7 +198,7 @@ def test_smallnorb_in_a_subfolder_the_first_pictures_smaller(norb, tmp_path):
     for path in norb.glob("*.gz"):
         shutil.move(path, tmp_path / "above" / "smallnorb")
     dataset = load("smallnorb", dir=str(tmp_path / "above"), num_train=7)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (7, 20, (64, 64, 1))
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (7, 20, (64, 64, 1))
     np.testing.assert_array_equal(dataset.train["label"], factor_files.norb_arrays("training")["cat"][:7])
     with pytest.raises(UsageError, match="data option num_test=21: there are only 20 images; 0 keeps all"):
         load("smallnorb", dir=str(tmp_path / "above"), num_test=21)
@@ -241,12 +241,12 @@ def test_header_of_norb_always_has_three_sizes(tmp_path):
 
 def assert_holds_cars(dataset, size):
     assert_every_combination_once(dataset, factor_files.CARS3D_SIZES)
-    assert dataset.image_shape == (size, size, 3)
+    assert dataset.event_shape == (size, size, 3)
     for rows in (dataset.train, dataset.test):
         elevation, azimuth, car = np.asarray(rows["factors"]).T
-        np.testing.assert_array_equal(rows["image"][:, 0, 0, 0], 20 * (car + 1))
-        np.testing.assert_array_equal(rows["image"][:, 0, -1, 1], 10 * azimuth)
-        np.testing.assert_array_equal(rows["image"][:, -1, 0, 2], 50 * elevation)
+        np.testing.assert_array_equal(rows["x"][:, 0, 0, 0], 20 * (car + 1))
+        np.testing.assert_array_equal(rows["x"][:, 0, -1, 1], 10 * azimuth)
+        np.testing.assert_array_equal(rows["x"][:, -1, 0, 2], 50 * elevation)
         np.testing.assert_allclose(rows["azimuth"], np.radians(15.0 * azimuth), rtol=1e-6)
         np.testing.assert_array_equal(rows["label"], car)
 

@@ -24,7 +24,7 @@ TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 
 
 def test_views_factors_and_angles():
     dataset = load("turntable", **SMALL)
-    assert dataset.image_shape == (12, 12, 1)
+    assert dataset.event_shape == (12, 12, 1)
     assert (dataset.factor_names, dataset.factor_sizes) == (("elevation", "azimuth"), (3, 8))
     rows = full_grid(dataset)
     elevation, azimuth = np.repeat([-60.0, 0.0, 60.0], 8), np.tile(np.arange(8) * 45.0, 3)
@@ -33,16 +33,16 @@ def test_views_factors_and_angles():
     np.testing.assert_allclose(rows["elevation"], np.radians(elevation), rtol=1e-6)
     np.testing.assert_allclose(rows["azimuth"], np.radians(azimuth), rtol=1e-6)
     assert {name: array.dtype for name, array in rows.items()} == {
-        "image": jnp.uint8,
+        "x": jnp.uint8,
         "factors": jnp.int32,
         "label": jnp.int32,
         "elevation": jnp.float32,
         "azimuth": jnp.float32,
     }
     expected = render_views(blob(), rotations(np.radians(elevation), np.radians(azimuth)), 12)
-    np.testing.assert_array_equal(rows["image"], expected)
+    np.testing.assert_array_equal(rows["x"], expected)
     batch = jax.jit(dataset.render)(rows)
-    np.testing.assert_allclose(batch["image"], expected / 255.0, atol=1e-7)
+    np.testing.assert_allclose(batch["x"], expected / 255.0, atol=1e-7)
     assert batch.keys() == rows.keys()
 
 
@@ -76,7 +76,7 @@ def test_one_elevation_is_a_circle_seen_horizontally():
 def test_one_elevation_is_a_circle_of_pictures(mesh):
     dataset = load("turntable", mesh=mesh, size=32, num_elevations=1)
     assert (dataset.num_train, dataset.num_test, dataset.periodic_factors) == (54, 18, ("azimuth",))
-    assert_circle(full_grid(dataset)["image"])
+    assert_circle(full_grid(dataset)["x"])
 
 
 def test_elevations():
@@ -101,7 +101,7 @@ def test_rotations():
 def test_no_two_views_of_the_torus_are_alike(mesh):
     n = 12
     rows = full_grid(load("turntable", mesh=mesh, size=24, num_azimuths=n, num_elevations=n, max_elevation=180))
-    images = np.asarray(rows["image"], np.float64).reshape(n, n, -1) / 255
+    images = np.asarray(rows["x"], np.float64).reshape(n, n, -1) / 255
     neighbours = np.concatenate([np.mean((images - np.roll(images, 1, axis)) ** 2, axis=-1).ravel() for axis in (0, 1)])
     flat = images.reshape(n * n, -1)
     apart = np.mean((flat[:, None] - flat) ** 2, axis=-1) + np.eye(n * n)
@@ -132,7 +132,7 @@ def test_mesh_of_a_file(tmp_path, place, name):
     (tmp_path / place).mkdir(exist_ok=True)
     (tmp_path / place / name).write_text(TETRAHEDRON)
     dataset = load("turntable", mesh=name, dir=str(tmp_path), **SMALL)
-    assert np.asarray(dataset.train["image"]).max() > 100
+    assert np.asarray(dataset.train["x"]).max() > 100
 
 
 def test_missing_files_name_the_places_and_the_remedy(tmp_path):
@@ -187,7 +187,7 @@ def test_real_bunny():
     if not (folder / "bunny" / "stanford-bunny.obj.gz").exists():
         pytest.skip(f"needs bunny/stanford-bunny.obj.gz in {folder} (or in the folder that MVAE_DATA_DIR names)")
     rows = full_grid(load("turntable", mesh="bunny", dir=str(folder), num_azimuths=8, num_elevations=1, test_every=8))
-    images = np.asarray(rows["image"])[..., 0]
+    images = np.asarray(rows["x"])[..., 0]
     assert max(images[:, [0, -1]].max(), images[:, :, [0, -1]].max()) == 0  # not cut off
     covered = (images > 20).mean(axis=(1, 2))
     assert covered.min() > 0.15

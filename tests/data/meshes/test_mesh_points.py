@@ -26,9 +26,9 @@ def folder(tmp_path_factory):
 
 
 def vectors(rows):
-    assert rows["image"].shape[1:] == (1, 3, 1)
-    assert rows["image"].dtype == jnp.float32
-    return np.asarray(rows["image"], np.float64)[:, 0, :, 0]
+    assert rows["x"].shape[1:] == (3,)
+    assert rows["x"].dtype == jnp.float32
+    return np.asarray(rows["x"], np.float64)
 
 
 def assert_standard(points):
@@ -98,8 +98,8 @@ def test_triangles_are_drawn_by_their_areas(folder):
 
 def test_data_set(folder):
     dataset = load("bunny", dir=folder)
-    assert (dataset.num_train, dataset.num_test, dataset.image_shape) == (20_000, 1000, (1, 3, 1))
-    assert dataset.render(dataset.train).keys() == {"image"}
+    assert (dataset.num_train, dataset.num_test, dataset.event_shape) == (20_000, 1000, (3,))
+    assert dataset.render(dataset.train).keys() == {"x"}
     for rows in (dataset.train, dataset.test):
         assert_standard(vectors(rows))
         assert surface_distance("bunny", vectors(rows), dir=folder).max() < 1e-6
@@ -113,8 +113,8 @@ def test_seed_and_noise(folder):
         load("bunny", dir=folder, num_train=num, num_test=30, seed=seed) for num, seed in ((50, 3), (80, 3), (50, 4))
     )
     jax.tree.map(np.testing.assert_array_equal, first.test, again.test)
-    assert not np.allclose(first.test["image"], other.test["image"], atol=0.1)
-    assert not np.allclose(first.train["image"][:30], first.test["image"], atol=0.1)
+    assert not np.allclose(first.test["x"], other.test["x"], atol=0.1)
+    assert not np.allclose(first.train["x"][:30], first.test["x"], atol=0.1)
     clean, noisy = (vectors(load("bunny", dir=folder, num_train=4000, noise=noise).train) for noise in (0, 0.1))
     for column in ((noisy - clean) / 0.1).T:
         assert stats.kstest(column, stats.norm.cdf).pvalue > 1e-6

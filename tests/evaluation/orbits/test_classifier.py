@@ -9,7 +9,7 @@ LABELS = np.arange(300) % 3
 RNG = np.random.default_rng(0)
 # Class k has its bright element in place k, of bytes.
 ROWS = {
-    "image": jnp.asarray(
+    "x": jnp.asarray(
         np.clip(200 * (np.arange(4) == LABELS[:, None]) + RNG.integers(0, 40, (300, 4)), 0, 255).reshape(300, 2, 2, 1),
         np.uint8,
     ),
@@ -20,7 +20,7 @@ SMALL = {"num_classes": 3, "widths": (8,), "num_steps": 150, "batch_size": 16, "
 
 
 def render(rows):
-    return {"image": rows["image"].astype(jnp.float32) / 255, "label": rows["label"]}
+    return {"x": rows["x"].astype(jnp.float32) / 255, "label": rows["label"]}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def classifier():
 
 def test_learns_classes_that_are_easy_to_tell(classifier):
     assert accuracy(classifier, TEST, render) == 1.0
-    labels, probabilities = classifier.predict(render(TEST)["image"])
+    labels, probabilities = classifier.predict(render(TEST)["x"])
     np.testing.assert_array_equal(labels, TEST["label"])
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
     np.testing.assert_array_equal(probabilities.argmax(axis=-1), labels)
@@ -57,8 +57,8 @@ def test_the_key_decides_all(classifier):
         ({name: value[:0] for name, value in TRAIN.items()}, render, {}, "rows"),
         (TRAIN, render, {"num_classes": 2}, "rows"),
         (TRAIN | {"label": TRAIN["label"].astype(jnp.float32)}, render, {}, "rows"),
-        (TRAIN, lambda rows: {"image": rows["image"]}, {}, "render"),
-        (TRAIN, lambda rows: {"image": rows["image"][0], "label": rows["label"]}, {}, "render"),
+        (TRAIN, lambda rows: {"x": rows["x"]}, {}, "render"),
+        (TRAIN, lambda rows: {"x": rows["x"][0], "label": rows["label"]}, {}, "render"),
         (TRAIN, render, {"num_classes": 1}, "num_classes"),
         (TRAIN, render, {"widths": (0,)}, "widths"),
         (TRAIN, render, {"num_steps": 0}, "num_steps"),

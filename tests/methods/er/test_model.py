@@ -28,7 +28,7 @@ KEY = jax.random.key(0)
 def config_of(manifold: Manifold, **changes) -> ERConfig:
     values = {
         "manifold": manifold,
-        "image_shape": (1, 3, 1),
+        "event_shape": (3,),
         "net": "mlp",
         "encoder_widths": (8,),
         "decoder_widths": (8,),
@@ -67,8 +67,8 @@ def test_bound_is_below_the_likelihood_which_quadrature_gives(manifold, hidden, 
     # Posteriors near the prior, so that importance weights are bounded well.
     variance = 0.08 if hidden == "beta" else 1.0
     model = er(config_of(manifold, hidden=hidden, group=group, initial_variance=variance)).model
-    image = jax.random.normal(jax.random.key(1), (4, 1, 3, 1))
-    params = perturbed(model.init(KEY, {"image": image}))
+    image = jax.random.normal(jax.random.key(1), (4, 3))
+    params = perturbed(model.init(KEY, {"x": image}))
     law = HIDDEN_LAWS[hidden](manifold.dim)
     # p(x) = E p(x | f(z)) over the prior: the group keeps the law of f(z).
     z = model.decode(params, _carried(manifold, hidden, law.prior(jax.random.key(5), (60_000,))))
@@ -76,11 +76,11 @@ def test_bound_is_below_the_likelihood_which_quadrature_gives(manifold, hidden, 
     log_terms = -0.5 * squares - 1.5 * math.log(2 * math.pi)
     terms = np.exp(np.asarray(log_terms, np.float64))
     truth, error = terms.mean(1), terms.std(1) / math.sqrt(terms.shape[1])
-    estimates = jax.jit(jax.vmap(lambda key: model.log_likelihood(params, key, {"image": image}, 2000)))
+    estimates = jax.jit(jax.vmap(lambda key: model.log_likelihood(params, key, {"x": image}, 2000)))
     found = np.exp(np.asarray(estimates(jax.random.split(KEY, 16)), np.float64))
     errors = np.hypot(error, found.std(axis=0, ddof=1) / 4)
     np.testing.assert_array_less(np.abs(found.mean(axis=0) - truth), 5 * errors)
-    bounds = jax.vmap(lambda key: model.loss_terms(params, key, {"image": image}).elbo)(jax.random.split(KEY, 500))
+    bounds = jax.vmap(lambda key: model.loss_terms(params, key, {"x": image}).elbo)(jax.random.split(KEY, 500))
     assert bool(jnp.all(jnp.mean(bounds, axis=0) < np.log(truth) + 0.02))
 
 
@@ -93,8 +93,8 @@ def _carried(manifold, hidden, z):
 @pytest.mark.slow
 def test_location_is_the_point_that_the_group_moves():
     method = er(config_of(Sphere(1), group=True))
-    image = jax.random.normal(jax.random.key(1), (5, 1, 3, 1))
-    params = perturbed(method.model.init(KEY, {"image": image}))
+    image = jax.random.normal(jax.random.key(1), (5, 3))
+    params = perturbed(method.model.init(KEY, {"x": image}))
     q = method.model.encode(params, image)
     mean = np.asarray(q.hidden.a / (q.hidden.a + q.hidden.b))[:, 0]
     angle = 2 * np.pi * mean + np.arctan2(q.element[:, 1], q.element[:, 0])
@@ -202,6 +202,6 @@ def test_refuses_what_there_is_not():
 def test_product_and_torus_have_maps_and_groups():
     for manifold in (FlatTorus(2), Product((Sphere(1), Sphere(2)))):
         model = er(config_of(manifold, group=True)).model
-        params = model.init(KEY, {"image": jnp.zeros((2, 1, 3, 1))})
-        assert model.sample(params, KEY, 3).shape == (3, 1, 3, 1)
-        assert bool(jnp.all(manifold.contains(model.encode(params, jnp.ones((2, 1, 3, 1))).location)))
+        params = model.init(KEY, {"x": jnp.zeros((2, 3))})
+        assert model.sample(params, KEY, 3).shape == (3, 3)
+        assert bool(jnp.all(manifold.contains(model.encode(params, jnp.ones((2, 3))).location)))

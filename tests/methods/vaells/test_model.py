@@ -15,7 +15,7 @@ from mvae.methods.vaells.transport_density import TransportLaw, draw, log_densit
 
 SHAPE = (1, 4, 1)
 CONFIG = VAELLSConfig(
-    image_shape=SHAPE,
+    event_shape=SHAPE,
     net="mlp",
     encoder_widths=(8,),
     decoder_widths=(8,),
@@ -41,11 +41,11 @@ CONFIG = VAELLSConfig(
 KEY = jax.random.key(5)
 LABEL = jnp.asarray([0, 1, 1, 0, 1])
 BATCH = {
-    "image": jax.random.normal(jax.random.key(0), (5, *SHAPE)),
+    "x": jax.random.normal(jax.random.key(0), (5, *SHAPE)),
     "label": LABEL,
     "parameter": jnp.asarray([0.1, 0.2, 0.3, 0.4, 0.5]),
 }
-OWN_ANCHORS = {"image": BATCH["image"], "anchors": jax.random.normal(jax.random.key(1), (5, 2, *SHAPE))}
+OWN_ANCHORS = {"x": BATCH["x"], "anchors": jax.random.normal(jax.random.key(1), (5, 2, *SHAPE))}
 METHOD = vaells(CONFIG)
 
 
@@ -99,26 +99,26 @@ def test_parameters(params):
     assert params["operators"].shape == (2, 2, 2)
     assert params["anchors"].shape == (2, 2, *SHAPE)
     for number in range(2):
-        same = (params["anchors"][number][:, None] == BATCH["image"][number == LABEL]).all(axis=(2, 3, 4))
+        same = (params["anchors"][number][:, None] == BATCH["x"][number == LABEL]).all(axis=(2, 3, 4))
         assert same.any(axis=1).all()
     even = vaells(dataclasses.replace(CONFIG, anchors="even")).model.init(jax.random.key(2), BATCH)["anchors"]
-    np.testing.assert_array_equal(even, BATCH["image"][jnp.asarray([[0, 3], [1, 4]])])
+    np.testing.assert_array_equal(even, BATCH["x"][jnp.asarray([[0, 3], [1, 4]])])
     np.testing.assert_allclose(METHOD.penalty(params), 0.25 * np.sum(np.asarray(params["operators"]) ** 2), rtol=1e-6)
 
 
 def test_loss_is_put_together_as_documented(params):
-    q = METHOD.model.encode(params, BATCH["image"])
+    q = METHOD.model.encode(params, BATCH["x"])
     found = made_up()._replace(z=drawn(q).z)
     terms = METHOD.terms(params, KEY, BATCH, found)
     anchors = METHOD.model.encode(params, params["anchors"].reshape(-1, *SHAPE)).location.reshape(2, 2, 2)[LABEL]
     np.testing.assert_allclose(terms.kl, kl_by_hand(params, q, anchors, found), rtol=1e-4, atol=1e-4)
     picture = METHOD.model.decode(params, found.z)
     assert (np.std(picture, axis=0) > 0.01).all()
-    reconstruction = -norm.logpdf(BATCH["image"], picture).sum(axis=(1, 2, 3))
+    reconstruction = -norm.logpdf(BATCH["x"], picture).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(terms.reconstruction, reconstruction, rtol=1e-5)
     np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
     np.testing.assert_allclose(terms.loss, terms.reconstruction + 0.3 * terms.kl, rtol=1e-6)
-    np.testing.assert_allclose(terms.mse, np.mean((BATCH["image"] - picture) ** 2, axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(terms.mse, np.mean((BATCH["x"] - picture) ** 2, axis=(1, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(terms.time, np.mean((found.z - q.location) ** 2, axis=-1), rtol=1e-5)
     capacity = dataclasses.replace(CONFIG, min_capacity=1.0, max_capacity=5.0, capacity_steps=100)
     loss = vaells(capacity).terms(params, KEY, BATCH, found, 50).loss
@@ -130,7 +130,7 @@ def test_the_loss_takes_the_inferred_coefficients(params):
     """Those of `infer`, of the same key; they are at least as likely as those of the draw, one of their starts."""
     found = METHOD.infer(params, KEY, BATCH)
     assert found.converged == 1
-    q = METHOD.model.encode(params, BATCH["image"])
+    q = METHOD.model.encode(params, BATCH["x"])
     z, c = drawn(q)
     np.testing.assert_allclose(found.z, z, rtol=1e-5)
     best = log_density(CONFIG.posterior, q.operators, q.location, z, found.posterior_coefficients)
@@ -194,9 +194,9 @@ def test_anchors_may_be_kept(params):
 
 def test_warm_up_is_an_autoencoder_with_noise(params):
     terms = METHOD.warm_up_terms(params, KEY, BATCH)
-    q = METHOD.model.encode(params, BATCH["image"])
+    q = METHOD.model.encode(params, BATCH["x"])
     z = q.location + 0.2 * jax.random.normal(KEY, (5, 2))
-    expected = -norm.logpdf(BATCH["image"], METHOD.model.decode(params, z)).sum(axis=(1, 2, 3))
+    expected = -norm.logpdf(BATCH["x"], METHOD.model.decode(params, z)).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(terms.loss, expected, rtol=1e-5)
     np.testing.assert_array_equal(terms.kl, 0)
 
@@ -206,7 +206,7 @@ def test_each_example_may_bring_its_own_anchors(params):
     own = method.model.init(jax.random.key(2), OWN_ANCHORS)
     assert "anchors" not in own
     own = {name: params[name] for name in own}
-    q = method.model.encode(own, BATCH["image"])
+    q = method.model.encode(own, BATCH["x"])
     found = made_up()._replace(z=drawn(q).z)
     terms = method.terms(own, KEY, OWN_ANCHORS, found)
     anchors = method.model.encode(own, OWN_ANCHORS["anchors"].reshape(-1, *SHAPE)).location.reshape(5, 2, 2)

@@ -26,7 +26,7 @@ class LinearModel:
         radius = jnp.where(curves["label"] == 0, 0.5, 1.0)
         angle = 2 * math.pi * curves["parameter"]
         latent = radius[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
-        self.map = jnp.linalg.lstsq(latent, curves["image"].reshape(len(latent), -1))[0]
+        self.map = jnp.linalg.lstsq(latent, curves["x"].reshape(len(latent), -1))[0]
 
     def encode(self, params, image):
         del params
@@ -34,7 +34,7 @@ class LinearModel:
 
     def decode(self, params, z):
         del params
-        return (z @ self.map).reshape(-1, 1, self.map.shape[1], 1)
+        return (z @ self.map).reshape(-1, self.map.shape[1])
 
 
 class Truth(NamedTuple):
@@ -49,7 +49,7 @@ def truth():
 
 
 def params_of(truth, operators):
-    images, labels = truth.dataset.curves["image"], np.asarray(truth.dataset.curves["label"])
+    images, labels = truth.dataset.curves["x"], np.asarray(truth.dataset.curves["label"])
     anchors = jnp.stack([images[np.flatnonzero(labels == k)[[0, 170, 340]]] for k in (0, 1)])
     return {"operators": jnp.stack(operators), "anchors": anchors}
 

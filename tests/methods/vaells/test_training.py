@@ -30,7 +30,7 @@ CONFIG = AlternatingConfig(
 )
 BETA, RATE, STEPS = 0.25, 0.1, 9
 KEY = jax.random.key(0)
-BATCH = {"image": jnp.asarray([1.0, 3.0])}
+BATCH = {"x": jnp.asarray([1.0, 3.0])}
 OPERATORS = jnp.asarray([[[1.0, -2.0], [0.5, 0.0]]])
 
 
@@ -43,18 +43,18 @@ def quadratic():
 
     def infer(params, key, batch):
         del params, key
-        return Sampled(batch["image"], jnp.ones(2), jnp.ones(2), jnp.asarray(0.75))
+        return Sampled(batch["x"], jnp.ones(2), jnp.ones(2), jnp.asarray(0.75))
 
     def terms(params, key, batch, coefficients, step):
         del key, step
         size = jnp.sum(params["operators"] ** 2) / 2
-        loss = (params["encoder"] + params["anchors"] - batch["image"]) ** 2 / 2
+        loss = (params["encoder"] + params["anchors"] - batch["x"]) ** 2 / 2
         loss += size * coefficients.prior_coefficients
         return LossTerms(loss, -loss, loss, loss, loss, loss)
 
     def warm_up_terms(params, key, batch, step):
         del key, step
-        loss = (params["encoder"] - batch["image"]) ** 2 / 2
+        loss = (params["encoder"] - batch["x"]) ** 2 / 2
         return LossTerms(loss, -loss, loss, loss, loss, loss)
 
     def penalty(params):

@@ -55,7 +55,7 @@ def test_what_is_observed_is_what_the_walk_goes_on_from():
 
 
 def test_seeds_explain_what_the_law_says_they_do():
-    codes = np.asarray(path(400, 50, 6))[..., 0, :, 0].reshape(7, 400, 50, -1)
+    codes = np.asarray(path(400, 50, 6)).reshape(7, 400, 50, -1)
     spread = codes[0].var()
     for t, share in enumerate(seed_share(codes)):
         between = spread * DECAY ** (2 * t)
@@ -65,7 +65,7 @@ def test_seeds_explain_what_the_law_says_they_do():
 
 
 def test_mixing_is_seen_when_it_has_happened_and_not_before():
-    codes = np.asarray(path(20, 50, 30))[..., 0, :, 0].reshape(31, 20, 50, -1)
+    codes = np.asarray(path(20, 50, 30)).reshape(31, 20, 50, -1)
     steps = mixing_steps(codes)
     # The seeds' variance 9 · 0.6^(2t) falls below that of means of 50 draws at t of about 6.
     assert 5 <= steps <= 14

@@ -12,7 +12,7 @@ from mvae.methods.vdae.spectral_net import SpectralNetConfig
 from tests.methods.vdae.test_spectral_net import BASE
 
 OPTIONS = {
-    "image_shape": (1, 2, 1),
+    "event_shape": (2,),
     "net": "mlp",
     "encoder_widths": (16,),
     "decoder_widths": (16,),
@@ -106,16 +106,16 @@ def test_an_example_is_never_its_own_neighbour(circle):
     zero = jax.tree.map(jnp.zeros_like, params["decoder"])  # decodes to 0, so that the loss tells who x' is
     terms = method.model.loss_terms(still | {"decoder": zero}, jax.random.key(1), batch, None)
     assert bool(jnp.all(jnp.isfinite(terms.loss)))
-    code = np.asarray(method.model.encode(params, batch["image"]).location, np.float64)
+    code = np.asarray(method.model.encode(params, batch["x"]).location, np.float64)
     distance = np.linalg.norm(code[:, None] - code, axis=-1)
     np.fill_diagonal(distance, np.inf)
-    neighbor = np.asarray(batch["image"])[distance.argmin(1)]
+    neighbor = np.asarray(batch["x"])[distance.argmin(1)]
     np.testing.assert_allclose(terms.mse, np.mean(neighbor**2, axis=(1, 2, 3)), rtol=1e-3)
 
 
 def test_draws_have_the_covariance_of_the_posterior(circle):
     _, method, params, batch = build(circle)
-    q = method.model.encode(params, batch["image"][:1])
+    q = method.model.encode(params, batch["x"][:1])
     lower = q.factor.at[:, 1, 0].set(0.3)
     draws = np.asarray(method.model.sample_posterior(jax.random.key(0), q._replace(factor=lower), (40000,)))[:, 0]
     truth = np.asarray(lower[0] @ lower[0].T)
@@ -142,11 +142,11 @@ def test_samples_and_walks_have_their_shapes_and_noise_its_size(circle):
     _, method, params, batch = build(circle, likelihood="gaussian_learned_variance", sample_noise="likelihood")
     params = params | {"likelihood": {"log_std": jnp.log(jnp.float32(0.2))}}
     zero = params | {"decoder": jax.tree.map(jnp.zeros_like, params["decoder"])}
-    path = method.model.walk(zero, jax.random.key(0), batch["image"], 5)
-    assert path.shape == (6, 60, 1, 2, 1)
-    np.testing.assert_array_equal(path[0], batch["image"])
+    path = method.model.walk(zero, jax.random.key(0), batch["x"], 5)
+    assert path.shape == (6, 60, 2)
+    np.testing.assert_array_equal(path[0], batch["x"])
     assert abs(float(jnp.std(path[1:])) - 0.2) < 4 * 0.2 / np.sqrt(2 * path[1:].size)
-    assert method.model.sample(params, jax.random.key(1), 7).shape == (7, 1, 2, 1)
+    assert method.model.sample(params, jax.random.key(1), 7).shape == (7, 2)
     with pytest.raises(NotImplementedError, match="stationary"):
         method.model.log_likelihood(params, jax.random.key(0), batch, 5)
 

@@ -36,7 +36,7 @@ def learned(name, dim, num_train=2000, **options):
     data = with_graph(
         data, num_neighbors=config.num_neighbors, scale_neighbor=config.scale_neighbor, alpha=config.density_power
     )
-    net = spectral_net(config, dim, data.image_shape, data.num_train)
+    net = spectral_net(config, dim, data.event_shape, data.num_train)
     whole = data.render(data.train)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.num_steps))
     params = net.init(jax.random.key(0), whole)
@@ -73,9 +73,9 @@ def sine_squares(found, truth, weight):
 )
 def test_it_spans_the_dense_eigenvectors(name, dim, steps):
     data, net, params = learned(name, dim, num_steps=steps)
-    x = data.train["image"].reshape(data.num_train, -1)
+    x = data.train["x"].reshape(data.num_train, -1)
     truth = diffusion_map(x, dim, num_neighbors=BASE["scale_neighbor"])
-    found = net.embed(params, data.train["image"])
+    found = net.embed(params, data.train["x"])
     assert sine_squares(found, truth.eigenvectors, data.train["weight"]) < 0.02
     # Rayleigh-Ritz values lie above the true rates, and near them.
     rates, true_rates = 1 - np.asarray(params["eigenvalues"]), 1 - np.asarray(truth.eigenvalues)
@@ -88,9 +88,9 @@ def test_the_unnormalised_laplacian_has_the_law_of_the_data_for_its_measure():
     data, net, params = learned("two_moons", 3, num_train=600, num_steps=2000, laplacian="unnormalized")
     whole = data.render(data.train)
     graph = PointwiseGraph(*(whole[name] for name in PointwiseGraph._fields))
-    edges = np.asarray(pair_affinities(whole["image"].reshape(600, -1), graph), np.float64)
+    edges = np.asarray(pair_affinities(whole["x"].reshape(600, -1), graph), np.float64)
     _, vectors = scipy.linalg.eigh(np.diag(edges.sum(1)) - edges, subset_by_index=[1, 3])
-    assert sine_squares(net.embed(params, whole["image"]), vectors, np.ones(600)) < 0.02
+    assert sine_squares(net.embed(params, whole["x"]), vectors, np.ones(600)) < 0.02
 
 
 @pytest.mark.slow
@@ -107,11 +107,11 @@ def test_with_all_functions_the_modes_are_those_of_the_diffusion_map():
 @pytest.mark.slow
 def test_on_a_circle_coordinates_of_new_points_are_cosine_and_sine():
     data, net, params = learned("circle", 2, num_train=600, num_steps=300, widths=(64, 64))
-    x = data.train["image"].reshape(600, -1)
+    x = data.train["x"].reshape(600, -1)
     modes = diffusion_map(x, 2, num_neighbors=BASE["scale_neighbor"]).eigenvectors
-    assert sine_squares(net.embed(params, data.train["image"]), modes, data.train["weight"]) < 0.02
+    assert sine_squares(net.embed(params, data.train["x"]), modes, data.train["weight"]) < 0.02
     angle = jnp.linspace(0, 2 * jnp.pi, 50, endpoint=False)
-    z = np.asarray(net.embed(params, jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1).reshape(50, 1, 2, 1)))
+    z = np.asarray(net.embed(params, jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1).reshape(50, 2)))
     # The density is divided out, so that the angle moves evenly: one turn, and a radius of √2.
     turned = np.unwrap(np.arctan2(z[:, 1], z[:, 0]))
     slope = np.polyfit(angle, turned, 1)[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mvae.errors import UsageError
-from mvae.runs import run
+from mvae.runs.run import run
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 

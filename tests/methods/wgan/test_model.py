@@ -14,7 +14,7 @@ from mvae.runs.config import OptimizerConfig
 
 KEY = jax.random.key(0)
 CONFIG = WGANConfig(
-    image_shape=(1, 2, 1),
+    event_shape=(2,),
     net="mlp",
     encoder_widths=(64, 64),
     decoder_widths=(64, 64),
@@ -58,8 +58,8 @@ def test_penalty_of_a_constant_critic_has_a_derivative():
 @pytest.mark.slow
 def test_losses_are_those_of_the_critics_scores():
     method = wgan(CONFIG)
-    image = jax.random.normal(KEY, (6, 1, 2, 1))
-    params = method.model.init(KEY, {"image": image})
+    image = jax.random.normal(KEY, (6, 2))
+    params = method.model.init(KEY, {"x": image})
     terms = method.critic_terms(params, KEY, image)
     np.testing.assert_allclose(terms.loss, -terms.wasserstein + 10 * terms.penalty, rtol=1e-5, atol=1e-6)
     assert all(term.shape == (6,) for term in terms)
@@ -79,7 +79,7 @@ def test_losses_are_those_of_the_critics_scores():
 @pytest.mark.parametrize("prior", ["normal", "uniform"])
 def test_samples_have_the_law_of_the_prior_decoded(prior):
     method = wgan(dataclasses.replace(CONFIG, prior=prior))
-    params = method.model.init(KEY, {"image": jnp.zeros((1, 1, 2, 1))})
+    params = method.model.init(KEY, {"x": jnp.zeros((1, 2))})
     draw = {"normal": jax.random.normal, "uniform": lambda key, shape: 2 * jax.random.uniform(key, shape) - 1}[prior]
     found = method.model.sample(params, jax.random.key(1), 40_000)
     expected = method.model.decode(params, draw(jax.random.key(2), (40_000, 2)))
@@ -128,7 +128,7 @@ def test_a_circle_is_learned():
 
     def circle(key, num):
         angle = jax.random.uniform(key, (num,), maxval=2 * jnp.pi)
-        return {"image": radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)[:, None, :, None]}
+        return {"x": radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)[:, None, :, None]}
 
     @jax.jit
     def train(state):
@@ -139,7 +139,7 @@ def test_a_circle_is_learned():
         return jax.lax.fori_loop(0, num_steps, body, state)
 
     state = train(stage.init(KEY, circle(KEY, 2), None))
-    samples = np.asarray(method.model.sample(state.params, jax.random.key(1), 4000))[:, 0, :, 0]
+    samples = np.asarray(method.model.sample(state.params, jax.random.key(1), 4000))
     lengths = np.linalg.norm(samples, axis=1)
     assert np.median(lengths) == pytest.approx(radius, rel=0.05)
     assert np.mean(np.abs(lengths / radius - 1) < 0.15) > 0.8

@@ -15,7 +15,7 @@ from mvae.runs.config import OptimizerConfig
 
 RATE, CRITIC_STEPS = 0.1, 3
 KEY = jax.random.key(0)
-BATCH = {"image": jnp.asarray([1.0, 3.0])}
+BATCH = {"x": jnp.asarray([1.0, 3.0])}
 
 
 def linear():
