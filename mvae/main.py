@@ -131,8 +131,8 @@ def main(argv: list[str]) -> int:
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
     from mvae.engine.signals import Interrupted
-    from mvae.runs.run import run  # heavy imports, not needed for --help
     from mvae.runs.console import log_to_console
+    from mvae.runs.run import run  # heavy imports, not needed for --help
 
     workdir = Path(str(_WORKDIR.value))
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)

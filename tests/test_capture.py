@@ -1,7 +1,6 @@
 """The map of captured topology: its runs, its files and what is made of them."""
 
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +8,9 @@ import numpy as np
 import pytest
 
 from mvae.data.pictures import Picture, fourier_picture, random_translations, simple_picture, translate
+from tests.paths import ROOT
 
-FOLDER = Path(__file__).parents[1] / "experiments" / "dvae"
+FOLDER = ROOT / "experiments" / "dvae"
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from mvae.engine import loop
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.main import _table
-from mvae.runs.run import run
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import train
+from mvae.runs.run import run, train
 from mvae.runs.run_folder import RunFolder
+from tests import paths
 from tests.data.digits.digit_files import DigitFiles
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
+CONFIGS = sorted(paths.CONFIGS.glob("*.py"))
 TORUS = next(path for path in CONFIGS if path.stem == "dvae_torus")
 WITHOUT_SIZE = ("circle", "concentric_circles", "lifted", "swiss_roll")
 

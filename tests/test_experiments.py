@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from mvae.runs.config import RunConfig, build_manifold
 from mvae.runs.experiment import Experiment
 from tests.sweep.tiny import CONFIGS, TINY
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = ROOT / "experiments"
 
 
 def load(path):
@@ -298,6 +297,7 @@ CONFIG = f"""from pathlib import Path
 
 from mvae.sweep import apply_overrides
 from mvae.runs.config_file import load_config
+from tests.paths import ROOT
 
 def get_config(arg=""):
     return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})

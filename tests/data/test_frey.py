@@ -11,8 +11,7 @@ from mvae.data import load
 from mvae.data.frey import FILE
 from mvae.errors import UsageError
 from tests.data.factors.factor_files import frey_faces, write_frey
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.paths import SHARED
 
 
 @pytest.mark.parametrize("subfolder", ["", "frey"])

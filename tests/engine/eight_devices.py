@@ -19,10 +19,10 @@ from mvae.runs.run import run, train
 from mvae.runs.run_folder import RunFolder
 from mvae.sweep.pack import run_pack
 from mvae.sweep.packing import Job
+from tests.paths import ROOT
 from tests.sweep.tiny import members
 from tests.test_configs import tiny
 
-ROOT = Path(__file__).parents[2]
 NUM_STEPS, BATCH = 30, 16
 
 

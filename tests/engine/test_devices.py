@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from mvae.engine.metrics import read_records
 from tests.processes import outcome, started
 from tests.test_main import TINY
 
-ROOT = Path(__file__).parents[2]
 NUM_STEPS = 100
 RUN = ["-m", "mvae.main", *TINY, f"--config.num_steps={NUM_STEPS}", "--config.num_seeds=2"]
 

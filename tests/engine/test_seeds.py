@@ -1,7 +1,6 @@
 """Ten seeds in one program are ten runs: seed by seed, to float32 rounding."""
 
 import re
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,12 +9,13 @@ import pytest
 from mvae.engine.program import build_program, seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
+from tests.paths import CONFIGS
 
 NUM_STEPS = 20
 
 
 def experiment():
-    path = Path(__file__).parents[2] / "configs" / "dvae_torus.py"
+    path = CONFIGS / "dvae_torus.py"
     config = load_config(path, "quick")
     config.data.size = 12
     config.data.num_train = 200  # an epoch ends amid the steps

@@ -16,8 +16,8 @@ from mvae.engine.program import build_program, seed_keys
 from mvae.engine.signals import Interrupted
 from mvae.engine.streamed_program import build_streamed_program
 from mvae.errors import UsageError
-from mvae.runs.run import run
 from mvae.runs.experiment import build_experiment
+from mvae.runs.run import run
 from mvae.runs.run_folder import RunFolder
 from tests.data.digits.digit_files import DigitFiles
 from tests.engine.toy import BATCH, NUM_TRAIN, Toy, dataset, streamed

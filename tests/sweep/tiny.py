@@ -1,11 +1,9 @@
 """Members as small as they can be, of two methods."""
 
-from pathlib import Path
-
 from mvae.runs.config_file import load_config
 from mvae.sweep import build_members
+from tests.paths import CONFIGS
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {
     "data.name": "simple_picture",
     "data.size": 8,

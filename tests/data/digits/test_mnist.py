@@ -16,8 +16,8 @@ from mvae.data import load
 from mvae.data.digits import mnist_files
 from mvae.errors import UsageError
 from tests.data.digits.digit_files import idx_bytes
+from tests.paths import SHARED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 

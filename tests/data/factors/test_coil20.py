@@ -13,8 +13,7 @@ from mvae.data.factors.known_factors import full_grid
 from mvae.errors import UsageError
 from tests.data.circle_check import assert_circle
 from tests.data.factors.factor_files import coil20_picture, png, write_coil20
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.paths import SHARED
 
 
 @pytest.fixture(scope="module")

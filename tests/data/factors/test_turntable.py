@@ -16,8 +16,8 @@ from mvae.errors import UsageError
 from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus
 from tests.data.circle_check import assert_circle
+from tests.paths import SHARED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SMALL = {"size": 12, "num_azimuths": 8, "num_elevations": 3}
 TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n"
 

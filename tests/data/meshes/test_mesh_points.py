@@ -13,8 +13,7 @@ from mvae.data.meshes.mesh_points import bunny_mesh, standardised, triangle_area
 from mvae.data.meshes.triangle_distance import mesh_distance, triangle_distance
 from mvae.errors import UsageError
 from tests.data.meshes.mesh_files import write_ellipsoid
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.paths import SHARED
 
 
 @pytest.fixture(scope="module")

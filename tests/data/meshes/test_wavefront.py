@@ -7,8 +7,8 @@ import pytest
 
 from mvae.data.meshes.wavefront import read_obj
 from mvae.errors import UsageError
+from tests.paths import SHARED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 VERTICES = "v 0 0 0\nv 1 0 0\nv 1 2 0 1.0\nv 0 2 3 0.5 0.5 0.5\n"
 
 

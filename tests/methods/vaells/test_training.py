@@ -1,7 +1,6 @@
 """Turns of networks and operators on a quadratic loss, where every step is known; errors of the config and the seam."""
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,8 @@ from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
 from mvae.models.model import LossTerms, Model
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
+from tests.paths import CONFIGS
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 CONFIG = AlternatingConfig(
     warm_up_steps=3,
     operator_warm_up_steps=2,

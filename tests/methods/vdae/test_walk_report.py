@@ -1,16 +1,16 @@
 """What a run of a VDAE leaves behind."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from mvae.errors import UsageError
-from mvae.runs.run import run
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
+from mvae.runs.run import run
+from tests.paths import CONFIGS
 
-CONFIG = Path(__file__).parents[2] / "configs" / "vdae.py"
+CONFIG = CONFIGS / "vdae.py"
 
 
 def tiny(argument="quick"):
