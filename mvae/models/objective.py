@@ -6,15 +6,17 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds import Manifold
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.nets import NETS
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VariationalConfig:
     """Networks, likelihood and objective.
 
     Attributes:
+        manifold: The latent space.
         event_shape: Shape of an example: (height, width, channels) of an image, (n,) of a vector.
         net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
             are periodic.
@@ -30,6 +32,7 @@ class VariationalConfig:
         ValueError: For a value out of range, naming it.
     """
 
+    manifold: Manifold
     event_shape: tuple[int, ...]
     net: str
     encoder_widths: tuple[int, ...]
@@ -61,6 +64,11 @@ class VariationalConfig:
             raise ValueError(f"max_capacity must be at least min_capacity, got {self.max_capacity}")
         if self.capacity_steps is not None and self.capacity_steps < 1:
             raise ValueError(f"capacity_steps must be at least 1, got {self.capacity_steps}")
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the latent space."""
+        return self.manifold.dim
 
     def capacity(self, step: Array | int | None) -> Array | float:
         """Capacity C at a step, in nats; the final one for None.

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.distributions.beta import beta_kl_to_uniform, beta_log_prob, sample_beta
-from mvae.methods.gaussian import GaussianPosterior, sample_gaussian
-from mvae.methods.vae import gaussian_kl, gaussian_log_ratio
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl, gaussian_log_ratio, sample_gaussian
 
 BETA, GAUSSIAN = "beta", "gaussian"
 LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior

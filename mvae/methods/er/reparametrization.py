@@ -19,7 +19,7 @@ _EXACT = jax.lax.Precision.HIGHEST
 KINDS = ("learned", "exact")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReparametrizationConfig:
     """How f is had; all but the first two are of the learned one.
 

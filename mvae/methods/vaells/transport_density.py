@@ -14,7 +14,7 @@ from mvae.transport import Inference, implicit_coefficients, infer_coefficients,
 COEFFICIENT_GRADIENTS = ("fixed", "implicit")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TransportLaw:
     """The law of z = exp(Σ_m c_m Ψ_m) μ + γ ε with c_m ~ Laplace(0, b) and ε ~ N(0, I), given μ.
 

@@ -3,13 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.models.model import Batch, Params
-from mvae.nets import NETS, build_nets
+from mvae.nets import NETS, Head, Network, build_encoder
 from mvae.spectral import PointwiseGraph, graph_sums, orthonormalize, pair_affinities
 
 LAPLACIANS = ("random_walk", "unnormalized")
@@ -17,7 +17,7 @@ GRAPH_ROWS = PointwiseGraph._fields
 RANK_TOLERANCE = 1e-6  # directions of the outputs with less than this share of the largest variance are left out
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectralNetConfig:
     """The graph on the data, the network, and how its outputs become coordinates.
 
@@ -103,7 +103,9 @@ class SpectralNet(NamedTuple):
     embed: Callable[[Params, Array], Float[Array, "b dim"]]
 
 
-def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ...], num_points: int) -> SpectralNet:
+def spectral_net(
+    config: SpectralNetConfig, dim: int, event_shape: tuple[int, ...], num_points: int, own: Network | None = None
+) -> SpectralNet:
     """Builds the network that learns the diffusion map of data.
 
     For outputs y of a batch, centred so that the constant mode is gone, training minimises
@@ -121,24 +123,16 @@ def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ..
     Args:
         config: The typed configuration.
         dim: D, how many coordinates.
-        event_shape: (height, width, channels).
+        event_shape: Shape of an example.
         num_points: n, of the whole graph.
+        own: A user's own network to features, in place of the config's.
 
     Source: Shaham et al., SpectralNet: Spectral Clustering using Deep Neural Networks, 2018; vdae.md, section 2.
     """
-    net, _ = build_nets(
-        config.net,
-        config.widths,
-        (1,),
-        event_shape,
-        ambient_dim=dim + config.num_extra,
-        initial_log_time=0.0,
-        num_times=0,
-    )
-    apply: Callable[..., Any] = net.apply
+    net = build_encoder(config.net, config.widths, {"location": Head(dim + config.num_extra)}, own)
 
-    def outputs(params: Params, image: Array) -> Float[Array, "b k"]:
-        return apply(params["net"], image)[0]
+    def outputs(params: Params, x: Array) -> Float[Array, "b k"]:
+        return net.outputs(params["net"], x)["location"]
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         return {"net": net.init(key, batch["x"][:1])}
