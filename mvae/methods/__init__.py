@@ -9,6 +9,4 @@ from mvae.methods.wgan import method as wgan
 
 __all__ = ["METHODS", "Built", "Method", "MethodInputs"]
 
-METHODS: dict[str, Method] = {
-    room.METHOD.name: room.METHOD for room in (dvae, er, svae, vae, vaells, vamp, vdae, wgan)
-}
+METHODS: dict[str, Method] = {room.METHOD.name: room.METHOD for room in (dvae, er, svae, vae, vaells, vamp, vdae, wgan)}

@@ -15,7 +15,6 @@ from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import OptimizerConfig, adam
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
-from mvae.reports.report import Report
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
 
@@ -39,7 +38,7 @@ class MethodInputs(NamedTuple):
     num_steps: int
     batch_size: int
     init_batch_size: int
-    networks: Networks = Networks()  # noqa: RUF009
+    networks: Networks = Networks()
 
 
 class Built(NamedTuple):
@@ -48,8 +47,8 @@ class Built(NamedTuple):
     Attributes:
         model: The model.
         stages: Stages of training, in order.
-        stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they may
-            be tracers; None for a method that takes them as constants.
+        stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
+            may be tracers; None for a method that takes them as constants.
         params_of: Final state of the last stage -> parameters of the model.
     """
 
@@ -80,7 +79,7 @@ class Method(NamedTuple):
     prepare: Callable[[Any, Dataset], Dataset] = lambda config, dataset: dataset
     traceable: bool = False
     needs_all_data: bool = False
-    reports: tuple[Report, ...] = ()
+    reports: tuple[Any, ...] = ()
 
 
 def euclidean(manifold: Manifold) -> Manifold:

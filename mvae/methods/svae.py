@@ -87,7 +87,9 @@ def svae(config: SVAEConfig, networks: Networks | None = None) -> Model:
         posterior=posterior,
         draw=draw,
         kl=lambda params, q, drawn: power_spherical_kl(q.concentration, config.dim),
-        log_ratio=lambda params, q, drawn: -manifold.log_volume - power_spherical_log_prob(*q, drawn.z),
+        log_ratio=lambda params, q, drawn: (
+            -manifold.log_volume - power_spherical_log_prob(q.location, q.concentration, drawn.z)
+        ),
         sample_prior=lambda params, key, num: manifold.uniform(key, (num,)),
         terms=lambda q: {"spread": 2 / (q.concentration + config.dim)},
     )

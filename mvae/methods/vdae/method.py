@@ -56,6 +56,4 @@ def _check_sizes(config: VDAEConfig, inputs: MethodInputs) -> None:
         )
 
 
-METHOD = Method(
-    "vdae", VDAEConfig, _build, latent=euclidean, prepare=_with_graph, traceable=True, needs_all_data=True
-)
+METHOD = Method("vdae", VDAEConfig, _build, latent=euclidean, prepare=_with_graph, traceable=True, needs_all_data=True)

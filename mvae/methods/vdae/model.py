@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -147,8 +147,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
     neighbour.
 
     In `LossTerms`, `kl` is that of the two steps, `mse` the squared error of x'; the term "step_variance" is tr C / D.
-    `elbo` is the local
-    evidence lower bound, Eq. 5.
+    `elbo` is the local evidence lower bound, Eq. 5.
 
     Args:
         config: The typed configuration.
@@ -163,7 +162,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
     spectral = spectral_net(config.spectral, config.dim, config.event_shape, num_points, own.encoder)
     core = build_core(config, {}, own)
     covariance = CovarianceNet(config.encoder_widths, config.dim)
-    covariance_apply: Callable[..., Array] = covariance.apply
+    covariance_apply: Callable[..., Any] = covariance.apply
 
     def start(key: Key[Array, ""], batch: Batch, first: Params) -> Params:
         decoder_key, covariance_key = jax.random.split(key)
