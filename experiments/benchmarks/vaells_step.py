@@ -22,9 +22,9 @@ from absl import app, flags
 from mvae import data
 from mvae.engine.program import build_program, seed_keys
 from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
+from mvae.methods.vaells.training import alternating_stages
 from mvae.models.optimizer import adam
-from mvae.runs.config import OptimizerConfig, RunConfig, typed
+from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import BLOCKS
 
@@ -51,10 +51,14 @@ def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     config = read_config()
     run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
     dataset = data.load(**{name: value for name, value in config["data"].items() if value is not None})
-    block = config["model"]
-    turns = typed(AlternatingConfig, block.pop("training"), "config.model.training")
-    dim = config["manifold"]["dim"]
-    model_config = typed(VAELLSConfig, block, "config.model", dim=dim, event_shape=dataset.event_shape)
+    model_config = typed(
+        VAELLSConfig,
+        config["model"],
+        "config.model",
+        manifold=build_manifold(config["manifold"]),
+        event_shape=dataset.event_shape,
+    )
+    turns = model_config.training
     method = vaells(model_config)
     optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
     stages = alternating_stages(method, turns, (optimizer, optimizer), run.steps(dataset.num_train), model_config.beta)

@@ -9,8 +9,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl
 from mvae.manifolds import Euclidean
-from mvae.methods.vae import GaussianPosterior, VAEConfig, gaussian_kl, vae
+from mvae.methods.vae import VAEConfig, vae
 
 SHAPE = (2, 2, 1)
 CONFIG = VAEConfig(

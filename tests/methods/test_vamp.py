@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from mvae.methods.gaussian import GaussianPosterior
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from mvae.distributions.gaussian import GaussianPosterior
 from mvae.manifolds import Euclidean
 from mvae.methods.vamp import VampConfig, log_mixture, vamp
 

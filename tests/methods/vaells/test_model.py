@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import laplace, norm
 
 from mvae.manifolds import Euclidean
-from mvae.methods.vaells.model import Sampled, TransportPosterior, VAELLSConfig, vaells
+from mvae.methods.vaells.model import AlternatingConfig, Sampled, TransportPosterior, VAELLSConfig, vaells
 from mvae.methods.vaells.transport_density import TransportLaw, draw, log_density
 
 SHAPE = (1, 4, 1)
@@ -26,6 +26,16 @@ CONFIG = VAELLSConfig(
     max_capacity=None,
     capacity_steps=None,
     manifold=Euclidean(2),
+    training=AlternatingConfig(
+        warm_up_steps=1,
+        operator_warm_up_steps=0,
+        network_steps=20,
+        operator_steps=20,
+        network_rate=1.0,
+        operator_rate=4e-4,
+        max_operator_rate=0.1,
+        operator_factor=0.99,
+    ),
     num_operators=2,
     initial_operator_scale=0.7,
     operator_penalty=0.5,
