@@ -101,7 +101,7 @@ def uniform_on_mesh(rng: np.random.Generator, mesh: Mesh, num: int) -> Float[np.
       mesh: a mesh, at least one triangle with an area.
       num: number of points.
 
-    Source: Osada, Funkhouser, Chazelle & Dobkin, Shape distributions, 2002, section 4.2.
+    Source: [osada2002, Sec. 4.2].
     """
     areas = triangle_areas(mesh)
     a, b, c = mesh.vertices[mesh.faces[rng.choice(len(areas), num, p=areas / areas.sum())].T]

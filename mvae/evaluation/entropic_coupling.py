@@ -85,7 +85,7 @@ def entropic_coupling(
         epsilon: ε > 0, in units of the squared distances.
         max_iterations: Steps at most.
 
-    Source: Peyré, Cuturi & Solomon, Gromov-Wasserstein averaging of kernel and distance matrices, 2016, Eqs. 8 and 9.
+    Source: [peyre2016, Eqs. 8 and 9].
     """
     squares = jnp.mean(x_distances**2, axis=1)[:, None] + jnp.mean(y_distances**2, axis=1)[None]
 

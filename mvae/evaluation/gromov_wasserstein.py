@@ -1,4 +1,4 @@
-"""Gromov-Wasserstein discrepancy: how far two point sets are from having the same distances (vdae.md, section 6.4)."""
+"""Gromov-Wasserstein discrepancy: how far two point sets are from having the same distances [li2020, Sec. 6.4]."""
 
 import importlib
 import math
@@ -26,7 +26,7 @@ class GromovWassersteinPlan(NamedTuple):
 
     Attributes:
         discrepancy: E(T), see `gromov_wasserstein`.
-        lower_bound: What no coupling can be below, the third lower bound of Mémoli 2011: the least mean over
+        lower_bound: What no coupling can be below, the third lower bound of [memoli2011]: the least mean over
             couplings of the squared W2 distance between the laws of the distances from x_i and from y_j.
         coupling: T, (n, m), with row sums 1/n and column sums 1/m.
         converged: Whether the descent to it came to its end.
@@ -66,7 +66,7 @@ def gromov_wasserstein(x: ArrayLike, y: ArrayLike, **options: Any) -> float:
     Warns:
         RuntimeWarning: If the descent that ended lowest did not converge.
 
-    Source: Mémoli, Gromov-Wasserstein distances and the metric approach to object matching, 2011.
+    Source: [memoli2011].
 
     >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     >>> gromov_wasserstein(square, 5 + square[::-1] @ np.array([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]])) < 1e-12
@@ -144,7 +144,7 @@ def gromov_wasserstein_plan(
 
 
 def _pot() -> ModuleType:
-    """POT (Flamary et al., 2021), which only this measure needs."""
+    """POT [flamary2021], which only this measure needs."""
     try:
         return importlib.import_module("ot")
     except ModuleNotFoundError as error:
@@ -216,7 +216,7 @@ def _entropic(
 
 
 def _rounded(coupling: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-    """Returns a coupling of uniform weights near one whose sums are right up to rounding (Altschuler et al. 2017)."""
+    """Returns a coupling of uniform weights near one whose sums are right up to rounding [altschuler2017]."""
     n, m = coupling.shape
     tiny = np.finfo(np.float64).tiny
     coupling = coupling * np.minimum(1 / np.maximum(n * coupling.sum(1, keepdims=True), tiny), 1)

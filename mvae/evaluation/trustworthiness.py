@@ -32,7 +32,7 @@ def trustworthiness(codes: ArrayLike, distances: ArrayLike, *, num_neighbours: i
         ValueError: For another shape, codes that are not finite, distances that are NaN or negative, or a k out of
             range.
 
-    Source: Venna & Kaski, Neighborhood preservation in nonlinear projection methods, 2001, Eq. 1.
+    Source: [venna2001, Eq. 1].
 
     >>> line = np.arange(20.0)
     >>> truth = np.abs(line[:, None] - line)

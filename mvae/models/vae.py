@@ -1,4 +1,4 @@
-"""The usual VAE: a Gaussian posterior with one variance for each direction (Kingma & Welling 2014)."""
+"""The usual VAE: a Gaussian posterior with one variance for each direction [kingma2014]."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ def gaussian_log_ratio(q: GaussianPosterior, z: Float[Array, "... d"]) -> Float[
 
 
 def vae(config: VAEConfig) -> Model:
-    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of Burgess et al. 2018 (arXiv:1804.03599).
+    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of [burgess2018].
 
     In `LossTerms`, `time` is the mean variance of the posterior.
 
