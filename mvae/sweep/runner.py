@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mvae.sweep.check import check_members, is_finished
-from mvae.sweep.locks import Locks
+from mvae.sweep.locks import LOCKS, Locks
 from mvae.sweep.members import Member
 from mvae.sweep.plan import plan
 from mvae.training.pack import run_pack
@@ -15,7 +15,6 @@ from mvae.training.signals import Interrupted
 
 LOGGER = logging.getLogger(__name__)
 
-LOCKS = ".locks"
 Failures = list[str | None]  # of the jobs of a pack, in their order: what to say of a failure, None for success
 Executor = Callable[[Iterable[list[Job]]], Iterator[tuple[list[Job], Failures]]]
 
