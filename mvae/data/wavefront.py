@@ -11,8 +11,10 @@ without a word, fails at comments behind a face and at the line ends of old Macs
 
 import importlib
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -20,7 +22,8 @@ from mvae.data.idx import read_content
 from mvae.data.mesh import Mesh
 from mvae.errors import UsageError
 
-REMEDY = "export the mesh anew, as triangles"
+REMEDY = "mend the line, or export the mesh anew as triangles"
+_COMMENT = re.compile(r"(?:^|\s)#")  # not within a number: old programs wrote -1.#IND for one that is none
 _ROUNDING = 1e-9  # of the area of a polygon: what may be missing, or turned over, for rounding
 
 
@@ -40,7 +43,7 @@ def read_obj(path: Path) -> Mesh:
     vertices: list[list[float]] = []
     polygons: list[tuple[int, str, list[int]]] = []
     for number, line in _lines(read_content(path)):
-        word, *entries = line.split("#", 1)[0].split() or [""]
+        word, *entries = _COMMENT.split(line, maxsplit=1)[0].split() or [""]
         try:
             if word == "v":
                 vertices.append(_vertex(entries))
@@ -50,7 +53,8 @@ def read_obj(path: Path) -> Mesh:
             raise _damaged(path, number, line, error) from error
     if not polygons:
         raise UsageError(
-            f"{path}: not a mesh in the format OBJ: it has {len(vertices)} vertices and no faces: {REMEDY}, in that format"
+            f"{path}: not a mesh in the format OBJ: it has {len(vertices)} vertices and no faces: "
+            "export the mesh anew in that format"
         )
     points, faces = np.array(vertices).reshape(-1, 3), []
     for number, line, corners in polygons:
@@ -126,9 +130,9 @@ def _triangles(points: np.ndarray, corners: list[int]) -> list[list[int]]:
     return [[i, j, k] if turn >= 0 else [i, k, j] for (i, j, k), turn in zip(found, turns, strict=True)]
 
 
-def _earcut():
+def _earcut() -> ModuleType:
     """mapbox_earcut, which only concave polygons need."""
     try:
         return importlib.import_module("mapbox_earcut")
     except ModuleNotFoundError:
-        raise ValueError("a concave polygon needs mapbox_earcut, which is in the extra mesh: pip install 'mvae[mesh]', or") from None
+        raise ValueError("it is concave, which needs mapbox_earcut (pip install 'mvae[mesh]')") from None
