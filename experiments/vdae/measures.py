@@ -1,4 +1,4 @@
-"""What is measured of a trained model beside data: Gromov-Wasserstein, bi-Lipschitz, MMD (vdae.md, section 6.4)."""
+"""What is measured of a trained model beside data: Gromov-Wasserstein, bi-Lipschitz, MMD [li2020, Sec. 6.4]."""
 
 import json
 import logging

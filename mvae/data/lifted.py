@@ -13,8 +13,7 @@ plane a cone. For `ambient_dim` ≥ `hidden`, V loses nothing.
 The paper draws each batch afresh. A large fixed set of points stands in for that; `seed` draws the points and
 `net_seed` the network, which training and test points share.
 
-Source: Golikov & Kretov, Embedding-reparameterization procedure for manifold-valued latent variables in generative
-models, 2018, section 4, after Davidson et al., Hyperspherical Variational Auto-Encoders, 2018.
+Source: [golikov2018, Sec. 4], after [davidson2018].
 """
 
 import math

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# Half of a symmetric composition of 17 leapfrogs to order 8 (Kahan and Li 1997, s17odr8a).
+# Half of a symmetric composition of 17 leapfrogs to order 8 [kahan1997, s17odr8a].
 _HALF = (
     0.13020248308889008087881763,
     0.56116298177510838456196441,

@@ -1,4 +1,4 @@
-"""VAE with a VampPrior (Tomczak & Welling 2018, arXiv:1705.07120): a mixture of the posteriors of learned pictures."""
+"""VAE with a VampPrior [tomczak2018]: a mixture of the posteriors of learned pictures."""
 
 import dataclasses
 import math

@@ -90,7 +90,7 @@ class VariationalConfig:
     ) -> Float[Array, " b"]:
         """Returns -E[log p(x | z)] + β KL, or with a capacity -E[log p(x | z)] + β |KL - C|, in nats.
 
-        Source: hyperspherical_dvae.md, Eq. 2.
+        Source: [perezrey2019b, Eq. 2].
         """
         excess = kl if self.max_capacity is None else jnp.abs(kl - self.capacity(step))
         return reconstruction + self.beta * excess

@@ -42,7 +42,7 @@ def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformatio
 def adversarial_adam(config: OptimizerConfig, num_steps: int, updates_per_step: int) -> optax.GradientTransformation:
     """Returns Adam without momentum, β₁ = 0 and β₂ = 0.9, at `decayed_rate` of the step that an update belongs to.
 
-    Source: Gulrajani et al., Improved training of Wasserstein GANs, 2017, Algorithm 1.
+    Source: [gulrajani2017, Alg. 1].
     """
     rate = decayed_rate(config, num_steps)
     return optax.adam(lambda update: rate(jnp.asarray(update) // updates_per_step), b1=0.0, b2=0.9)

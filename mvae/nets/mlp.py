@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons, the networks of the ΔVAE paper (dvae.md, section 4)."""
+"""Multi-layer perceptrons, the networks of the ΔVAE paper [perezrey2019, Sec. 4]."""
 
 import math
 from collections.abc import Sequence

@@ -42,7 +42,7 @@ def expm_action(matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"
             result; under `jax.jit`, where values are not known, the result is then NaN, and
             `mvae.manifolds.check_values` finds it.
 
-    Source: Higham, Functions of Matrices, 2008, section 10.3.
+    Source: [higham2008, Sec. 10.3].
     """
     matrix = check_matrix("matrix", matrix)
     z = check_last("z", z, matrix.shape[-1])

@@ -38,8 +38,7 @@ def lasso_descent(
         l1_weight: λ.
         num_steps: Steps, whether needed or not.
 
-    Source: Lee, Battle, Raina & Ng, Efficient sparse coding algorithms, 2006 (feature-sign search), with the first
-    crossing in the place of a search along the segment.
+    Source: [lee2006] (feature-sign search), with the first crossing in the place of a search along the segment.
     """
     identity = jnp.eye(len(start), dtype=start.dtype)[:, :, None]
 

@@ -56,7 +56,7 @@ def rotated_mnist(
     Raises:
       UsageError: if an option is out of range, or the data are missing or damaged, or fewer than asked for.
 
-    Source: after Connor, Canal & Rozell, Variational Autoencoder with Learned Latent Structure, 2021, section 4.
+    Source: after [connor2021, Sec. 4].
     The code published with it draws angles afresh in every epoch, from [0°, 350°) in training, and has the anchors of
     all digits at the same multiples of 360°/N.
     """

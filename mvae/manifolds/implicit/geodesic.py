@@ -2,7 +2,7 @@
 
   p'' = -J^T (J J^T)^-1 (p'^T H p')
 
-is integrated by the explicit Runge-Kutta method of order 8 of Dormand and Prince, in a number of steps that is fixed
+is integrated by the explicit Runge-Kutta method of order 8 of [prince1981], in a number of steps that is fixed
 for a manifold, and put back onto it after each, at the speed that it had.
 """
 

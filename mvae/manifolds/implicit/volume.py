@@ -1,7 +1,7 @@
 r"""Volume and uniform law of an implicit manifold, from the tube around it.
 
 Within its reach the manifold has a tube whose points x are a closest point p and a normal vector of length below
-a radius e, and Lebesgue measure on it is (Weyl, On the volume of tubes, 1939)
+a radius e, and Lebesgue measure on it is [weyl1939]
 
   dx = det(A) dp dnu,   A = 1 - second fundamental form along x - p, on the tangent space,
 

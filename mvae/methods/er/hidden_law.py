@@ -63,7 +63,7 @@ def beta_law(dim: int) -> HiddenLaw:
     κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1). Both parameters are held in
     [`LEAST`, `GREATEST`]: below, draws are 0 or 1 in float32; above, they are all one number.
 
-    Source: er.md, section 4.
+    Source: [golikov2018, Sec. 4].
     """
 
     def posterior(location: Array, log_scale: Array) -> BetaPosterior:

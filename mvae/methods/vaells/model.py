@@ -1,4 +1,4 @@
-"""VAELLS: transport operators, learned with the networks, are posterior and prior of the latent space (vaells.md)."""
+"""VAELLS: transport operators, learned with the networks, are posterior and prior of the latent space [connor2021]."""
 
 import dataclasses
 import math
@@ -176,7 +176,7 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
 
     loss(x) = -E[log p(x | z)] + β E[log q(z | x) - log p(z)], where z is x's encoding transported by random
     coefficients, plus noise; q(z | x) is its density by the inferred coefficients, and the prior is the mean of the
-    same density over the anchors of x's class (vaells.md, Eqs. 5 to 9). β is the variance σ² of p(x | z), the loss
+    same density over the anchors of x's class [connor2021, Eqs. 5 to 9]. β is the variance σ² of p(x | z), the loss
     being σ² times the published one and the reconstruction that of unit variance. Training adds β times `penalty`.
 
     In `LossTerms`, `kl` is log q(z | x) - log p(z) of one draw; the term "squared_move" is |z - μ|² / d.

@@ -1,4 +1,4 @@
-"""Training of a VAELLS: a warm-up of the networks, then network steps and operator steps in turns (vaells.md, 4)."""
+"""Training of a VAELLS: a warm-up of the networks, then steps of operators and networks [connor2021, Sec. 4]."""
 
 from typing import Any
 

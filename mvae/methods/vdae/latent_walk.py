@@ -1,4 +1,4 @@
-"""The random walk x → z → x' of an autoencoder, which generates by being run (vdae.md, Algorithm 2)."""
+"""The random walk x → z → x' of an autoencoder, which generates by being run [li2020, Alg. 2]."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""VDAE: an autoencoder around a learned diffusion map, whose posterior is one step of the random walk (vdae.md)."""
+"""VDAE: an autoencoder around a learned diffusion map, whose posterior is one step of the random walk [li2020]."""
 
 import dataclasses
 import math
@@ -104,7 +104,7 @@ def step_kl(factor: Float[Array, "... D D"], inverse: Float[Array, "... D D"]) -
         factor: L with C = L L', lower triangular.
         inverse: The inverse of the same of S, see `lower_inverse`: S stays while C learns.
 
-    Source: vdae.md, Eq. 7, which lacks the ½.
+    Source: [li2020, Eq. 7], which lacks the ½.
     """
     ratio = jnp.matmul(inverse, factor, precision="highest")
     return 0.5 * (jnp.sum(ratio**2, axis=(-2, -1)) - factor.shape[-1]) - _half_log_det(inverse) - _half_log_det(factor)
@@ -138,7 +138,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
 
         loss(x) = -log p(x' | z') + β KL(N(ψ(x), C) ‖ N(ψ(x), α Σ*)),  x' = argmin over y ≠ x of |ψ(y) - z'|
 
-    with Σ* the covariance of the codes around ψ(x) (vdae.md, Eqs. 5 to 7). Neighbours are sought among the first
+    with Σ* the covariance of the codes around ψ(x) [li2020, Eqs. 5 to 7]. Neighbours are sought among the first
     `init_batch_size` training examples, not in the batch: in a small batch the nearest example is far, and the decoder
     then learns averages over that distance.
 

@@ -1,4 +1,4 @@
-"""SpectralNet: a network whose outputs span the slowest modes of the random walk on the data (vdae.md, section 2)."""
+"""SpectralNet: a network whose outputs span the slowest modes of the random walk on the data [li2020, Sec. 2]."""
 
 import dataclasses
 import math
@@ -24,9 +24,9 @@ class SpectralNetConfig:
     Attributes:
         num_neighbors: Neighbours of each point in the graph; None for all pairs.
         scale_neighbor: Which neighbour gives a point its scale.
-        density_power: α of Coifman and Lafon, 1 for coordinates that do not depend on the density of the data.
+        density_power: α of [coifman2006], 1 for coordinates that do not depend on the density of the data.
         laplacian: "random_walk", modes of P with mean squares under its stationary law, or "unnormalized", under
-            the law of the data, as in the code published with vdae.md.
+            the law of the data, as in the code published with [li2020].
         net: "mlp", "conv" or "circular_conv".
         widths: Widths of its hidden layers.
         num_extra: Outputs beyond the coordinates; the slowest modes are sought in the span of all of them.
@@ -117,7 +117,7 @@ def spectral_net(
     (`PointwiseGraph`), so that any batch gives an unbiased A. T comes from `orthonormalize` on a second batch. Any
     basis of the span has the same loss, and so `fit` turns the outputs to the modes by solving A u = (1 - λ) B u once.
 
-    Against the code published with vdae.md: the constant mode is taken away instead of being learned; coordinates are
+    Against the code published with [li2020]: the constant mode is taken away instead of being learned; coordinates are
     rotated to the modes and scaled by λ^t; gradients go through the orthonormalisation; the head is linear.
 
     Args:
@@ -127,7 +127,7 @@ def spectral_net(
         num_points: n, of the whole graph.
         own: A user's own network to features, in place of the config's.
 
-    Source: Shaham et al., SpectralNet: Spectral Clustering using Deep Neural Networks, 2018; vdae.md, section 2.
+    Source: [shaham2018; li2020, Sec. 2].
     """
     net = build_encoder(config.net, config.widths, {"location": Head(dim + config.num_extra)}, own)
 

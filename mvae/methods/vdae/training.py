@@ -1,4 +1,4 @@
-"""Training of a VDAE: the diffusion map, then the autoencoder around it (vdae.md, Algorithm 1)."""
+"""Training of a VDAE: the diffusion map, then the autoencoder around it [li2020, Alg. 1]."""
 
 from typing import Any
 

@@ -63,7 +63,7 @@ def _self_error(experiment: Experiment, params: Params) -> float:
 
 
 def draw_walks(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws walks from seeds: points after a number of steps, or rows and grids of pictures (vdae.md, Figs. 2 to 5)."""
+    """Draws walks from seeds: points after a number of steps, or rows and grids of pictures [li2020, Figs. 2 to 5]."""
     if experiment.model.walk is None:
         return
     shape = experiment.dataset.event_shape

@@ -1,4 +1,4 @@
-"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028), a baseline without an encoder."""
+"""Wasserstein GAN with gradient penalty [gulrajani2017], a baseline without an encoder."""
 
 import dataclasses
 import math
@@ -114,7 +114,7 @@ def gradient_penalty(
         generated: x̃.
         share: s in [0, 1].
 
-    Source: Gulrajani et al. 2017, Eq. 3.
+    Source: [gulrajani2017, Eq. 3].
     """
     weight = share.reshape(-1, *[1] * (real.ndim - 1))
     between = weight * real + (1 - weight) * generated
