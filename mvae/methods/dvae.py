@@ -1,4 +1,4 @@
-"""ΔVAE: the posterior is Brownian motion on the latent manifold (dvae.md)."""
+"""ΔVAE: the posterior is Brownian motion on the latent manifold [perezrey2019]."""
 
 import dataclasses
 import math
@@ -139,7 +139,7 @@ def dvae(config: DVAEConfig, networks: Networks | None = None) -> Model:
     loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
     time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space). With a
     capacity C, which rises during training, the last term is β |KL(q(x) ‖ prior) - C|
-    (hyperspherical_dvae.md, Eq. 2). The log-likelihood is lacking where the density of the posterior is not known, on
+    [perezrey2019b, Eq. 2]. The log-likelihood is lacking where the density of the posterior is not known, on
     `Implicit` manifolds and products with one.
 
     Args:

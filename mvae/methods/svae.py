@@ -1,4 +1,4 @@
-"""Hyperspherical VAE (Davidson et al. 2018, arXiv:1804.00891) with a power spherical posterior."""
+"""Hyperspherical VAE [davidson2018] with a power spherical posterior."""
 
 import dataclasses
 import math
@@ -51,9 +51,9 @@ class SVAEConfig(VariationalConfig):
 def svae(config: SVAEConfig, networks: Networks | None = None) -> Model:
     """Builds the hyperspherical VAE: uniform prior on S^d, power spherical posterior with one concentration.
 
-    loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ uniform), or with a capacity β |KL - C|. Davidson et al. have
-    von Mises-Fisher posteriors, whose samples are drawn by rejection, with a term of the gradient to correct for it;
-    those of De Cao & Aziz 2020 (arXiv:2006.04437) need neither, and their KL is a sum of elementary functions.
+    loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ uniform), or with a capacity β |KL - C|. The posteriors of
+    [davidson2018] are von Mises-Fisher laws, whose samples are drawn by rejection, with a term of the gradient to
+    correct for it; those of [decao2020] need neither, and their KL is a sum of elementary functions.
 
     The term "spread" is the mean squared chord from the location per tangent direction, E|z - μ|²/d = 2 / (κ + d),
     which for large κ is the variance in each direction, as it is for the time of a diffusion.

@@ -1,4 +1,4 @@
-"""The usual VAE: a Gaussian posterior with one variance for each direction (Kingma & Welling 2014)."""
+"""The usual VAE: a Gaussian posterior with one variance for each direction [kingma2014]."""
 
 import dataclasses
 import math
@@ -73,7 +73,7 @@ def gaussian_latent(
 
 
 def vae(config: VAEConfig, networks: Networks | None = None) -> Model:
-    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of Burgess et al. 2018 (arXiv:1804.03599).
+    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of [burgess2018].
 
     The term "variance" is the mean variance of the posterior.
 

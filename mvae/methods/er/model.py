@@ -1,4 +1,4 @@
-"""VAE on a reparametrised manifold, with or without a group-action encoder (er.md)."""
+"""VAE on a reparametrised manifold, with or without a group-action encoder [golikov2018]."""
 
 import dataclasses
 import math
@@ -91,7 +91,7 @@ def er(config: ERConfig, networks: Networks | None = None) -> ER:
 
     The term "variance" is the mean variance of the posterior's coordinates in Z_hid.
 
-    Source: er.md, sections 2 and 3.
+    Source: [golikov2018, Secs. 2 and 3].
 
     Raises:
         NotImplementedError: For an exact map or a group that this manifold does not have, naming it.
