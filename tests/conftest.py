@@ -1,8 +1,12 @@
-"""Draws that do not depend on which tests ran before, and a core for each process."""
+"""Strictness in every test, draws that do not depend on which tests ran before, and a core for each process."""
 
 import os
 
 import pytest
+
+from tests import strictness
+
+strictness.enforce()
 
 STATES = {}
 

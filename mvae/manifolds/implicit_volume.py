@@ -45,7 +45,7 @@ def _foot(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _mean_weight(equations: Equations, net: Array, x: Array, radius: float) -> Array:
+def _mean_weight(equations: Equations, net: Array, x: Array, radius: Float[Array, ""] | float) -> Array:
     def weight(y: Array) -> Array:
         _, distance, log_determinant = _foot(equations, net, y)
         kernel = jnp.maximum(1 - (distance / radius) ** 2, 0) ** 2
@@ -92,8 +92,8 @@ def _fill(
     net: Float[Array, "k n"],
     lower: Float[Array, " n"],
     upper: Float[Array, " n"],
-    radius: float,
-    log_least: float,
+    radius: Float[Array, ""] | float,
+    log_least: Float[Array, ""] | float,
 ) -> Float[Array, "count n"]:
     def accept(x: Array, uniform: Array) -> tuple[Array, Bool[Array, ""]]:
         p, distance, log_determinant = _foot(equations, net, x)

@@ -56,9 +56,10 @@ class VampConfig(GaussianConfig):
         super().__post_init__()
 
 
-def gaussian_log_prob(q: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+def gaussian_log_prob(q: GaussianPosterior, z: Float[Array, "*points d"]) -> Float[Array, "*batch"]:
     """Returns log N(z; m, diag v) = Σ_i log N(z_i; m_i, v_i); leading axes broadcast."""
-    return jnp.sum(norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
+    with jax.numpy_rank_promotion("allow"):
+        return jnp.sum(norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
 
 
 def log_mixture(components: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from mvae.transport.batch_last import cholesky_solve, matvec
 
@@ -23,7 +23,7 @@ def lasso_descent(
     gradient: Float[Array, "M B"],
     start: Float[Array, "M B"],
     l1_weight: Float[Array, ""] | float,
-    num_steps: int,
+    num_steps: Int[Array, ""] | int,
 ) -> Float[Array, "M B"]:
     """Lowers ½ (x - s)ᵀ H (x - s) + gᵀ (x - s) + λ|x|_1 from x = s, the problems on the last axis.
 
@@ -43,7 +43,7 @@ def lasso_descent(
     """
     identity = jnp.eye(len(start), dtype=start.dtype)[:, :, None]
 
-    def step(_: int, carry: tuple) -> tuple:
+    def step(_: Int[Array, ""], carry: tuple) -> tuple:
         x, signs, arrived = carry
         slope = gradient + matvec(hessian, x - start)
         signs = jnp.where(arrived, _join(slope, signs, l1_weight), signs)

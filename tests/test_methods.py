@@ -1,0 +1,74 @@
+"""Every method, small: trained, stopped by a signal, resumed to the very same bits, evaluated, drawn."""
+
+import json
+import os
+import signal
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from mvae.training import Interrupted, loop
+from mvae.training.experiment import build_experiment
+from mvae.training.methods import METHODS
+from mvae.training.run import conclude, run, train
+from mvae.training.run_folder import RunFolder
+from tests.test_configs import CONFIGS, tiny
+
+# The smallest config of each method: pictures of few pixels, or points of the plane.
+STEMS = {name: name for name in METHODS} | {"dvae": "dvae_torus", "vaells": "vaells_circles"}
+
+
+def smallest(method: str) -> dict:
+    """The config with one seed, and data that cost little to make and to draw."""
+    path = next(path for path in CONFIGS if path.stem == STEMS[method])
+    config = tiny(path, "quick", path.parent)
+    config["num_seeds"] = 1
+    config["evaluation"]["bound_samples"] = 2
+    if config["data"]["name"] == "turntable":
+        config["data"] |= dict.fromkeys(config["data"]) | {"name": "simple_picture", "size": 8}
+        config["data"] |= {"num_train": 40, "num_test": 20}
+    if method == "vamp":
+        config["model"]["clip_pseudo_inputs"] = False  # pixels of these pictures are negative, too
+    return config
+
+
+def refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def stop_after(step: int):
+    """A ProgressBar.advance that sends SIGTERM to this process once so many steps are done."""
+
+    def advance(bar, done):
+        del bar
+        if done == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return advance
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, monkeypatch):
+    config = smallest(method)
+    experiment = build_experiment(config)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step
+    import time
+    t0=time.time()
+    with jax.debug_key_reuse(True):
+        whole = train(experiment, RunFolder(tmp_path / "whole"))
+    t1=time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.ProgressBar, "advance", stop_after(2))
+        with pytest.raises(Interrupted):
+            train(experiment, RunFolder(tmp_path / "run"))
+    resumed = train(build_experiment(config), RunFolder(tmp_path / "run"))
+    t2=time.time()
+    chex.assert_trees_all_equal(resumed, whole, strict=True)
+    results = conclude(experiment, resumed, RunFolder(tmp_path / "run"))
+    t3=time.time()
+    print(f"TIMES {method} whole {t1-t0:.1f} stop+resume {t2-t1:.1f} conclude {t3-t2:.1f}")
+    saved = json.loads((tmp_path / "run" / "results.json").read_text(), parse_constant=refuse_constant)
+    assert saved == results
+    print(sorted(p.stem for p in (tmp_path/"run"/"figures").glob("*.png")), saved["mean"], saved["unavailable"])
