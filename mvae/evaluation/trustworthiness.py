@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
 
 from mvae.evaluation.disentanglement_inputs import check_count
 
@@ -56,6 +55,8 @@ def trustworthiness(codes: ArrayLike, distances: ArrayLike, *, num_neighbours: i
 
 def _ranks(distances: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     """Ranks within each row from 1 on, equal distances sharing their mean; the diagonal has rank 0."""
+    from scipy.stats import rankdata  # here, since importing it takes half a second
+
     truth = distances.copy()
     np.fill_diagonal(truth, -1.0)  # before all others, also those that coincide
     return np.asarray(rankdata(truth, axis=1)) - 1.0

@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
-from scipy.stats import qmc
 
 from mvae.manifolds import safe_math
 from mvae.manifolds.implicit_equations import Equations, invert_positive
@@ -57,6 +56,8 @@ def _mean_weight(equations: Equations, net: Array, x: Array, radius: Float[Array
 @functools.cache
 def volume_with_error(equations: Equations) -> tuple[float, float]:
     """Volume and its standard error, from scrambled Sobol points with a fixed seed."""
+    from scipy.stats import qmc  # here, since its import takes as long as that of the rest of the geometry
+
     facts = survey(equations)
     radius = facts.reach / 2
     lower, upper = facts.lower - radius, facts.upper + radius

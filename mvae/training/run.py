@@ -21,7 +21,6 @@ from mvae.training.metrics import read_records
 from mvae.training.precision import check_precision
 from mvae.training.processes import is_lead, lead_first, votes
 from mvae.training.program import build_program, seed_keys
-from mvae.training.report import draw_figures, evaluate_member, summarize
 from mvae.training.run_folder import RunFolder, write_json
 from mvae.training.streamed_program import build_streamed_program
 
@@ -82,6 +81,8 @@ def run(
 
 def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
     """Evaluates and draws what was trained, writes results.json and returns what it holds."""
+    from mvae.training.report import draw_figures  # here, since matplotlib is not needed to train
+
     results = evaluate(experiment, params, folder)
     if is_lead():
         draw_figures(experiment, params, folder, results)
@@ -148,6 +149,8 @@ def train(
 
 def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
     """Judges every member of the seed axis on the test set; see `summarize` for what comes back."""
+    from mvae.training.report import evaluate_member, summarize  # as in `conclude`
+
     members = []
     for index in range(experiment.run.num_seeds):
         seed = experiment.run.seed + index
