@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 
 import chex
 import jax
@@ -12,6 +13,7 @@ import pytest
 from mvae.training import Interrupted, loop
 from mvae.training.experiment import build_experiment
 from mvae.training.methods import METHODS
+from mvae.training.program import build_program
 from mvae.training.run import conclude, train
 from mvae.training.run_folder import RunFolder
 from tests.test_configs import CONFIGS, tiny
@@ -58,6 +60,27 @@ FIGURES = {
 }
 
 
+def built_once():
+    """A `build_program` that compiles each stage once for several runs; compiled anew is tests/test_configs.py."""
+    programs = {}
+
+    def build(stage, *arguments, **options):
+        if stage.name not in programs:
+            programs[stage.name] = build_program(stage, *arguments, **options)
+        return programs[stage.name]
+
+    return build
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compiles without most of XLA's optimisations: what takes the time here is compilation, of programs run briefly."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, monkeypatch):
     config = smallest(method)
@@ -65,11 +88,12 @@ def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, m
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step
     with jax.debug_key_reuse(True):
         whole = train(experiment, RunFolder(tmp_path / "whole"))
+    monkeypatch.setattr(sys.modules[train.__module__], "build_program", built_once())
     with monkeypatch.context() as patch:
         patch.setattr(loop.ProgressBar, "advance", stop_after(2))
         with pytest.raises(Interrupted):
             train(experiment, RunFolder(tmp_path / "run"))
-    resumed = train(build_experiment(config), RunFolder(tmp_path / "run"))
+    resumed = train(experiment, RunFolder(tmp_path / "run"))
     chex.assert_trees_all_equal(resumed, whole, strict=True)
 
     results = conclude(experiment, resumed, RunFolder(tmp_path / "run"))
