@@ -80,7 +80,9 @@ def _actions(matrices: Float[Array, "d d B"], points: Float[Array, "d B"]) -> Fl
     return jnp.where(norm <= MAX_NORM, matvec(exponential, points), jnp.nan)
 
 
-def _square(doublings: Int[Array, " B"], step: int, matrices: Float[Array, "d d B"]) -> Float[Array, "d d B"]:
+def _square(
+    doublings: Int[Array, " B"], step: Int[Array, ""] | int, matrices: Float[Array, "d d B"]
+) -> Float[Array, "d d B"]:
     return jnp.where(step < doublings, matmul(matrices, matrices), matrices)
 
 
