@@ -74,7 +74,7 @@ def built_once():
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation():
-    """Compiles without most of XLA's optimisations: what takes the time here is compilation, of programs run briefly."""
+    """Compiles without most of XLA's optimisations: compilation is what takes the time here."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield
