@@ -143,7 +143,8 @@ def lift(network: LiftingNetwork, z: Float[Array, "*batch m"]) -> Float[Array, "
       network: the network.
       z: points, already divided by the root of their mean square, `(..., m)`.
     """
-    inner = jnp.matmul(z, network.hidden_weights.T, precision=_EXACT) + network.hidden_biases
+    inner = jnp.matmul(z, network.hidden_weights.T, precision=_EXACT)
+    inner = inner + jnp.expand_dims(network.hidden_biases, range(z.ndim - 1))
     return jnp.matmul(jax.nn.relu(inner), network.output_weights.T, precision=_EXACT)
 
 

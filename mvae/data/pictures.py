@@ -123,15 +123,15 @@ def translate(picture: Picture, translations: Float[Array, "B 2"]) -> Float[Arra
     grid = jnp.asarray(_angles(picture.size) - math.pi, dtype)
     coefficients = picture.coefficients.astype(dtype)
     max_frequency = coefficients.shape[0] // 2
-    rows = _basis(grid - translations[:, 0, None], max_frequency)
-    columns = _basis(grid - translations[:, 1, None], max_frequency)
+    rows = _basis(grid[None] - translations[:, 0, None], max_frequency)
+    columns = _basis(grid[None] - translations[:, 1, None], max_frequency)
     images = jnp.matmul(jnp.matmul(rows, coefficients, precision=_EXACT), columns.mT, precision=_EXACT)
     return images[..., None]
 
 
 def _basis(angles: Float[Array, "B S"], max_frequency: int) -> Float[Array, "B S K"]:
     angles = angles[..., None]
-    multiples = angles * jnp.arange(1, max_frequency + 1, dtype=angles.dtype)
+    multiples = angles * jnp.arange(1, max_frequency + 1, dtype=angles.dtype)[None, None]
     return jnp.concatenate([jnp.ones_like(angles), jnp.cos(multiples), jnp.sin(multiples)], axis=-1)
 
 

@@ -168,11 +168,11 @@ def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _rows(draw: Draw, num: int, key: Key[Array, ""], noise: float) -> Rows:
+def _rows(draw: Draw, num: int, key: Key[Array, ""], noise: Float[Array, ""] | float) -> Rows:
     key_point, key_noise = jax.random.split(key)
     rows = draw(key_point, num)
     points = rows["x"].astype(jnp.float32)
-    points = points + jnp.float32(noise) * jax.random.normal(key_noise, points.shape, jnp.float32)
+    points = points + jnp.asarray(noise, jnp.float32) * jax.random.normal(key_noise, points.shape, jnp.float32)
     return rows | {"x": points}
 
 

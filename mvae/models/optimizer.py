@@ -31,7 +31,7 @@ def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformatio
     half = config.encoder_warmup_steps / 2
 
     def encoder_rate(step: Any) -> Array:
-        return rate(step) * (jnp.clip((step - half) / half, 0.0, 1.0) if half else 1.0)
+        return rate(step) * (jnp.clip((jnp.asarray(step, float) - half) / half, 0.0, 1.0) if half else 1.0)
 
     def parts(params: dict[str, Any]) -> dict[str, str]:
         return {name: "encoder" if name == "encoder" else "rest" for name in params}

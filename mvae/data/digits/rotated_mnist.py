@@ -82,7 +82,7 @@ def rotated_mnist(
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def _angles(
-    key: Key[Array, ""], largest: float, spread: float, num: int, num_anchors: int
+    key: Key[Array, ""], largest: Float[Array, ""] | float, spread: Float[Array, ""] | float, num: int, num_anchors: int
 ) -> tuple[Float[Array, " n"], Float[Array, "n N"]]:
     key_angle, key_phase = jax.random.split(key)
     angle = largest * (1.0 - 2.0 * jax.random.uniform(key_angle, (num,), jnp.float32))

@@ -107,7 +107,9 @@ def inverse_multiquadric_mmd(
     n = x.shape[0]
 
     def kernel_sum(a: Array, b: Array) -> Array:
-        squares = jnp.sum(a**2, axis=1)[:, None] + jnp.sum(b**2, axis=1) - 2 * jnp.matmul(a, b.T, precision=_EXACT)
+        squares = (
+            jnp.sum(a**2, axis=1)[:, None] + jnp.sum(b**2, axis=1)[None] - 2 * jnp.matmul(a, b.T, precision=_EXACT)
+        )
         squares = jnp.maximum(squares, 0.0)
         return jnp.sum(sum(scale * base / (scale * base + squares) for scale in SCALES)) / len(SCALES)
 

@@ -32,7 +32,7 @@ def choose_anchors(
         order = jnp.where(other, jnp.inf, jax.random.uniform(key, (num_classes, len(label))))
         rows = jnp.argsort(order, axis=1)[:, :num_anchors]
     else:
-        targets = (jnp.arange(num_anchors) + 0.5) / num_anchors
+        targets = (jnp.arange(num_anchors, dtype=parameter.dtype) + 0.5) / num_anchors
         distance = jnp.abs(parameter[None] - targets[:, None])
         rows = jnp.argmin(jnp.where(other[:, None], jnp.inf, distance[None]), axis=-1)
     return image[rows]

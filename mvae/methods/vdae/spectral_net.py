@@ -145,7 +145,7 @@ def spectral_net(
         y, weight = outputs(params, batch["x"]), measure(batch)
         half = len(y) // 2 if config.separate_batch else len(y)
         other = slice(half, None) if config.separate_batch else slice(None)
-        centred = y - _mean(y[other], weight[other])
+        centred = y - _mean(y[other], weight[other])[None]
         frame = orthonormalize(centred[other], weights=weight[other])
         first = {name: array[:half] for name, array in batch.items()}
         edges = pair_affinities(_flat(first["x"]), _graph(first))
