@@ -22,8 +22,8 @@ from beartype import BeartypeConf, beartype
 
 STRICT = ("tests/test_methods.py",)
 
-# Files of tests in which jax promotes neither dtypes nor ranks. The geometry broadcasts over leading axes by design, and
-# optax, by which methods train, promotes dtypes.
+# Files of tests in which jax promotes neither dtypes nor ranks. The geometry broadcasts over leading axes by design, as
+# losses do over draws, and optax, by which methods train, promotes dtypes.
 UNPROMOTED = ("tests/nets", "tests/models/test_likelihood.py")
 
 # An int is a float, as it is to type checkers.

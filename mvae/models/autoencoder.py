@@ -209,5 +209,6 @@ def autoencoder(
         loss_terms=loss_terms,
         log_likelihood=log_likelihood if reason is None else lacking(reason),
         sample=sample,
+        capabilities=core.likelihood.capabilities,
         lacks=latent.lacks,
     )

@@ -1,5 +1,6 @@
 """The noun Model: pure functions closed over a typed config."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -36,8 +37,11 @@ class LossTerms(NamedTuple):
         return terms | terms.pop("extra")
 
 
-class Model(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
     """A latent-variable model as pure functions; a batch is a dict of arrays with at least "x".
+
+    Two models are equal if they are one, so that a model may be a static argument of jit.
 
     Attributes:
         manifold: The latent space.
@@ -56,7 +60,8 @@ class Model(NamedTuple):
             "reparametrization": the map from a simple law to the manifold, a
             `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name;
             "operators": params -> transport operators, (M, d, d);
-            "anchors": params -> anchor points of the prior, (K, N, *event).
+            "anchors": params -> codes of the anchor points of each class, (K, N, d);
+            "likelihood_std": params -> standard deviation of p(x | z).
         lacks: Why the model has no "encoder", "bound", "log_likelihood" or "sample", by these names. The functions
             that need them raise NotImplementedError with the reason.
     """
@@ -69,8 +74,8 @@ class Model(NamedTuple):
     loss_terms: Callable[..., LossTerms]
     log_likelihood: Callable[..., Float[Array, " b"]]
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
-    capabilities: Mapping[str, Any] = {}
-    lacks: Mapping[str, str] = {}
+    capabilities: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def lacking(reason: str) -> Callable[..., Any]:

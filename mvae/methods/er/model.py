@@ -115,7 +115,8 @@ def er(config: ERConfig, networks: Networks | None = None) -> ER:
         return start(second_key, batch, lifted.init(first_key))
 
     model = autoencoder(config, lambda encode: latent, networks)
-    return ER(model._replace(init=init, capabilities={"reparametrization": lifted}), lifted, start)
+    capabilities = {**model.capabilities, "reparametrization": lifted}
+    return ER(dataclasses.replace(model, init=init, capabilities=capabilities), lifted, start)
 
 
 def reparametrized(config: ERConfig, lifted: Reparametrization) -> Latent:

@@ -222,12 +222,15 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
     def encode(params: Params, image: Array) -> TransportPosterior:
         return TransportPosterior(locate(params, image), params["operators"])
 
+    def encode_images(params: Params, images: Float[Array, "b N *event"]) -> Float[Array, "b N d"]:
+        return locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+
     def encode_anchors(params: Params, batch: Batch) -> Float[Array, "b N d"]:
         """Encodings of the anchors of each example."""
         images = batch["anchors"] if own_anchors else params["anchors"]
         if not own_anchors and not config.learn_anchors:
             images = jax.lax.stop_gradient(images)
-        found = locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+        found = encode_images(params, images)
         return found if own_anchors else found[batch["label"]]
 
     def sample_posterior(key: Key[Array, ""], q: TransportPosterior, shape: tuple[int, ...] = ()) -> Array:
@@ -321,9 +324,9 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
         return 0.5 * config.operator_penalty * jnp.sum(params["operators"] ** 2)
 
     reason = "no samples without data: each example brings the anchors of its own prior"
-    capabilities: dict[str, Any] = {"operators": lambda params: params["operators"]}
+    capabilities = {"operators": lambda params: params["operators"], **core.likelihood.capabilities}
     if not own_anchors:
-        capabilities["anchors"] = lambda params: params["anchors"]
+        capabilities["anchors"] = lambda params: encode_images(params, params["anchors"])
     model = Model(
         manifold=config.manifold,
         init=init,

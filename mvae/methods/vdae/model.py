@@ -235,7 +235,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         loss_terms=loss_terms,
         log_likelihood=lacking(reason),
         sample=sample,
-        capabilities={"walk": walk},
+        capabilities={"walk": walk, **core.likelihood.capabilities},
         lacks={"log_likelihood": reason},
     )
     return VDAE(model, spectral, start)
