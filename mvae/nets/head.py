@@ -78,4 +78,4 @@ def split_heads(output: Float[Array, "b m"], heads: Heads, width: int) -> dict[s
 
 def apply_head(params: Mapping[str, Array], hidden: Float[Array, "b k"]) -> Float[Array, "b m"]:
     """Returns the output of a head that is not a Flax module: hidden · kernel + bias."""
-    return jax.lax.dot(hidden, params["kernel"]) + params["bias"]
+    return jax.lax.dot(hidden, params["kernel"]) + params["bias"][None]
