@@ -47,7 +47,6 @@ def map_batches(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], results)
 
 
-@partial(jax.jit, static_argnames=("model", "render", "num_samples", "batch_size"))
 def evaluate_bound(
     model: Model,
     params: Params,
@@ -69,15 +68,18 @@ def evaluate_bound(
         num_samples: Draws per example.
         batch_size: Examples at a time.
     """
+    return _bound(model.loss_terms, params, key, rows, render, num_samples, batch_size)
 
+
+@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _bound(loss_terms, params, key, rows, render, num_samples, batch_size):
     def terms(key, batch):
-        draws = jax.lax.map(lambda k: model.loss_terms(params, k, batch, None), jax.random.split(key, num_samples))
+        draws = jax.lax.map(lambda k: loss_terms(params, k, batch, None), jax.random.split(key, num_samples))
         return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), draws)
 
     return map_batches(terms, key, rows, render, batch_size)
 
 
-@partial(jax.jit, static_argnames=("model", "render", "num_samples", "batch_size"))
 def importance_log_likelihood(
     model: Model,
     params: Params,
@@ -103,8 +105,12 @@ def importance_log_likelihood(
         num_samples: Draws L per example.
         batch_size: Examples at a time.
     """
+    return _importance(model.log_likelihood, params, key, rows, render, num_samples, batch_size)
 
-    def log_likelihood(key, batch):
-        return model.log_likelihood(params, key, batch, num_samples)
 
-    return map_batches(log_likelihood, key, rows, render, batch_size)
+@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _importance(log_likelihood, params, key, rows, render, num_samples, batch_size):
+    def of_batch(key, batch):
+        return log_likelihood(params, key, batch, num_samples)
+
+    return map_batches(of_batch, key, rows, render, batch_size)

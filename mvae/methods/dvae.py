@@ -95,6 +95,10 @@ def dvae(config: DVAEConfig) -> Model:
     encoder_apply: Apply = encoder.apply
     decoder_apply: Apply = decoder.apply
     likelihood = LIKELIHOODS[config.likelihood]()
+    no_density = (
+        f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is known there "
+        "as an expansion for small times only"
+    )
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         encoder_key, head_key, decoder_key = jax.random.split(key, 3)
@@ -137,10 +141,7 @@ def dvae(config: DVAEConfig) -> Model:
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         if is_expansion(manifold):
-            raise NotImplementedError(
-                f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is "
-                "known there as an expansion for small times only"
-            )
+            raise NotImplementedError(no_density)
         image = batch["x"]
         q = encode(params, image)
         z = sample_posterior(key, q, (num_samples,))
@@ -157,4 +158,15 @@ def dvae(config: DVAEConfig) -> Model:
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, manifold.uniform(key, (num,)))
 
-    return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+    return Model(
+        manifold,
+        init,
+        encode,
+        decode,
+        sample_posterior,
+        loss_terms,
+        log_likelihood,
+        sample,
+        capabilities=likelihood.capabilities,
+        lacks={"log_likelihood": no_density} if is_expansion(manifold) else {},
+    )

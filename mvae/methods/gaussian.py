@@ -146,4 +146,14 @@ def gaussian_model(config: GaussianConfig, make_prior: Callable[[Encode], Prior]
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, prior.sample(params, key, num))
 
-    return Model(Euclidean(config.dim), init, encode, decode, sample_gaussian, loss_terms, log_likelihood, sample)
+    return Model(
+        Euclidean(config.dim),
+        init,
+        encode,
+        decode,
+        sample_gaussian,
+        loss_terms,
+        log_likelihood,
+        sample,
+        capabilities=likelihood.capabilities,
+    )

@@ -128,4 +128,14 @@ def svae(config: SVAEConfig) -> Model:
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, manifold.uniform(key, (num,)))
 
-    return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+    return Model(
+        manifold,
+        init,
+        encode,
+        decode,
+        sample_posterior,
+        loss_terms,
+        log_likelihood,
+        sample,
+        capabilities=likelihood.capabilities,
+    )

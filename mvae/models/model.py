@@ -1,6 +1,6 @@
 """The noun Model: pure functions closed over a typed config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Key
@@ -56,6 +56,10 @@ class Model(NamedTuple):
             pictures on, (num_steps + 1, b, *event); None for a model that draws from a prior.
         reparametrization: The map from a simple law to the manifold, where the model has one: a
             `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name.
+        capabilities: What only some models have, by name; reports ask `name in model.capabilities`. "walk", as above;
+            "reparametrization", as above; "operators", params -> (M, d, d); "anchors", params -> codes of the anchors
+            of each class, (K, N, d); "likelihood_std", params -> standard deviation of the likelihood.
+        lacks: Why the model has no "encoder", "bound" or "log_likelihood": name -> reason; empty for one that has all.
     """
 
     manifold: Manifold
@@ -68,3 +72,5 @@ class Model(NamedTuple):
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
     walk: Callable[[Params, Key[Array, ""], Float[Array, "b *event"], int], Float[Array, "t b *event"]] | None = None
     reparametrization: Any = None
+    capabilities: Mapping[str, Any] = {}
+    lacks: Mapping[str, str] = {}

@@ -183,6 +183,7 @@ def er(config: ERConfig) -> ER:
         log_likelihood,
         sample,
         reparametrization=lifted,
+        capabilities={"reparametrization": lifted} | likelihood.capabilities,
     )
     return ER(model, lifted, start)
 

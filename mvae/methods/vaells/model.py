@@ -185,12 +185,15 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
     def encode(params: Params, image: Array) -> TransportPosterior:
         return TransportPosterior(locate(params, image), params["operators"])
 
+    def encode_images(params: Params, images: Float[Array, "b N *event"]) -> Float[Array, "b N d"]:
+        return locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+
     def encode_anchors(params: Params, batch: Batch) -> Float[Array, "b N d"]:
         """Encodings of the anchors of each example."""
         images = batch["anchors"] if own_anchors else params["anchors"]
         if not own_anchors and not config.learn_anchors:
             images = jax.lax.stop_gradient(images)
-        found = locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+        found = encode_images(params, images)
         return found if own_anchors else found[batch["label"]]
 
     def decode(params: Params, z: Array) -> Array:
@@ -297,5 +300,16 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
     def penalty(params: Params) -> Float[Array, ""]:
         return 0.5 * config.operator_penalty * jnp.sum(params["operators"] ** 2)
 
-    model = Model(Euclidean(config.dim), init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+    anchors = {} if own_anchors else {"anchors": lambda params: encode_images(params, params["anchors"])}
+    model = Model(
+        Euclidean(config.dim),
+        init,
+        encode,
+        decode,
+        sample_posterior,
+        loss_terms,
+        log_likelihood,
+        sample,
+        capabilities={"operators": lambda params: params["operators"]} | anchors | likelihood.capabilities,
+    )
     return VAELLS(model, infer_batch, terms, warm_up_terms, penalty)

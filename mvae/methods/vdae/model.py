@@ -22,6 +22,7 @@ Apply = Callable[..., Any]  # flax's own annotation allows for mutable collectio
 FROZEN = ("encoder", "reference")  # parameters that the second stage leaves alone
 SAMPLE_NOISES = ("none", "likelihood")
 LANES = 128
+NO_DENSITY = "the prior of a VDAE is the stationary law of its walk, whose density is not known"
 
 
 class WalkPosterior(NamedTuple):
@@ -245,10 +246,22 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         return walk(params, walk_key, image, config.walk_steps)[-1]
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        raise NotImplementedError("the prior of a VDAE is the stationary law of its walk, whose density is not known")
+        raise NotImplementedError(NO_DENSITY)
 
     manifold = Euclidean(config.dim)
-    model = Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample, walk)
+    model = Model(
+        manifold,
+        init,
+        encode,
+        decode,
+        sample_posterior,
+        loss_terms,
+        log_likelihood,
+        sample,
+        walk,
+        capabilities={"walk": walk} | likelihood.capabilities,
+        lacks={"log_likelihood": NO_DENSITY},
+    )
     return VDAE(model, spectral, start)
 
 

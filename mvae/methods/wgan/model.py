@@ -174,16 +174,22 @@ def wgan(config: WGANConfig) -> WGAN:
     def generator_loss(params: Params, key: Key[Array, ""], num: int) -> Float[Array, " num"]:
         return -score(params, sample(params, key, num))
 
-    no_encoder = _lacking("a GAN has no encoder")
+    lacks = {
+        "encoder": "a GAN has no encoder",
+        "bound": "a GAN has neither a posterior nor a bound",
+        "log_likelihood": "a GAN has no density",
+    }
+    no_encoder = _lacking(lacks["encoder"])
     model = Model(
         manifold=Euclidean(config.dim),
         init=init,
         encode=no_encoder,
         decode=decode,
         sample_posterior=no_encoder,
-        loss_terms=_lacking("a GAN has neither a posterior nor a bound"),
-        log_likelihood=_lacking("a GAN has no density"),
+        loss_terms=_lacking(lacks["bound"]),
+        log_likelihood=_lacking(lacks["log_likelihood"]),
         sample=sample,
+        lacks=lacks,
     )
     return WGAN(model, config.num_critic_steps, critic_terms, generator_loss)
 
