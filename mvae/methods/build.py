@@ -13,13 +13,16 @@ from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, sample
 from mvae.errors import UsageError
 from mvae.manifolds import Euclidean, Manifold, Sphere
 from mvae.methods.dvae import DVAEConfig, dvae
+from mvae.methods.er import reports as er_reports
 from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.training import reparametrization_stages
 from mvae.methods.svae import SVAEConfig, svae
 from mvae.methods.vae import VAEConfig, vae
+from mvae.methods.vaells import reports as vaells_reports
 from mvae.methods.vaells.model import VAELLSConfig, vaells
 from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
 from mvae.methods.vamp import VampConfig, vamp
+from mvae.methods.vdae import reports as vdae_reports
 from mvae.methods.vdae.model import VDAEConfig, vdae
 from mvae.methods.vdae.spectral_net import SpectralNetConfig
 from mvae.methods.vdae.training import spectral_stages
@@ -30,6 +33,7 @@ from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import adam, adversarial_adam
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
+from mvae.reports import Report
 from mvae.runs.config import OptimizerConfig, typed
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
@@ -257,3 +261,9 @@ METHODS: dict[str, Callable[[Given], Built]] = {
 TRACEABLE = ("dvae", "er", "svae", "vae", "vamp", "vdae")
 # What a method adds to the data before anything is built of them.
 PREPARED: dict[str, Callable[[Mapping[str, Any], Dataset], Dataset]] = {"vdae": _with_graph}
+# What only a method's own models are asked, beside `mvae.reports.REPORTS`.
+OWN_REPORTS: dict[str, tuple[Report, ...]] = {
+    "er": er_reports.REPORTS,
+    "vaells": vaells_reports.REPORTS,
+    "vdae": vdae_reports.REPORTS,
+}

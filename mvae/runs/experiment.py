@@ -1,7 +1,6 @@
 """From a config to data, model and stages."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,11 +9,12 @@ import jax.numpy as jnp
 from mvae import data
 from mvae.data import Dataset
 from mvae.errors import UsageError, unknown
-from mvae.methods.build import METHODS, PREPARED, Given, StagesAt
+from mvae.methods.build import METHODS, OWN_REPORTS, PREPARED, Given, StagesAt
 from mvae.methods.vaells.anchors import check_anchors
 from mvae.models import Model
 from mvae.models.stage import Stage
-from mvae.runs.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.reports import REPORTS, EvaluationConfig, Report, check_evaluation
+from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
 
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
 
@@ -31,6 +31,7 @@ class Experiment(NamedTuple):
         params_of: Final state of the last stage -> parameters of the model.
         stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
             may be tracers; None for a method that takes them as constants.
+        reports: What is asked of the trained model.
     """
 
     run: RunConfig
@@ -40,6 +41,7 @@ class Experiment(NamedTuple):
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
+    reports: tuple[Report, ...] = REPORTS
 
 
 def build_experiment(
@@ -73,7 +75,7 @@ def build_experiment(
     options = {name: value for name, value in config["data"].items() if value is not None}
     load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**options)
-    _check_scores(evaluation, dataset)
+    check_evaluation(evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)
     except ValueError as error:
@@ -84,15 +86,8 @@ def build_experiment(
     built = METHODS[config["method"]](Given(config["model"], manifold, dataset, optimizer, num_steps))
     _check_anchor_choice(config["model"], dataset, run.init_batch_size)
     _check_spectral_sizes(config["model"], manifold.dim, run)
-    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)
-
-
-def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
-    """Raises if scores are asked for that the data or the installation do not have."""
-    if evaluation.scores and not dataset.factor_names:
-        raise UsageError(f"config.evaluation.scores: {dataset.name} has no known factors to score codes by")
-    if evaluation.scores and importlib.util.find_spec("sklearn") is None:
-        raise UsageError("config.evaluation.scores needs scikit-learn: pip install mvae[eval]")
+    reports = REPORTS + OWN_REPORTS.get(config["method"], ())
+    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at, reports)
 
 
 def _check_anchor_choice(block: Mapping[str, Any], dataset: Dataset, init_batch_size: int) -> None:
