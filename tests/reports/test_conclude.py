@@ -1,4 +1,4 @@
-"""Numbers come before figures, what fails is set aside with its reason, and the same call does that and no more again."""
+"""Numbers come before figures; what fails is set aside with its reason, and the same call does that again alone."""
 
 import errno
 import json

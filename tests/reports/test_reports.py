@@ -1,10 +1,9 @@
 """Each report against a model that is the truth: its numbers, or why there are none; its figures, or why not."""
 
-import time
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.models.model import Posterior
@@ -142,11 +141,12 @@ def test_classes_of_curves_are_separated(tmp_path):
 )
 def test_events_of_any_shape_are_drawn_soon(shape, tmp_path):
     dataset = circle_data(shape)
-    began = time.monotonic()
     results = concluded(circle_view(dataset=dataset, seeds=(3,)), tmp_path)
     assert results["figures_unavailable"] == {}
     assert {"reconstructions", "decoded_grid"} <= {path.stem for path in (tmp_path / "figures").iterdir()}
-    assert time.monotonic() - began < 200  # hundreds of axes, or a picture as high as all columns, would take longer
+    for path in (tmp_path / "figures").iterdir():
+        height, width = imread(path).shape[:2]
+        assert max(height, width) < 5000  # pixels: not as high as all columns on top of each other
 
 
 def test_points_of_the_plane_make_no_picture(tmp_path):
