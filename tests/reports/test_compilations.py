@@ -20,8 +20,8 @@ def compilations():
     """A list that grows by one with every program that is compiled."""
     found = []
 
-    def listen(event, duration, **more):
-        del duration, more
+    def listen(event: str, duration_secs: float, **more: str | int) -> None:
+        del duration_secs, more
         if event == COMPILED:
             found.append(event)
 

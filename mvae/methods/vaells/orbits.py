@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -102,7 +102,7 @@ def _best_orbits(member: Member) -> tuple[int, OrbitMatch, list[ClassOrbit]]:
     return together[0] if together and together[0][1].error < best[1].error / 2 else best
 
 
-def _combination(member: Member, operators: np.ndarray, rows: Rows) -> Float[np.ndarray, "d d"]:
+def _combination(member: Member, operators: np.ndarray, rows: Mapping[str, np.ndarray]) -> Float[np.ndarray, "d d"]:
     """Generator, of Frobenius norm 1, of the path inferred from the middle of a curve to a quarter of it further."""
     middle, quarter = len(rows["label"]) // 2, len(rows["label"]) // 4
     start, end = member.encode_x(rows["x"][np.array([middle, middle + quarter])])
@@ -115,7 +115,7 @@ def _by_class(curves: Rows) -> list[dict[str, np.ndarray]]:
     return [{name: np.asarray(array)[labels == k] for name, array in curves.items()} for k in np.unique(labels)]
 
 
-def _orbit(member: Member, operator: np.ndarray, label: int, rows: Rows) -> ClassOrbit:
+def _orbit(member: Member, operator: np.ndarray, label: int, rows: Mapping[str, np.ndarray]) -> ClassOrbit:
     anchors = anchor_codes(member)[label]
     start = anchors[len(anchors) // 2]
     coefficients = _infer_far(operator[None], start, member.encode_x(rows["x"]))

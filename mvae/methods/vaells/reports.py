@@ -80,7 +80,8 @@ def draw_operators(view: View) -> Iterator[tuple[str, Drawing]]:
         draws = jax.random.laplace(jax.random.key(FIGURE_SEED), (len(few), SIDE, SIDE, len(operators)))
         coefficients = SAMPLE_ANGLE * _unit(operators) * draws / len(operators)
         moved = transport(jnp.asarray(operators), coefficients, jnp.asarray(few)[:, None, None])
-        return figures.samples_around(*figures.shown_images(member.decode(few), member.decode(moved)))
+        centres, around = figures.shown_images(member.decode(few), member.decode(moved))
+        return figures.samples_around(centres, around)
 
     def paths() -> Figure:
         times = PATH_ANGLE * _unit(operators) * np.linspace(-1, 1, NUM_COLUMNS)  # exactly 0 in the middle
