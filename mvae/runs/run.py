@@ -99,9 +99,10 @@ def conclude(
         "importance_samples": experiment.evaluation.importance_samples,
         "train_seconds": sum(record.get("seconds", 0.0) for record in records) if records else None,
     }
-    results = conclude_view(view, experiment.reports, folder.path, facts)
-    votes(0)  # one that left before the others are done would count as lost
-    return results
+    try:
+        return conclude_view(view, experiment.reports, folder.path, facts)
+    finally:
+        votes(0)  # one that left before the others are done would count as lost
 
 
 def finished_results(
