@@ -20,9 +20,5 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as indented JSON, atomically.
-
-    Raises:
-        ValueError: For NaN or infinity, which JSON does not have.
-    """
-    write_atomically(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Writes a value as indented JSON, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")

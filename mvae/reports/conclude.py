@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mvae import figures
-from mvae.engine.files import write_json
+from mvae.engine.files import write_atomically
 from mvae.engine.processes import is_lead
 from mvae.engine.signals import Interrupted, stoppable
 from mvae.errors import UsageError
@@ -55,7 +55,7 @@ class Record:
         if not is_lead():
             return
         try:
-            write_json(self._path, {"settings": self._settings, "seeds": self._seeds, "drawn": self.drawn})
+            _write_strictly(self._path, {"settings": self._settings, "seeds": self._seeds, "drawn": self.drawn})
         except OSError as error:
             if not self._warned:
                 LOGGER.warning("%s cannot be written: %s", self._path, reason_of(error))
@@ -295,6 +295,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write_results(path: Path, results: dict[str, Any]) -> None:
     try:
-        write_json(path, results)
+        _write_strictly(path, results)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}; the same command goes on") from error
+
+
+def _write_strictly(path: Path, value: Any) -> None:
+    """Writes JSON that every reader takes: without the tokens NaN and Infinity, for which it raises."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

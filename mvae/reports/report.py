@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from mvae.data import Dataset
 from mvae.data.dataset import Rows
@@ -22,6 +23,7 @@ from mvae.reports.settings import EvaluationConfig
 BATCH = 500  # examples at a time
 BATCH_BYTES = 2**28  # at most, of the data of a batch
 AT_A_TIME = 20 * BATCH  # rows that are sent to the device together, where they are on the host
+PART_DRAWS = 50_000  # of one program, which a signal has to wait for
 EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
 Drawing = Figure | Callable[[], Figure]
@@ -224,35 +226,34 @@ class Member:
 
     def bound(self) -> LossTerms:
         """Returns the loss terms of every test example, (n,), each the mean over draws."""
-        view = self.view
-        return self.kept(
-            "bound",
-            lambda: evaluate_bound(
-                view.model,
-                self.params,
-                self._keys()[0],
-                view.dataset.test,
-                view.dataset.render,
-                num_samples=view.settings.bound_samples,
-                batch_size=min(view.programs.batch_size, view.dataset.num_test),
-            ),
-        )
+        size, samples = self.view.programs.batch_size, self.view.settings.bound_samples
+        return self.kept("bound", lambda: self._in_parts(evaluate_bound, self._keys()[0], samples, size))
 
-    def log_likelihood(self) -> Float[Array, " n"]:
+    def log_likelihood(self) -> Float[np.ndarray, " n"]:
         """Returns the importance-sampled log-likelihood of every test example, in nats."""
-        view, settings = self.view, self.view.settings
-        return self.kept(
-            "log_likelihood",
-            lambda: importance_log_likelihood(
-                view.model,
-                self.params,
-                self._keys()[1],
-                view.dataset.test,
-                view.dataset.render,
-                num_samples=settings.importance_samples,
-                batch_size=min(settings.batch_size, view.dataset.num_test),
-            ),
-        )
+        size, samples = self.view.settings.batch_size, self.view.settings.importance_samples
+        key = self._keys()[1]
+        return self.kept("log_likelihood", lambda: self._in_parts(importance_log_likelihood, key, samples, size))
+
+    def _in_parts(self, evaluate: Callable[..., Any], key: Array, num_samples: int, size: int) -> Any:
+        """Evaluates the test set, in as many programs as let a signal through soon; the numbers are those of one."""
+        view, rows = self.view, self.view.dataset.test
+        num = view.dataset.num_test
+        size = min(size, num)
+        batches, together = -(-num // size), max(1, PART_DRAWS // (num_samples * size))
+
+        def part(rows: Rows, first: int) -> Any:
+            options = {"num_samples": num_samples, "batch_size": size, "first": first}
+            found = evaluate(view.model, self.params, key, rows, view.dataset.render, **options)
+            return jax.tree.map(np.asarray, found)
+
+        if together >= batches:
+            return part(rows, 0)
+        parts = []
+        for first in tqdm(range(0, batches, together), desc=f"seed {self.seed}", leave=False, disable=None):
+            index = np.arange(first * size, (first + together) * size) % num
+            parts.append(part({name: array[index] for name, array in rows.items()}, first))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:num], *parts)
 
     def reconstructions(self, num: int) -> tuple[Float[np.ndarray, "n *event"], Float[np.ndarray, "n *event"]]:
         """Returns the first test examples and what the locations of their posteriors decode to."""

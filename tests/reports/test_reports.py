@@ -1,5 +1,6 @@
 """Each report against a model that is the truth: its numbers, or why there are none; its figures, or why not."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from matplotlib.image import imread
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.models.model import Posterior
-from mvae.reports import REPORTS
+from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
 from tests.reports.truth import circle_data, circle_model, circle_view, concluded
@@ -190,6 +191,21 @@ def test_what_is_shared_is_computed_once_per_seed():
     assert len(calls) == 1
     assert view.members[0].codes("test") is view.members[0].codes("test")
     np.testing.assert_allclose(view.members[0].codes("train"), view.dataset.train["x"].reshape(24, -1)[:, :2])
+
+
+@pytest.mark.parametrize("size", [5, 4, 12])
+def test_parts_of_the_test_set_give_the_numbers_of_the_whole(size, monkeypatch):
+    """Draws follow from the place of a batch in the whole, and what fills up the last one does not count."""
+
+    def noisy(params, key, batch, num_samples):
+        return params["shift"] + batch["row"] + jax.random.normal(key, (num_samples, len(batch["row"]))).mean(axis=0)
+
+    whole = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
+    monkeypatch.setattr(report, "PART_DRAWS", 1)
+    parts = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
+    np.testing.assert_array_equal(parts, whole)
+    assert parts.shape == (12,)
+    assert len(np.unique(parts - np.arange(12))) == 12  # no draw is used twice
 
 
 @pytest.mark.parametrize("manifold", [Euclidean(2), Sphere(1), FlatTorus(1)])
