@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from mvae import manifolds
 from mvae.errors import UsageError, unknown
-from mvae.evaluation import SCORES
 from mvae.manifolds import Manifold
 from mvae.manifolds.surfaces import SURFACES
 
@@ -42,32 +41,6 @@ class OptimizerConfig:
             raise ValueError(f"encoder_warmup_steps must be zero or more, got {self.encoder_warmup_steps}")
         if not 0 <= self.decay_fraction <= 1:
             raise ValueError(f"decay_fraction must lie in [0, 1], got {self.decay_fraction}")
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """How a finished run is judged, on the test set.
-
-    Attributes:
-        importance_samples: Draws L per example for the log-likelihood.
-        bound_samples: Draws per example for ELBO, KL and MSE.
-        batch_size: Examples at a time for the log-likelihood; bounds its memory.
-        degree_grid: Translations per direction of the grid on which the degree is computed.
-        scores: Disentanglement scores of data with known factors, of `mvae.evaluation.SCORES`.
-    """
-
-    importance_samples: int
-    bound_samples: int
-    batch_size: int
-    degree_grid: int
-    scores: tuple[str, ...]
-
-    def __post_init__(self):
-        _positive(self, "importance_samples", "bound_samples", "batch_size")
-        if self.degree_grid < 8:
-            raise ValueError(f"degree_grid must be at least 8, got {self.degree_grid}")
-        if wrong := [name for name in self.scores if name not in SCORES]:
-            raise ValueError(f"scores must be of {', '.join(SCORES)}, got {', '.join(wrong)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """From a config to data, model and stages."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +11,8 @@ from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
 from mvae.models import Model
 from mvae.models.stage import Stage
-from mvae.runs.config import EvaluationConfig, OptimizerConfig, RunConfig, build_manifold, typed
+from mvae.reports import REPORTS, EvaluationConfig, Report, check_evaluation
+from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
 
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
 
@@ -29,6 +29,7 @@ class Experiment(NamedTuple):
         params_of: Final state of the last stage -> parameters of the model.
         stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
             may be tracers; None for a method that takes them as constants.
+        reports: What is asked of the trained model.
     """
 
     run: RunConfig
@@ -38,6 +39,7 @@ class Experiment(NamedTuple):
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
+    reports: tuple[Report, ...] = REPORTS
 
 
 def build_experiment(
@@ -77,7 +79,7 @@ def build_experiment(
     options = {name: value for name, value in config["data"].items() if value is not None}
     load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**options)
-    _check_scores(evaluation, dataset)
+    check_evaluation(evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)
     except ValueError as error:
@@ -89,12 +91,5 @@ def build_experiment(
     dataset = method.prepare(model_config, dataset)
     inputs = MethodInputs(model_config, dataset, optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)
-    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)
-
-
-def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
-    """Raises if scores are asked for that the data or the installation do not have."""
-    if evaluation.scores and not dataset.factor_names:
-        raise UsageError(f"config.evaluation.scores: {dataset.name} has no known factors to score codes by")
-    if evaluation.scores and importlib.util.find_spec("sklearn") is None:
-        raise UsageError("config.evaluation.scores needs scikit-learn: pip install mvae[eval]")
+    reports = REPORTS + method.reports
+    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at, reports)
