@@ -5,9 +5,10 @@ import os
 
 import pytest
 
+from mvae.engine.files import write_atomically
 from mvae.engine.metrics import MetricWriter, read_records
 from mvae.errors import UsageError
-from mvae.runs.run_folder import RunFolder, write_atomically
+from mvae.runs.run_folder import RunFolder
 
 CONFIG = {"seed": 0, "model": {"widths": (3, 4)}, "data": {"name": "mnist", "dir": "here"}}
 
@@ -69,7 +70,7 @@ def test_metrics_after_the_checkpoint_are_written_again(tmp_path):
     lines = [{"stage": "a", "step": 10}, {"stage": "b", "step": 5}, {"stage": "b", "step": 10}]
     folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "b", "st')
     assert read_records(folder.metrics) == lines
-    writer = MetricWriter(folder, "b", 7)
+    writer = MetricWriter(folder.metrics, folder.tensorboard, "b", 7)
     writer.write(10, {"loss": [1.0]}, 0.5)
     writer.close()
     assert read_records(folder.metrics) == [

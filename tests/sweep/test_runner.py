@@ -2,9 +2,10 @@
 
 import logging
 
-from mvae.runs.run_folder import RunFolder, write_json
+from mvae.engine.files import write_json
+from mvae.runs.locks import Locks
+from mvae.runs.run_folder import RunFolder
 from mvae.sweep import finished_members
-from mvae.sweep.locks import Locks
 from mvae.sweep.runner import LOCKS
 from tests.sweep.tiny import members
 

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from mvae.sweep import locks
-from mvae.sweep.locks import Locks
+from mvae.runs import locks
+from mvae.runs.locks import Locks
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_left_at_the_end_of_the_context(tmp_path):
 
 
 def test_dead_process_holds_nothing(pair, tmp_path):
-    code = "import sys, os\nfrom pathlib import Path\nfrom mvae.sweep.locks import Locks\n"
+    code = "import sys, os\nfrom pathlib import Path\nfrom mvae.runs.locks import Locks\n"
     code += "assert Locks(Path(sys.argv[1])).acquire('a')\nos._exit(0)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)
     assert (tmp_path / "a.0.lock").exists()
