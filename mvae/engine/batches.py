@@ -81,7 +81,7 @@ class Batches(Protocol):
         ...
 
     def prefetch(self, step: int, mark: Array) -> None:
-        """Starts sending what comes after the steps before `step`; `mark` is ready when the device is done with them."""
+        """Starts sending what comes after the steps before `step`; `mark` is ready when they are done."""
         ...
 
     def close(self) -> None:

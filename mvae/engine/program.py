@@ -106,8 +106,8 @@ def build_program(
     # Everything that a compiled function returns has the seeds on its first axis.
     jit = jax.jit if mesh is None else partial(jax.jit, out_shardings=NamedSharding(mesh, SEEDS))
     init, run, orders = (
-        jit(_init_of(stage, dataset, batches, mesh, sequential)),
-        jit(_steps_of(stage, dataset, batches, mesh, matmul_precision, sequential), donate_argnums=(0, 1)),
+        jit(_init_of(stage, dataset, batches, mesh, choice=sequential)),
+        jit(_steps_of(stage, dataset, batches, mesh, matmul_precision, choice=sequential), donate_argnums=(0, 1)),
         jit(lambda keys, step: jax.vmap(batches.order, in_axes=(0, None))(keys, step)),
     )
 
@@ -139,7 +139,7 @@ def build_program(
     )
 
 
-def _init_of(stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, choice: bool | None) -> Callable:
+def _init_of(stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, *, choice: bool | None) -> Callable:
     """The function (arrays, keys of the seeds, previous states) -> Progress at step 0."""
 
     def init(arrays: Any, keys: Key[Array, " s"], previous: Any) -> Progress:
@@ -162,7 +162,7 @@ def _first_progress(
 
 
 def _steps_of(
-    stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, matmul_precision: str, choice: bool | None
+    stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, matmul_precision: str, *, choice: bool | None
 ) -> Callable:
     """The function (progress, orders, block, keys, arrays, step of the block's first rows, start, stop) of some steps.
 

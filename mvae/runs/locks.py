@@ -126,9 +126,9 @@ class Locks:
         for lock in sorted(_files(path), key=_number, reverse=True):
             if self._lives(lock):
                 found = _read(lock)
-                return (
-                    f"process {found['pid']} on {found['host']} since {found['since']}" if found else "another process"
-                )
+                if not found:
+                    return "another process"
+                return f"process {found['pid']} on {found['host']} since {found['since']}"
         return None
 
     def _create(self, lock: Path) -> bool:

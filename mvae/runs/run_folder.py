@@ -113,7 +113,7 @@ class RunFolder:
         try:
             record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
             if fingerprint is not None:
-                record |= {"data": fingerprint, "jax_enable_x64": jax.config.jax_enable_x64}
+                record |= {"data": fingerprint, "jax_enable_x64": jax.config.read("jax_enable_x64")}
             write_json(self.config, record | environment())
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
@@ -129,11 +129,8 @@ class RunFolder:
         if self.config.exists():
             self._compare(json.loads(json.dumps(config)), matmul_precision)
             return True
-        if (
-            is_lead()
-            and self.path.exists()
-            and (foreign := [path.name for path in self.path.iterdir() if _foreign(path)])
-        ):
+        there = self.path.iterdir() if self.path.exists() else ()
+        if is_lead() and (foreign := [path.name for path in there if _foreign(path)]):
             raise UsageError(
                 f"--workdir={self.path} holds files, such as {min(foreign)}, but no config.json: give a new folder"
             )
@@ -142,7 +139,7 @@ class RunFolder:
     def _compare_data(self, fingerprint: Fingerprint) -> None:
         """Raises if training would go on with other data or in another precision than it began with."""
         record = json.loads(self.config.read_text())
-        before, now = record.get("jax_enable_x64"), jax.config.jax_enable_x64
+        before, now = record.get("jax_enable_x64"), jax.config.read("jax_enable_x64")
         if before not in (None, now):
             raise UsageError(
                 f"--workdir={self.path} was begun with JAX_ENABLE_X64={int(before)}, not {int(now)}: set that, or give "
