@@ -132,7 +132,7 @@ class RunFolder:
         there = self.path.iterdir() if self.path.exists() else ()
         if is_lead() and (foreign := [path.name for path in there if _foreign(path)]):
             raise UsageError(
-                f"--workdir={self.path} holds files, such as {min(foreign)}, but no config.json: give a new folder"
+                f"--workdir={self.path} holds files but no config.json, such as {min(foreign)}: give a new folder"
             )
         return False
 

@@ -12,7 +12,7 @@ from mvae.engine.signals import CAUGHT, Interrupted, StopRequest
 @pytest.mark.parametrize("number", CAUGHT)
 def test_the_first_signal_raises_at_once_and_handlers_come_back(number):
     before = [signal.getsignal(caught) for caught in CAUGHT]
-    with pytest.raises(Interrupted, match=f"^stopped by {number.name}$") as stop, StopRequest():
+    with pytest.raises(Interrupted, match=f"^stopped by {number.name}$") as stop, StopRequest():  # noqa: PT012
         os.kill(os.getpid(), number)
         pytest.fail("the signal was ignored")
     assert stop.value.exit_code == 128 + number
@@ -20,7 +20,7 @@ def test_the_first_signal_raises_at_once_and_handlers_come_back(number):
 
 
 def test_what_handles_failures_does_not_swallow_it():
-    with pytest.raises(Interrupted), StopRequest():
+    with pytest.raises(Interrupted), StopRequest():  # noqa: PT012
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception:
@@ -35,7 +35,7 @@ def test_deferred_it_is_remembered_and_the_next_one_kills():
 
 
 def test_the_innermost_rules_and_then_the_outer_again():
-    with pytest.raises(Interrupted), StopRequest():
+    with pytest.raises(Interrupted), StopRequest():  # noqa: PT012
         with StopRequest() as inner:
             inner.deferred = True
             os.kill(os.getpid(), signal.SIGINT)
@@ -52,7 +52,7 @@ def test_other_threads_leave_signals_alone():
             with StopRequest() as request:
                 assert request.received is None
                 assert [signal.getsignal(caught) for caught in CAUGHT] == before
-        except BaseException as error:  # noqa: BLE001 -- told in the main thread
+        except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=enter)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,17 @@ def test_metrics_after_the_checkpoint_are_written_again(tmp_path):
         *lines[:2],
         {"stage": "b", "step": 10, "loss": [1.0], "seconds": 0.5},
     ]
+
+
+def test_the_log_of_a_job_may_be_there_and_nothing_else(tmp_path):
+    for name in ("run.log", "job.out", "job.err"):
+        (tmp_path / name).write_text("said")
+    assert not RunFolder(tmp_path).check(CONFIG)
+    (tmp_path / "figures.log").mkdir()
+    with pytest.raises(UsageError, match=r"holds files but no config.json, such as figures.log"):
+        RunFolder(tmp_path).claim(CONFIG, [])
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunFolder(Path("~/runs/one")).config == tmp_path / "runs" / "one" / "config.json"
