@@ -32,7 +32,8 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
     if dataset.source is not None:
         sample: Any = dataset.source.take(rows)
     else:
-        sample = {name: array[rows] for name, array in dataset.train.items()}
+        on_cpu = jax.default_backend() == "cpu"  # where to look at an array costs nothing and to index it a compilation
+        sample = {name: (np.asarray(array) if on_cpu else array)[rows] for name, array in dataset.train.items()}
 
     @jax.jit
     def looked_at(sample: Any) -> dict[str, Any]:
