@@ -80,11 +80,12 @@ def run(
     return conclude(experiment, params, folder)
 
 
-def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
-    """Evaluates and draws what was trained, writes results.json and returns what it holds."""
+def conclude(experiment: Experiment, params: Any, folder: RunFolder, *, draw: bool = True) -> dict[str, Any]:
+    """Evaluates what was trained, draws it or not, writes results.json and returns what it holds."""
     results = evaluate(experiment, params, folder)
     if is_lead():
-        draw_figures(experiment, params, folder, results)
+        if draw:
+            draw_figures(experiment, params, folder, results)
         write_json(folder.results, results)
     votes(0)  # one that left before the others are done would count as lost
     return results
