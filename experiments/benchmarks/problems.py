@@ -125,13 +125,13 @@ def settings(num_steps: int, num_neighbors: int | None = None) -> SpectralNetCon
     )
 
 
-def learn(data: Dataset, config: SpectralNetConfig, dim: int, seed: int) -> Learned:
+def learn(data: Dataset, config: SpectralNetConfig, dim: int, seed: int, *, batch: int = BATCH) -> Learned:
     """Trains one SpectralNet on a data set with its graph."""
     net = spectral_net(config, dim, data.image_shape, data.num_train)
     began = time.perf_counter()
-    program = build_program(map_stage(net, config), data, BATCH, min(data.num_train, 8192), seed_keys(seed, 1, 0))
+    program = build_program(map_stage(net, config), data, batch, min(data.num_train, 8192), seed_keys(seed, 1, 0))
     progress, _ = program.run(program.init(None), program.orders(0), 0, config.num_steps)
     params = jax.tree.map(lambda leaf: leaf[0], jax.block_until_ready(progress).state.params)
-    batch = data.render({name: array[:8192] for name, array in data.train.items()})
-    fitted = jax.block_until_ready(jax.jit(net.fit)(params, batch))
+    first = data.render({name: array[:8192] for name, array in data.train.items()})
+    fitted = jax.block_until_ready(jax.jit(net.fit)(params, first))
     return Learned(time.perf_counter() - began, lambda image: net.embed(fitted, image))
