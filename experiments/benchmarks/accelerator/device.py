@@ -17,7 +17,7 @@ from mvae.training.precision import products_in
 PRECISIONS = ("default", "float32", "tensorfloat32", "bfloat16")
 WALKS: dict[str, Manifold] = {"sphere2": Sphere(2), "flat_torus": FlatTorus(2), "so3": SO3()}
 SPACES: dict[str, Manifold] = WALKS | {"embedded_torus": EmbeddedTorus(), "projective3": ProjectiveSpace(3)}
-NUM_STEPS, TIME = 10, 0.1
+TIME = 0.1
 
 
 def rate_of(setting: Setting, count: float, function: Callable[[], Any]) -> dict[str, float]:
@@ -88,30 +88,29 @@ def walk_cells(setting: Setting) -> list[Cell]:
     """The cells of part e."""
     cells = []
     for particles in setting.choose((10**5, 10**7), (200,)):
-        for space in WALKS:
+        for space in setting.choose(tuple(WALKS), ("so3",)):
             name = f"walk_{space}_{particles}"
             cells.append(Cell(name, partial(walk_rates, setting, space, particles), 20, "walk"))
-    for space in setting.choose(tuple(SPACES), ("sphere2",)):
-        cells.append(Cell(f"density_{space}", partial(density_rates, setting, space), 25, "density"))
-    return cells
+    spaces = setting.choose(tuple(SPACES), ("sphere2",))
+    return cells + [Cell(f"density_{space}", partial(density_rates, setting, space), 25, "density") for space in spaces]
 
 
-@partial(jax.jit, static_argnames=("manifold", "kind"))
-def walk(key: Key[Array, ""], manifold: Manifold, z: Array, kind: str) -> Array:
+@partial(jax.jit, static_argnames=("manifold", "kind", "num_steps"))
+def walk(key: Key[Array, ""], manifold: Manifold, z: Array, kind: str, num_steps: int) -> Array:
     """The library's walk."""
-    return jnp.asarray(random_walk(key, manifold, z, TIME, num_steps=NUM_STEPS, kind=kind))
+    return jnp.asarray(random_walk(key, manifold, z, TIME, num_steps=num_steps, kind=kind))
 
 
 def walk_rates(setting: Setting, space: str, particles: int) -> dict[str, Any]:
     """Returns steps of one particle per second, both kinds of walk, and shares of the rate of drawing their noise."""
-    manifold, key = WALKS[space], jax.random.key(0)
+    manifold, key, num_steps = WALKS[space], jax.random.key(0), setting.choose(10, 2)
     z = manifold.uniform(key, (particles,))
     kinds = ("projection", "geodesic")
-    walks = [partial(walk, key, manifold, z, kind) for kind in kinds]
-    *times, noise = times_of(setting, *walks, partial(draw, key, NUM_STEPS * z.size))
+    walks = [partial(walk, key, manifold, z, kind, num_steps) for kind in kinds]
+    *times, noise = times_of(setting, *walks, partial(draw, key, num_steps * z.size))
     return {
         kind: {
-            "steps_per_second": spread([particles * NUM_STEPS / taken for taken in taking]),
+            "steps_per_second": spread([particles * num_steps / taken for taken in taking]),
             "of_noise": spread([drawn / taken for drawn, taken in zip(noise, taking, strict=True)]),
         }
         for kind, taking in zip(kinds, times, strict=True)

@@ -1,6 +1,6 @@
 """A process that does one step of the ΔVAE and prints how long it took to get there, as JSON.
 
-    python -m experiments.benchmarks.accelerator.first_step --seeds=10
+python -m experiments.benchmarks.accelerator.first_step --seeds=10
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
 
     jax.devices()
     imported = time.perf_counter()
-    experiment = build_experiment(step_config(options.rehearse), load=random_digits)
+    experiment = build_experiment(step_config(rehearse=options.rehearse), load=random_digits)
     built = time.perf_counter()
     started = start(experiment, options.seeds)
     seconds = {"imports": imported - BEGAN, "data_and_model": built - imported} | started.times._asdict()

@@ -1,6 +1,7 @@
 """The parts, in the order of their worth, and how a call begins."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,9 @@ def measure(
             raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
     # What was compiled before a kill, or by the tries before, is not compiled again.
     jax.config.update("jax_compilation_cache_dir", str((scratch / "compiled").absolute()))
+    if rehearse:
+        jax.config.update("jax_disable_most_optimizations", val=True)  # most of a rehearsal is compilation
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of processes of their own too
     setting = Setting(rehearse, scratch, data_dir)
     with Locks(scratch / "locks") as locks:
         if not locks.acquire("accelerator"):

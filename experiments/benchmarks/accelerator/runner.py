@@ -17,6 +17,8 @@ from mvae.training.signals import Interrupted
 
 ALL_DONE, SOME_FAILED, TIME_RAN_OUT = 0, 1, 3
 MARGIN = 1.2  # on what a cell is expected to take
+REHEARSED = 10.0  # seconds that a cell of a rehearsal is expected to take
+REHEARSAL, MEASUREMENT = "rehearsal", "measurement"  # sizes, which are never mixed
 Record = dict[str, Any]
 
 
@@ -46,11 +48,6 @@ def device_name() -> str:
     return f"{device.platform}: {device.device_kind}"
 
 
-def kind_of(rehearse: bool) -> str:  # noqa: FBT001
-    """Returns which sizes results belong to."""
-    return "rehearsal" if rehearse else "measurement"
-
-
 def read_record(path: Path) -> Record | None:
     """Returns what the file of a part holds, None if there is none.
 
@@ -74,7 +71,7 @@ def opened(part: Part, workdir: Path, setting: Setting) -> Record:
     Raises:
         UsageError: If that is of another device or other sizes.
     """
-    kind, device = kind_of(setting.rehearse), device_name()
+    kind, device = REHEARSAL if setting.rehearse else MEASUREMENT, device_name()
     path = workdir / part.file
     record = read_record(path)
     if record is None:
@@ -119,12 +116,13 @@ def run_parts(
     done, left, failed, here = 0, [], [], environment()
     for part, cell, record in _missing(cells, records):
         name = f"{part.key} {cell.name}"
-        wanted = MARGIN * expected(cell, [other for of, other in cells if of.key == part.key], record)
+        usual = REHEARSED if setting.rehearse else cell.seconds
+        wanted = MARGIN * expected(cell, [other for of, other in cells if of.key == part.key], record, usual)
         if wanted > clock.left():
             left.append(f"{name} ({wanted:.0f} s)")
             continue
         error = _run(cell, record, here)
-        write_atomically(workdir / part.file, json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        write_atomically(workdir / part.file, json.dumps(record, indent=1, allow_nan=False) + "\n")
         taken = record["cells"][cell.name]["seconds"]
         say(f"{name}: {taken:.1f} s" + (f", failed: {error}" if error else ""))
         failed += [f"{name}: {error}"] if error else []
@@ -143,14 +141,14 @@ def _missing(cells: Sequence[tuple[Part, Cell]], records: dict[str, Record]) -> 
             yield Todo(part, cell, record)
 
 
-def expected(cell: Cell, others: Sequence[Cell], record: Record) -> float:
-    """Returns the seconds that a cell is expected to take: the longest of its kind that is done, or its estimate."""
+def expected(cell: Cell, others: Sequence[Cell], record: Record, usual: float) -> float:
+    """Returns the seconds that a cell is expected to take: the longest of its kind that is done, else the usual."""
     done = [
         record["cells"][other.name]["seconds"]
         for other in others
         if cell.like and other.like == cell.like and "result" in record["cells"].get(other.name, {})
     ]
-    return max(done) if done else cell.seconds
+    return max(done) if done else usual
 
 
 def _run(cell: Cell, record: Record, here: dict[str, Any]) -> str | None:
