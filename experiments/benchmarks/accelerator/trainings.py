@@ -70,6 +70,7 @@ SMALL_VDAE = {
     "checkpoint_every": 20,
     "model.spectral.num_steps": 20,
     "model.spectral.widths": (8,),
+    "model.num_neighbors": 20,
     "model.encoder_widths": (8,),
     "model.decoder_widths": (8,),
 }
