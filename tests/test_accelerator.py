@@ -1,7 +1,9 @@
 """The benchmark of accelerators: what a call measures, what it leaves behind, and what it writes into the pages."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +107,7 @@ def test_devices_and_sizes_are_not_mixed(tmp_path, cell, called, monkeypatch):
     with pytest.raises(UsageError, match="device of 'cpu: cpu', this is 'gpu: other'"):
         run([part([cell("two")])], tmp_path)
     (tmp_path / "a_stub.json").write_text("{")
-    with pytest.raises(UsageError, match="a_stub.json cannot be read"):
+    with pytest.raises(UsageError, match=r"a_stub\.json cannot be read"):
         run([part([cell("two")])], tmp_path)
     assert not called
 
@@ -280,7 +282,7 @@ def test_rehearsals_are_not_written_into_the_pages(pages):
     record = records()["a"] | {"kind": "rehearsal"}
     (pages / PARTS["a"].file).write_text(json.dumps(record))
     before = {path: (pages / path).read_text() for path, _ in render.PAGES.values()}
-    with pytest.raises(UsageError, match="a_device.json is of a rehearsal"):
+    with pytest.raises(UsageError, match=r"a_device\.json is of a rehearsal"):
         render.render_pages(pages, pages)
     assert before == {path: (pages / path).read_text() for path in before}
     (pages / PARTS["a"].file).write_text(json.dumps(records()["a"]))
@@ -298,3 +300,41 @@ def test_versions_without_an_installation(monkeypatch):
     assert versions["mvae"] == "0.1.0"
     assert versions["jax"] is None
     assert versions["python"]
+
+
+NEEDED = {
+    *("jax", "flax", "optax", "orbax-checkpoint", "absl-py", "jaxtyping", "matplotlib", "ml_collections", "numpy"),
+    *("pillow", "scipy", "tensorboardX", "tqdm"),
+}
+
+
+def test_what_the_page_lists_is_all_that_is_imported():
+    code = """
+import sys
+from importlib import metadata
+import experiments.benchmarks.accelerator.parts, experiments.benchmarks.accelerator.render
+of = metadata.packages_distributions()
+print(*{name for module in sys.modules for name in of.get(module.split(".")[0], [])})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    allowed, waiting = set(), list(NEEDED)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name not in allowed:
+            allowed.add(name)
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                waiting += [
+                    re.split(r"[^\w.-]", each)[0] for each in metadata.requires(name) or [] if "extra ==" not in each
+                ]
+    found = {re.sub(r"[-_.]+", "-", name).lower() for name in done.stdout.split()}
+    assert not found - allowed - {"mvae", "googleapis-common-protos"}  # "google" is protobuf's too
+    page = (ROOT / "experiments" / "benchmarks" / "README.md").read_text()
+    assert all(name in page for name in NEEDED)

@@ -63,6 +63,7 @@ def measure(
             raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
     # What was compiled before a kill, or by the tries before, is not compiled again.
     jax.config.update("jax_compilation_cache_dir", str((scratch / "compiled").absolute()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if rehearse:
         jax.config.update("jax_disable_most_optimizations", val=True)  # most of a rehearsal is compilation
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of processes of their own too
