@@ -227,7 +227,7 @@ def numbers(values):
 def records():
     environment = {"versions": {"python": "3.12.3", "jax": "0.11.2", "mvae": "0.1.0"}, "git_revision": "abc"}
     mean = {"elbo": -739.2, "kl": 5.1, "mse": 0.035, "time": 0.002, "log_likelihood": -738.8}
-    results = {"num_seeds": 10, "mean": mean, "std": dict.fromkeys(mean, 0.01), "train_seconds": 21.0}
+    results = {"num_seeds": 10, "mean": mean, "std": dict.fromkeys(mean, 0.01), "train_seconds": 21.0, "resumed": False}
     step = dict.fromkeys(("steps_per_second", "flops", "of_large_product", "of_own_products"), numbers(0.625))
     start = dict.fromkeys(("imports", "data_and_model", "trace", "compile", "first_step", "all"), 2.5)
     walk = {"steps_per_second": numbers(1e9), "of_noise": numbers(0.75)}

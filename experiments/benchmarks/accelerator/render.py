@@ -182,7 +182,11 @@ def table_text(record: Record) -> str:
     """Part d."""
     found = {name: dvae_rows.Finished(result["results"], result["num_epochs"]) for name, result, _ in _done(record)}
     seconds = [
-        [dvae_rows.ROWS[name].title, f"{taken:.0f}", f"{result['results']['train_seconds']:.0f}"]
+        [
+            dvae_rows.ROWS[name].title,
+            "in several sittings" if result["results"]["resumed"] else f"{taken:.0f}",
+            f"{result['results']['train_seconds']:.0f}",
+        ]
         for name, result, taken in _done(record)
     ]
     times = _table(["latent space", "s, all", "s, steps"], seconds)

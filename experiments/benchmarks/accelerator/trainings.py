@@ -79,13 +79,16 @@ SMALL_VDAE = {
 def trained(member: Member, folder: Path) -> dict[str, Any]:
     """Runs or resumes a member of a sweep, without figures, and returns what its results.json holds.
 
+    Under "resumed" it says whether the run folder was there: then the seconds of the cell are those of the rest.
+
     Raises:
         RuntimeError: If it failed or another process has it.
     """
+    resumed = (folder / member.name).exists()
     (outcome,) = run_members([member], folder, execute=partial(in_process, draw=False))
     if outcome.status != "finished":
         raise RuntimeError(f"{outcome.status}: {outcome.reason}")
-    return json.loads((folder / member.name / "results.json").read_text())
+    return json.loads((folder / member.name / "results.json").read_text()) | {"resumed": resumed}
 
 
 def digits_folder(setting: Setting) -> str:
