@@ -50,7 +50,7 @@ def step_cells(setting: Setting) -> list[Cell]:
         for in_turn in ((False, True) if number > 1 else (True,))
     ]
     if setting.rehearse:
-        cases = [case for case in cases if case.precision == "default" or (case.seeds > 1 and not case.in_turn)]
+        cases = [case for case in cases if case.in_turn == (case.precision == "default")]
     cells = [Cell("first_step", partial(first_step, setting), 75)]
     for case in cases:
         # What the first pass leaves to the second: other roundings, and large batches or many seeds in turn.

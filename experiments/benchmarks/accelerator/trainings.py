@@ -113,7 +113,7 @@ def digits_folder(setting: Setting) -> str:
 def table_cells(setting: Setting) -> list[Cell]:
     """The cells of part d: a space each."""
     folder = digits_folder(setting)
-    spaces = setting.choose(tuple(dvae_rows.ROWS), ("sphere2", "flat_torus"))
+    spaces = setting.choose(tuple(dvae_rows.ROWS), ("sphere2",))
     return [Cell(name, partial(table_row, setting, name, folder), 60, "space") for name in spaces]
 
 
