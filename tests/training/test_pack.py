@@ -69,7 +69,8 @@ def parameters(monkeypatch):
     """Trained parameters by folder, in place of evaluation and figures, which take longest."""
     found = {}
 
-    def keep(experiment, params, folder):
+    def keep(experiment, params, folder, *, draw):
+        assert draw
         found[folder.path.name] = jax.device_get(params)
         folder.results.write_text(json.dumps({"seed": experiment.run.seed}))
         return {"seed": experiment.run.seed}
@@ -192,7 +193,8 @@ def test_both_stages_of_a_spectral_autoencoder_are_packed(tmp_path, parameters):
 
 
 def keeping(parameters):
-    def keep(experiment, params, folder):
+    def keep(experiment, params, folder, *, draw):
+        assert draw
         parameters[folder.path.name] = jax.device_get(params)
         return {"seed": experiment.run.seed}
 

@@ -1,5 +1,6 @@
 """A run folder belongs to one config; writes are whole or not at all."""
 
+import importlib
 import json
 import os
 
@@ -76,3 +77,15 @@ def test_metrics_after_the_checkpoint_are_written_again(tmp_path):
         *lines[:2],
         {"stage": "b", "step": 10, "loss": [1.0], "seconds": 0.5},
     ]
+
+
+@pytest.mark.parametrize("draw", [True, False])
+def test_figures_are_left_out_where_none_are_asked_for(tmp_path, monkeypatch, draw):
+    run = importlib.import_module("mvae.training.run")  # the room has a function of that name
+    drawn = []
+    monkeypatch.setattr(run, "evaluate", lambda *arguments: {"mean": {"elbo": 1.0}})
+    monkeypatch.setattr(run, "draw_figures", lambda *arguments: drawn.append(arguments))
+    folder = RunFolder(tmp_path)
+    assert run.conclude(None, None, folder, draw=draw) == {"mean": {"elbo": 1.0}}
+    assert len(drawn) == draw
+    assert folder.results.exists()
