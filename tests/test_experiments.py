@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.benchmarks import timing, workloads
 from mvae.data import Dataset
 from mvae.models.stage import Stage
 from mvae.runs.config import RunConfig, build_manifold
@@ -242,16 +243,9 @@ def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
     assert "| sphere | - | - | - | - | - | - |" in lines
 
 
-@pytest.fixture
-def scaling(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS / "benchmarks"))
-    return load(EXPERIMENTS / "benchmarks" / "workloads.py"), load(EXPERIMENTS / "benchmarks" / "timing.py")
-
-
 @pytest.mark.parametrize("num_seeds", [1, 3])
-def test_benchmark_counts_the_products_of_a_step(scaling, num_seeds):
+def test_benchmark_counts_the_products_of_a_step(num_seeds):
     """Of a linear map of a batch: forwards, and backwards for the map alone, since nothing asks for the pictures'."""
-    workloads, _ = scaling
     batch, size = 32, 64
     images = jax.random.normal(jax.random.key(0), (100, size))
     rows = {"x": images}
@@ -279,8 +273,7 @@ def test_benchmark_counts_the_products_of_a_step(scaling, num_seeds):
     assert all(seconds > 0 for seconds in started.times)
 
 
-def test_benchmark_times_in_turns(scaling):
-    _, timing = scaling
+def test_benchmark_times_in_turns():
     calls = []
     runs = [lambda number, name=name: calls.append((name, number)) or time.sleep(2e-3 * number) for name in "ab"]
     times = timing.in_turns(runs, 3, 1e-2)
@@ -310,11 +303,12 @@ def test_benchmark_of_scaling_prints_all_its_tables(tmp_path):
     model = tmp_path / "tiny"
     sizes = "--rounds=1 --seconds=0.02 --seeds=1,2 --together=2 --run_steps=10 --devices=1,2 --matmul_size=128"
     done = subprocess.run(
-        [sys.executable, str(EXPERIMENTS / "benchmarks" / "scaling.py"), f"--models={model}", *sizes.split()],
+        [sys.executable, "-m", "experiments.benchmarks.scaling", f"--models={model}", *sizes.split()],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""},
+        cwd=EXPERIMENTS.parent,
     )
     assert done.returncode == 0, done.stderr
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]

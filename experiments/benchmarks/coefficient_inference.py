@@ -1,6 +1,6 @@
 """Transport coefficients inferred per second, beside scipy's conjugate gradient, and the objectives of both.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python experiments/benchmarks/coefficient_inference.py [--problems=8192]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.coefficient_inference [--problems=8192]
 
 Random problems: operators of the given Frobenius norm, pairs of points that two of them connect with coefficients in
 [-1.5, 1.5], noise of 0.05 added. Both methods take the published starts, one in [-2.5, 0] and one in [0, 2.5] for each
@@ -13,7 +13,6 @@ float32. Objectives are compared on those few, evaluated by the reference's func
 
 import statistics
 import time
-from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -23,9 +22,10 @@ import scipy.linalg
 import scipy.optimize
 from absl import app, flags
 
+from experiments.benchmarks.problems import random_problems
+from experiments.benchmarks.timing import seconds
 from mvae.transport import Inference, infer_coefficients
 
-NOISE = 0.05
 SIZES = ((2, 4), (6, 8), (10, 8))
 
 _PROBLEMS = flags.DEFINE_integer("problems", 8192, "Problems that the library solves at once.", lower_bound=1)
@@ -34,19 +34,6 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; medians of the rates are pr
 _NORM = flags.DEFINE_float("norm", 1.0, "Frobenius norm of each operator.", lower_bound=0.0)
 _WEIGHTS = flags.DEFINE_list("weights", ["1e-6", "1e-2"], "Weights of the l1 term.")
 _GTOL = flags.DEFINE_float("gtol", 0.0, "Size of the gradient at which the reference ends.", lower_bound=0.0)
-
-
-def random_problems(dim: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Operators, starting points and targets."""
-    rng = np.random.default_rng(0)
-    operators = rng.normal(size=(size, dim, dim))
-    operators *= _NORM.value / np.linalg.norm(operators, axis=(1, 2), keepdims=True)
-    coefficients = np.zeros((_PROBLEMS.value, size))
-    for row in coefficients:
-        row[rng.choice(size, 2, replace=False)] = rng.uniform(-1.5, 1.5, 2)
-    z0 = rng.normal(size=(_PROBLEMS.value, dim))
-    ends = [scipy.linalg.expm(np.tensordot(c, operators, 1)) @ z for c, z in zip(coefficients, z0, strict=True)]
-    return operators, z0, np.stack(ends) + NOISE * rng.normal(size=z0.shape)
 
 
 def objective(
@@ -83,16 +70,9 @@ def infer(operators: jax.Array, z0: jax.Array, z1: jax.Array, weight: float) -> 
     return infer_coefficients(jax.random.key(0), operators, z0, z1, l1_weight=weight)
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of a call, results waited for."""
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
-
-
 def row(dim: int, size: int, weight: float) -> str:
     """Measures one setting."""
-    operators, z0, z1 = random_problems(dim, size)
+    operators, z0, z1 = random_problems(dim, size, _PROBLEMS.value, _NORM.value)
     count, rounds = min(_COMPARED.value, _PROBLEMS.value), _ROUNDS.value
     starts = np.random.default_rng(1).uniform(0, 2.5, (count, 2, size)) * [[-1], [1]]
     arrays = [jnp.asarray(x, jnp.float32) for x in (operators, z0, z1)]

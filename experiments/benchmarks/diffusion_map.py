@@ -1,6 +1,6 @@
 """Seconds of exact nearest neighbours and of the four ways to a diffusion map, each beside its yardstick.
 
-    python experiments/benchmarks/diffusion_map.py [--max_dense=2000] [--sizes=2000,10000] [--queries=6000]
+    python -m experiments.benchmarks.diffusion_map [--max_dense=2000] [--sizes=2000,10000] [--queries=6000]
 
 Neighbours: ten nearest of `queries` rows among `rows`, float32, beside the matrix product alone that the search cannot
 do without, in one run. Maps: six modes with default settings of points on a circle, a sphere and, where
@@ -11,7 +11,6 @@ eigenvalue from Lanczos' in units of 1 - λ, or how a solver failed. All maps ar
 import gzip
 import os
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks.timing import seconds
 from mvae.spectral import diffusion_map, nearest_neighbors
 
 NUM_MODES = 6
@@ -39,13 +39,6 @@ def pictures() -> np.ndarray | None:
         return None
     with gzip.open(path) as file:
         return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784) / np.float32(255)
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of a call, results waited for."""
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
 
 
 @jax.jit

@@ -1,6 +1,6 @@
 """Speed of the ΔVAE's training step as a share of this machine's matmul rate, both measured in one run.
 
-    python experiments/benchmarks/dvae_step.py [--rounds=10] [--steps=93] [--num_seeds=1]
+    python -m experiments.benchmarks.dvae_step [--rounds=10] [--steps=93] [--num_seeds=1]
 
 Matmul: 640 × 784 × 512, 2 FLOP per multiply-add, one call each. Step: configs/dvae_mnist.py at its batch size on
 random digits of the same shape, counted as 6 FLOP per weight and example (forward 2, backward 4); the walk, the KL,
@@ -9,7 +9,6 @@ same machine.
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks.timing import seconds
 from mvae.data import Dataset
 from mvae.data.digits.mnist import render
 from mvae.engine.program import build_program
@@ -36,13 +36,6 @@ NUM_DIGITS = 60_000
 _ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one matmul and one training measurement.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 93, "Training steps per round; 93 are an epoch of MNIST.", lower_bound=1)
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 1, "Members of the seed axis.", lower_bound=1)
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of a call, results waited for."""
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
 
 
 def matmul() -> Callable[[], object]:

@@ -1,8 +1,8 @@
 r"""How training scales: time to the first step, steps per second, seeds in one program, runs in one, devices.
 
-    python experiments/benchmarks/scaling.py
-    python experiments/benchmarks/scaling.py --models=dvae_mnist --parts=start,seeds --seeds=1,2,4,8
-    python experiments/benchmarks/scaling.py --models=er:quick --rounds=1 --seconds=0.05 --seeds=2 \
+    python -m experiments.benchmarks.scaling
+    python -m experiments.benchmarks.scaling --models=dvae_mnist --parts=start,seeds --seeds=1,2,4,8
+    python -m experiments.benchmarks.scaling --models=er:quick --rounds=1 --seconds=0.05 --seeds=2 \
         --together=2 --run_steps=10 --run_rounds=1 --devices=2 --matmul_size=256
 
 Models are files of configs/, or paths without .py; MNIST is replaced by random pictures of its shape, so no files are
@@ -28,13 +28,12 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 from absl import app, flags
-from timing import in_turns, over_rounds, products
-from workloads import Started, config_of, most_seeds, random_digits, start, whole_run
 
+from experiments.benchmarks.timing import in_turns, over_rounds, products
+from experiments.benchmarks.workloads import Started, config_of, most_seeds, random_digits, start, whole_run
 from mvae.engine.mesh import build_mesh, seeds_mesh
 from mvae.engine.processes import use_cpu_devices
 from mvae.errors import UsageError, reporting
@@ -188,7 +187,9 @@ def _simulate(numbers: Sequence[int]) -> None:
     print(f"\nCPU devices are simulated ({flag}) and share the same cores: ratios are overhead.", flush=True)
     environment = os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()}
     child = subprocess.run(
-        [sys.executable, str(Path(__file__)), *sys.argv[1:], "--parts=devices"], env=environment, check=False
+        [sys.executable, "-m", "experiments.benchmarks.scaling", *sys.argv[1:], "--parts=devices"],
+        env=environment,
+        check=False,
     )
     if child.returncode:
         sys.exit(child.returncode)  # it has said why

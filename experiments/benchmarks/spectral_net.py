@@ -1,8 +1,8 @@
 """SpectralNet beside dense eigenvectors: how far apart the spans are, and how the time of each grows with the points.
 
-    python experiments/benchmarks/spectral_net.py
-    python experiments/benchmarks/spectral_net.py --sizes=2000,10000 --max_dense=10000
-    python experiments/benchmarks/spectral_net.py --data_dir=DIR --sizes=2000,10000,60000 --max_dense=2000
+    python -m experiments.benchmarks.spectral_net
+    python -m experiments.benchmarks.spectral_net --sizes=2000,10000 --max_dense=10000
+    python -m experiments.benchmarks.spectral_net --data_dir=DIR --sizes=2000,10000,60000 --max_dense=2000
 
 The first table has a row for each data set: mean squared sine of the principal angles between the span of the network's
 coordinates and that of the slowest eigenvectors of the random walk on the same graph, decomposed densely, both in
@@ -12,7 +12,6 @@ float32, and the seconds of each. The second has the times at several sizes, on 
 """
 
 import time
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +19,10 @@ import numpy as np
 import scipy.linalg
 from absl import app, flags
 
+from experiments.benchmarks.problems import learn, settings
 from mvae.data import Dataset, load
 from mvae.data.graph import rendered, with_graph
-from mvae.engine.program import build_program
-from mvae.engine.seeds import seed_keys
 from mvae.errors import UsageError, reporting
-from mvae.methods.vdae.spectral_net import SpectralNetConfig, spectral_net
-from mvae.methods.vdae.training import map_stage
 from mvae.spectral import PointwiseGraph, pair_affinities
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of the network.", lower_bound=1)
@@ -42,48 +38,6 @@ CASES = {
     "two_moons": (3, 2000),
 }
 NUM_POINTS = 2000
-BATCH = 512
-
-
-class Learned(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        seconds: Of training, compilation included.
-        embed: Pictures to coordinates.
-    """
-
-    seconds: float
-    embed: Any
-
-
-def settings(num_steps: int, num_neighbors: int | None = None) -> SpectralNetConfig:
-    """The configuration of all runs."""
-    return SpectralNetConfig(
-        num_neighbors=num_neighbors,
-        scale_neighbor=10,
-        density_power=1.0,
-        laplacian="random_walk",
-        net="mlp",
-        widths=(256, 256),
-        num_extra=4,
-        diffusion_time=0.0,
-        separate_batch=True,
-        num_steps=num_steps,
-        learning_rate=3e-3,
-    )
-
-
-def learn(data: Dataset, config: SpectralNetConfig, dim: int, seed: int) -> Learned:
-    """Trains one network on a data set with its graph."""
-    net = spectral_net(config, dim, data.event_shape, data.num_train)
-    began = time.perf_counter()
-    program = build_program(map_stage(net, config), data, BATCH, min(data.num_train, 8192), seed_keys(seed, 1, 0))
-    progress, _ = program.run(program.init(None), program.orders(0), 0, config.num_steps)
-    params = jax.tree.map(lambda leaf: leaf[0], jax.block_until_ready(progress).state.params)
-    batch = data.render({name: array[:8192] for name, array in data.train.items()})
-    fitted = jax.block_until_ready(jax.jit(net.fit)(params, batch))
-    return Learned(time.perf_counter() - began, lambda image: net.embed(fitted, image))
 
 
 def dense_modes(data: Dataset, num: int) -> tuple[float, np.ndarray]:

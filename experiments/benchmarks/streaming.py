@@ -1,7 +1,7 @@
 """Speed of training on streamed rows as a share of that with the data on the device, in one run.
 
-    python experiments/benchmarks/streaming.py [--rounds=5] [--steps=93] [--num_seeds=1] [--block_steps=16]
-    python experiments/benchmarks/streaming.py --nomodel    # steps that do next to nothing: the reading alone
+    python -m experiments.benchmarks.streaming [--rounds=5] [--steps=93] [--num_seeds=1] [--block_steps=16]
+    python -m experiments.benchmarks.streaming --nomodel    # steps that do next to nothing: the reading alone
 
 The data are 60 000 random digits of MNIST's shape, made here. They are streamed from arrays in the memory of the host,
 and from the ArrayRecord file that tensorflow-datasets makes of them. The step is that of configs/dvae_mnist.py, or with
@@ -19,37 +19,24 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from absl import app, flags
 
+from experiments.benchmarks.workloads import NUM_DIGITS, write_digits
 from mvae.data import Dataset, load, load_streamed
-from mvae.data.digits.mnist_files import FILES
 from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
 from mvae.models.stage import Stage, gradient_stage
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 
-NUM_DIGITS, NUM_TEST = 60_000, 100
+NUM_TEST = 100
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of one measurement of each way.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 93, "Training steps per measurement; 93 are an epoch of MNIST.", lower_bound=1)
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 1, "Members of the seed axis.", lower_bound=1)
 _BLOCK_STEPS = flags.DEFINE_integer("block_steps", 16, "Batches that go to the device together.", lower_bound=1)
 _MODEL = flags.DEFINE_bool("model", True, "Train the model; without, the rows are only summed.")
-
-
-def write_digits(folder: Path) -> None:
-    """Writes four files of random digits in MNIST's format."""
-    rng = np.random.default_rng(0)
-    for name in FILES:
-        num = NUM_DIGITS if name.startswith("train") else NUM_TEST
-        images = "images" in name
-        shape = (num, 28, 28) if images else (num,)
-        entries = rng.integers(0, 256 if images else 10, shape, np.uint8)
-        header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-        (folder / name).write_bytes(header + entries.tobytes())
 
 
 class Sums(NamedTuple):
@@ -73,7 +60,7 @@ def programs(folder: Path, num_steps: int) -> tuple[dict[str, Program], int]:
     """The ways to train, and the batch size."""
     from mvae.data.digits.mnist_builder import load_prepared  # slow to import
 
-    write_digits(folder)
+    write_digits(folder, NUM_DIGITS, NUM_TEST)
     os.environ["TFDS_DATA_DIR"] = str(folder / "prepared")
     load_prepared(idx_dir=str(folder))
     config: Any = load_config(Path(__file__).parents[2] / "configs" / "dvae_mnist.py")

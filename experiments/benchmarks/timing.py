@@ -8,6 +8,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from mvae.engine.precision import products_in
+
 
 def seconds(function: Callable[[], object]) -> float:
     """Wall time of a call, results waited for."""
@@ -44,14 +46,20 @@ def in_turns(runs: Sequence[Callable[[int], object]], rounds: int, wanted: float
     return [list(column) for column in zip(*table, strict=True)]
 
 
-def products(size: int) -> tuple[Callable[[int], object], float]:
-    """Returns what multiplies two float32 matrices of size × size any number of times, and the FLOP of one product."""
+def products(size: int, precision: str = "default") -> tuple[Callable[[int], object], float]:
+    """Returns what multiplies two float32 matrices of size × size any number of times, and the FLOP of one product.
+
+    Args:
+        size: Rows and columns.
+        precision: To what the factors are rounded, see `mvae.engine.precision.products_in`.
+    """
     left, right = jax.random.normal(jax.random.key(0), (2, size, size), jnp.float32)
     product = jax.jit(jnp.dot)
 
     def run(number: int) -> None:
-        for _ in range(number):
-            jax.block_until_ready(product(left, right))
+        with products_in(precision):
+            for _ in range(number):
+                jax.block_until_ready(product(left, right))
 
     return run, 2.0 * size**3
 

@@ -1,6 +1,6 @@
 """Steps per second of random walks for 100 000 particles on S², T² and SO(3), beside NumPy and geomstats.
 
-    python experiments/benchmarks/walks.py [--particles=100000] [--rounds=5]
+    python -m experiments.benchmarks.walks [--particles=100000] [--rounds=5]
 
 One step is drawing the noise, adding it and projecting. The NumPy reference is the same walk, vectorised over the
 particles, written with numpy.random and numpy.linalg alone; the other reference takes its projection from geomstats,
@@ -10,7 +10,6 @@ cannot be faster than its noise.
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks.timing import seconds
 from mvae.diffusion import random_walk
 from mvae.manifolds import SO3, FlatTorus, Manifold, Sphere
 
@@ -27,13 +27,6 @@ TIME = 0.1
 
 _PARTICLES = flags.DEFINE_integer("particles", 100_000, "Particles that walk at once.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds over everything; medians are printed.", lower_bound=1)
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of a call, results waited for."""
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
 
 
 def sphere_step(x: np.ndarray) -> np.ndarray:

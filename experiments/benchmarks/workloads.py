@@ -1,4 +1,4 @@
-"""What the benchmark of scaling trains: experiments of config files, their steps as compiled programs, whole runs."""
+"""What the benchmarks train: experiments of config files, their steps as compiled programs, whole runs."""
 
 import tempfile
 import time
@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from mvae import data
 from mvae.data import Dataset
 from mvae.data.digits.mnist import render
+from mvae.data.digits.mnist_files import FILES
 from mvae.engine.memory import memory_limit, need_of
 from mvae.engine.mesh import seeds_mesh
 from mvae.engine.program import Program, build_program
@@ -69,7 +70,10 @@ class RunTimes(NamedTuple):
 
 
 def random_digits(**options: Any) -> Dataset:
-    """Returns pictures of MNIST's shape whose pixels are uniform; other data as `mvae.data.load` gives them."""
+    """Returns pictures of MNIST's shape whose pixels are uniform; other data as `mvae.data.load` gives them.
+
+    Of the options it knows num_train, for fewer pictures.
+    """
     if options.get("name") != "mnist":
         return data.load(**options)
     generator = np.random.default_rng(0)
@@ -78,7 +82,19 @@ def random_digits(**options: Any) -> Dataset:
         pixels = generator.integers(0, 256, (number, 28, 28, 1), np.uint8)
         return {"x": jnp.asarray(pixels), "label": jnp.asarray(np.arange(number) % 10, jnp.int32)}
 
-    return Dataset("mnist", rows(NUM_DIGITS), rows(NUM_TEST_DIGITS), render, (28, 28, 1))
+    return Dataset("mnist", rows(options.get("num_train", NUM_DIGITS)), rows(NUM_TEST_DIGITS), render, (28, 28, 1))
+
+
+def write_digits(folder: Path, num_train: int, num_test: int) -> None:
+    """Writes the four files of MNIST's format with pictures whose pixels are uniform."""
+    generator = np.random.default_rng(0)
+    for name in FILES:
+        num = num_train if name.startswith("train") else num_test
+        pictures = "images" in name
+        shape = (num, 28, 28) if pictures else (num,)
+        entries = generator.integers(0, 256 if pictures else 10, shape, np.uint8)
+        header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+        (folder / name).write_bytes(header + entries.tobytes())
 
 
 def config_of(name: str) -> dict[str, Any]:
@@ -91,15 +107,11 @@ def config_of(name: str) -> dict[str, Any]:
     return load_config(CONFIGS / f"{file}.py", argument).to_dict()
 
 
-def _program(
-    experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None, *, sequential: bool | None = None
-) -> Program:
+def _program(experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None, **options: Any) -> Program:
     run = experiment.run
     keys = seed_keys(run.seed, num_seeds, index)
     stage = experiment.stages[index]
-    return build_program(
-        stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh, sequential=sequential
-    )
+    return build_program(stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh, **options)
 
 
 def _before(experiment: Experiment, num_seeds: int, mesh: Mesh | None) -> Any:
@@ -111,7 +123,12 @@ def _before(experiment: Experiment, num_seeds: int, mesh: Mesh | None) -> Any:
 
 
 def start(
-    experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, sequential: bool | None = None
+    experiment: Experiment,
+    num_seeds: int,
+    mesh: Mesh | None = None,
+    *,
+    sequential: bool | None = None,
+    matmul_precision: str = "default",
 ) -> Started:
     """Traces, compiles and does the first step of the last stage.
 
@@ -120,10 +137,12 @@ def start(
         num_seeds: Members of the seed axis.
         mesh: The devices; None for one.
         sequential: Whether a device takes its seeds one after the other, as for `build_program`.
+        matmul_precision: Of the products in the steps, one of `mvae.engine.precision.PRECISIONS`.
     """
     previous = _before(experiment, num_seeds, mesh)
     began = time.perf_counter()
-    program = _program(experiment, len(experiment.stages) - 1, num_seeds, mesh, sequential=sequential)
+    last = len(experiment.stages) - 1
+    program = _program(experiment, last, num_seeds, mesh, sequential=sequential, matmul_precision=matmul_precision)
     init, steps, _ = program.lowered(previous)
     traced = time.perf_counter()
     init.compile()

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,13 @@ class Row(NamedTuple):
     printed: dict[str, Numbers]
     shift: float = 0.0  # nats
     slope: float = 0.0  # nats per unit of time
+
+
+class Finished(NamedTuple):
+    """A row that is finished: what its results.json holds, and how long it trained."""
+
+    results: dict[str, Any]
+    num_epochs: int
 
 
 _LOG_TURN = math.log(2 * math.pi)
@@ -108,30 +115,36 @@ def members(table: str, seeds: int, epochs: int, data_dir: str | None) -> Iterat
 
 def render(table: str, workdir: Path) -> str:
     """Returns the table in Markdown, from the results and configs in the run folders under `workdir`."""
+    found = {}
+    for name in ROWS:
+        folder = workdir / name
+        if (folder / "results.json").exists():
+            config = json.loads((folder / "config.json").read_text())["config"]
+            found[name] = Finished(json.loads((folder / "results.json").read_text()), config["num_epochs"])
+    return table_of(table, found)
+
+
+def table_of(table: str, found: Mapping[str, Finished]) -> str:
+    """Returns the table in Markdown, from the rows that are finished, by their names."""
     lines = [
         "| latent space | seeds × epochs | LL | ELBO | KL | MSE × 100 | KL by the published formula "
         "| published LL | ELBO | KL | MSE × 100 |",
         "|" + "---|" * 11,
     ]
     for name, row in ROWS.items():
-        folder = workdir / name
-        ours = ["not run"] + ["–"] * 5
-        if (folder / "results.json").exists():
-            results = json.loads((folder / "results.json").read_text())
-            config = json.loads((folder / "config.json").read_text())["config"]
-            ours = _ours(row, results, config)
+        ours = _ours(row, *found[name]) if name in found else ["not run"] + ["–"] * 5
         printed = row.printed.get(table, Numbers("–", "–", "–", "–"))
         lines.append(line([row.title, *ours, *printed]))
     return "\n".join(lines)
 
 
-def _ours(row: Row, results: dict[str, Any], config: dict[str, Any]) -> list[str]:
+def _ours(row: Row, results: dict[str, Any], num_epochs: int) -> list[str]:
     def number(name: str, factor: float = 1, digits: int = 2) -> str:
         mean, std = results["mean"][name], results["std"][name]
         text = f"{factor * mean:.{digits}f}"
         return text if std is None else f"{text} ± {factor * std:.{digits}f}"
 
-    length = f"{results['num_seeds']} × {config['num_epochs']}"
+    length = f"{results['num_seeds']} × {num_epochs}"
     formula = results["mean"]["kl"] + row.shift + row.slope * results["mean"]["time"]
     return [
         length,

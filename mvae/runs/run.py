@@ -96,7 +96,7 @@ def _begin(folder: RunFolder, config: Mapping[str, Any], matmul_precision: str, 
 
 
 def conclude(
-    experiment: Experiment, params: Any, folder: RunFolder, programs: Programs | None = None
+    experiment: Experiment, params: Any, folder: RunFolder, programs: Programs | None = None, *, draw: bool = True
 ) -> dict[str, Any]:
     """Evaluates and draws what was trained, writes results.json and returns what it holds.
 
@@ -105,10 +105,12 @@ def conclude(
         params: Parameters of the model, seeds on the first axis.
         folder: The run's folder.
         programs: Compiled functions of this model and these data, where several runs share them.
+        draw: Whether figures are drawn.
     """
     run_config, dataset, records = experiment.run, experiment.dataset, read_records(folder.metrics)
     seeds = range(run_config.seed, run_config.seed + run_config.num_seeds)
     view = View(experiment.model, dataset, experiment.evaluation, seeds, params, records=records, programs=programs)
+    reports = experiment.reports if draw else tuple(report._replace(figures=None) for report in experiment.reports)
     facts = {
         "num_steps": sum(stage.num_steps for stage in experiment.stages),
         "num_train": dataset.num_train,
@@ -117,7 +119,7 @@ def conclude(
         "train_seconds": sum(record.get("seconds", 0.0) for record in records) if records else None,
     }
     try:
-        return conclude_view(view, experiment.reports, folder.path, facts)
+        return conclude_view(view, reports, folder.path, facts)
     finally:
         allgather(0)  # one that left before the others are done would count as lost
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import jax
 
+import mvae
 from mvae.engine.files import write_json
 from mvae.engine.processes import is_lead
 from mvae.errors import UsageError
 from mvae.runs.fingerprint import Fingerprint, different
 from mvae.runs.locks import LOCKS
 
-RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
+RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
 # Where the data lie is a matter of the machine, not of the experiment.
 MACHINE_KEYS = ("data.dir",)
 # What is evaluated anew from the same training, and what results.json keeps the settings of.
@@ -54,10 +55,22 @@ def _git_revision() -> str | None:
         return None
 
 
+def _version(package: str) -> str | None:
+    """Version of an installed package, None for one that is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def environment() -> dict[str, Any]:
-    """Returns the versions, the device and the source revision a run was made with."""
+    """Returns the versions, the device and the source revision a run was made with.
+
+    The library's version is that of the source that runs, which need not be installed.
+    """
     return {
-        "versions": {name: metadata.version(name) for name in RECORDED_PACKAGES}
+        "versions": {"mvae": mvae.__version__}
+        | {name: _version(name) for name in RECORDED_PACKAGES}
         | {"python": platform.python_version()},
         "devices": [str(device.device_kind) for device in jax.devices()],
         "git_revision": _git_revision(),

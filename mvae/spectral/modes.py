@@ -144,7 +144,8 @@ def _lobpcg(
     # and rounding a bound.
     target = max(1e-5 * tolerance, 10 * float(jnp.finfo(dtype).eps)) / (20 * len(known))
     start = jnp.asarray(_start(len(known), num), dtype)
-    _, vectors, _ = lobpcg_standard(apply, start, m=steps, tol=target)
+    with jax.default_matmul_precision("highest"):  # a sparse product is one of dense rows underneath
+        _, vectors, _ = lobpcg_standard(apply, start, m=steps, tol=target)
     vectors = np.asarray(vectors, np.float64)
     if not np.isfinite(vectors).all():
         raise RuntimeError("lobpcg did not converge: its vectors are not finite")

@@ -13,6 +13,7 @@ from mvae.spectral.neighbors import nearest_neighbors
 from mvae.spectral.sparse_affinity import SparseAffinity, sparse_gaussian_affinity
 
 BLOCK = 256
+_EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
 FEW_COORDINATES = 8
 
 
@@ -117,7 +118,7 @@ def _between(x: Float[Array, "m d"], y: Float[Array, "k d"]) -> Float[Array, "m 
         return jnp.sum((x[:, None] - y) ** 2, axis=-1)
     centre = jnp.mean(y, axis=0)
     x, y = x - centre, y - centre
-    gram = jnp.matmul(x, y.T, precision=jax.lax.Precision.HIGHEST)
+    gram = jnp.matmul(x, y.T, precision=_EXACT)
     return jnp.maximum(jnp.sum(x**2, axis=1)[:, None] + jnp.sum(y**2, axis=1) - 2 * gram, 0)
 
 
@@ -133,7 +134,8 @@ def graph_sums(
 
     def block(start: Array) -> Array:
         rows = start + jnp.arange(size)
-        return cross_affinities(x[rows], PointwiseGraph(*(leaf[rows] for leaf in graph)), x, graph) @ values
+        edges = cross_affinities(x[rows], PointwiseGraph(*(leaf[rows] for leaf in graph)), x, graph)
+        return jnp.matmul(edges, values, precision=_EXACT)
 
     blocks = jax.lax.map(block, starts)
     # The last block reaches back to the one before, so that all are of one size.

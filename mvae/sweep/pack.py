@@ -37,7 +37,7 @@ LOGGER = logging.getLogger(__name__)
 Result = dict[str, Any] | Exception
 
 
-def run_pack(jobs: Sequence[Job], *, limit: int | None = None) -> list[Result]:
+def run_pack(jobs: Sequence[Job], *, limit: int | None = None, draw: bool = True) -> list[Result]:
     """Trains, evaluates and draws members, in as few programs as memory and their checkpoints allow.
 
     A member that fails does not stop the others.
@@ -46,6 +46,7 @@ def run_pack(jobs: Sequence[Job], *, limit: int | None = None) -> list[Result]:
         jobs: The members. Their configs are the same but for the seeds and, where the method takes them as arrays,
             the values of `TRACED`.
         limit: Bytes that the programs may take; None for what the device has.
+        draw: Whether members get their figures, which a table does not need.
 
     Returns:
         What results.json holds, or the error, in the order of the members.
@@ -66,7 +67,7 @@ def run_pack(jobs: Sequence[Job], *, limit: int | None = None) -> list[Result]:
     waiting = [index for index in range(len(jobs)) if index not in results]
     if not waiting:
         return [results[index] for index in range(len(jobs))]
-    pack = Pack(jobs)
+    pack = Pack(jobs, draw=draw)
     pending = pack.aligned(waiting)
     while pending:
         group = pending.pop(0)
@@ -81,8 +82,8 @@ def run_pack(jobs: Sequence[Job], *, limit: int | None = None) -> list[Result]:
 class Pack:
     """Members with one experiment between them; groups are lists of their positions."""
 
-    def __init__(self, jobs: Sequence[Job]):
-        self._jobs = jobs
+    def __init__(self, jobs: Sequence[Job], *, draw: bool = True):
+        self._jobs, self._draw = jobs, draw
         self._folders = [RunFolder(job.path) for job in jobs]
         self._experiment = build_experiment(jobs[0].config)
         self._programs_of_reports = Programs(self._experiment.model, self._experiment.dataset)
@@ -215,7 +216,7 @@ class Pack:
         return jax.tree.map(lambda leaf: jnp.asarray(to_host(leaf)), self._experiment.params_of(packed.state))
 
     def _conclude(self, member: int, params: Any) -> Result:
-        """Evaluates and draws one member.
+        """Evaluates one member and draws it, if that is asked for.
 
         The model is that of the pack: what evaluation reads of it does not depend on the values of `TRACED`, which
         have their place in the loss alone, and one model is compiled once.
@@ -225,7 +226,8 @@ class Pack:
         LOGGER.info("%s is trained", self._jobs[member].path.name)
         try:
             experiment = self._experiment._replace(run=run)
-            return conclude(experiment, params, self._folders[member], self._programs_of_reports)
+            folder, programs = self._folders[member], self._programs_of_reports
+            return conclude(experiment, params, folder, programs, draw=self._draw)
         except Interrupted:
             raise
         except Exception as error:

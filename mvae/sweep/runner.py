@@ -27,20 +27,22 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def in_process(packs: Iterable[list[Job]], limit: int | None = None) -> Iterator[tuple[list[Job], Failures]]:
-    """Runs packs one after the other in this process, and yields each with its failures; `limit` see `run_pack`."""
+def in_process(
+    packs: Iterable[list[Job]], limit: int | None = None, *, draw: bool = True
+) -> Iterator[tuple[list[Job], Failures]]:
+    """Runs packs one after the other in this process, and yields each with its failures; options as for `run_pack`."""
     for jobs in packs:
-        yield jobs, failures_of(jobs, limit)
+        yield jobs, failures_of(jobs, limit, draw=draw)
 
 
-def failures_of(jobs: list[Job], limit: int | None) -> Failures:
+def failures_of(jobs: list[Job], limit: int | None, *, draw: bool = True) -> Failures:
     """Runs a pack and returns what failed.
 
     Raises:
         Interrupted: On SIGINT or SIGTERM, with checkpoints of what was trained written.
     """
     try:
-        results = run_pack(jobs, limit=limit)
+        results = run_pack(jobs, limit=limit, draw=draw)
     except Exception as error:
         LOGGER.exception("a pack failed")
         results = [error] * len(jobs)

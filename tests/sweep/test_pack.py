@@ -70,8 +70,9 @@ def parameters(monkeypatch):
     """Trained parameters by folder, in place of evaluation and figures, which take longest."""
     found = {}
 
-    def keep(experiment, params, folder, programs):
+    def keep(experiment, params, folder, programs, *, draw):
         del programs
+        assert draw
         found[folder.path.name] = jax.device_get(params)
         settings = json.loads(json.dumps(dataclasses.asdict(experiment.evaluation)))
         folder.results.write_text(json.dumps({"seed": experiment.run.seed, "evaluation": settings}))
@@ -195,8 +196,9 @@ def test_both_stages_of_a_spectral_autoencoder_are_packed(tmp_path, parameters):
 
 
 def keeping(parameters):
-    def keep(experiment, params, folder, programs):
+    def keep(experiment, params, folder, programs, *, draw):
         del programs
+        assert draw
         parameters[folder.path.name] = jax.device_get(params)
         return {"seed": experiment.run.seed}
 

@@ -1,6 +1,7 @@
 """The point of the image of a cube that is nearest to a given one, by descent from the nearest of a sample."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -55,14 +56,15 @@ def _descended(
     f: Callable[[Array], Array], target: Float[Array, " k"], start: Float[Array, " n"], bounds: tuple[float, float]
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     eye = jnp.eye(len(start), dtype=start.dtype)
+    product = partial(jnp.matmul, precision="highest")  # accelerators round the factors of a product otherwise
 
     def step(_: Int[Array, ""], state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         u, residual, damping = state
         jacobian = jax.vmap(lambda direction: jax.jvp(f, (u,), (direction,))[1], out_axes=1)(eye)
-        normal = jacobian.T @ jacobian
+        normal = product(jacobian.T, jacobian)
         # The scale keeps the system regular where J is 0, as at a pole.
         scale = jnp.maximum(jnp.trace(normal) / len(u), jnp.finfo(u.dtype).eps)
-        moved = jnp.clip(u - _solved(normal + damping * scale * eye, jacobian.T @ residual), *bounds)
+        moved = jnp.clip(u - _solved(normal + damping * scale * eye, product(jacobian.T, residual)), *bounds)
         changed = f(moved) - target
         better = jnp.sum(changed**2) < jnp.sum(residual**2)
         damping = jnp.clip(damping * jnp.where(better, 0.1, 10.0), _SMALLEST, _LARGEST)

@@ -156,7 +156,7 @@ def _best_angles(
     def correlations(pair: tuple[Array, Array]) -> Array:
         picture, reference = pair
         turned = rotate(reference[None, :, :, None], grid).reshape(num_angles, -1)
-        return _masked(turned, weight) @ _masked(picture.reshape(-1), weight)
+        return jnp.matmul(_masked(turned, weight), _masked(picture.reshape(-1), weight), precision="highest")
 
     rho = jax.lax.map(correlations, (pictures, references), batch_size=_PICTURES_AT_ONCE)
     best = jnp.argmax(rho, axis=-1)
