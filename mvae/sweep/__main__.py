@@ -28,7 +28,7 @@ from pathlib import Path
 from absl import app, flags
 
 from mvae.engine.processes import use_cpu_devices
-from mvae.engine.signals import Interrupted, StopRequest
+from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
@@ -121,6 +121,8 @@ def main(argv: list[str]) -> int:
     except UsageError as error:
         _exit(error)
     except Interrupted as stop:
+        if _EXECUTOR.value == "local":
+            leave(stop, "mvae.sweep")
         print(f"mvae.sweep: {stop}; the same command resumes", file=sys.stderr)
         return stop.exit_code
     return code
