@@ -22,7 +22,7 @@ from typing import Any
 from absl import app, flags
 from ml_collections import config_flags
 
-from mvae.engine.signals import Interrupted, StopRequest
+from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError, unknown
 from mvae.runs.config_file import dotted_keys, load_config
 
@@ -139,8 +139,10 @@ def main(argv: list[str]) -> int:
         with StopRequest():
             return _main(argv)
     except Interrupted as stop:
+        if not (_DISTRIBUTED.value or _COORDINATOR.value or _NUM_PROCESSES.value):
+            leave(stop, "mvae")
         print(f"mvae: {stop}; the same command resumes", file=sys.stderr)
-        return stop.exit_code
+        return stop.exit_code  # by a clean end, which the other processes wait for
 
 
 def _main(argv: list[str]) -> int:

@@ -130,3 +130,27 @@ def test_whole_run_leaves_results_and_figures(tmp_path):
     assert code == 0
     assert again == output
     assert (workdir / "results.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_programs_compile_or_doubled(tmp_path, number):
+    """The second process is refused in one line; the first one stops with one and leaves the folder free."""
+    workdir = tmp_path / "run"
+    arguments = [*TINY, "--config.num_steps=20000", f"--workdir={workdir}"]
+    process, deadline = start(*arguments), time.monotonic() + 200
+    while not (workdir / "config.json").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    code, _, errors = program(*arguments)
+    assert code == 2
+    assert f"{workdir} is in use by process {process.pid} on " in errors
+    assert len(errors.splitlines()) == 1
+    process.send_signal(number)
+    code, _, errors = outcome(process, timeout=100)
+    assert code == 128 + number
+    assert f"mvae: stopped by {number.name}" in errors
+    assert "Fatal" not in errors
+    assert "Traceback" not in errors
+    assert not (workdir / ".locks").exists()

@@ -16,7 +16,7 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 class Need(NamedTuple):
-    """Bytes of a training: `fixed`, the data and the scratch of seeds in turn, and `per_seed`."""
+    """Bytes of a training: `fixed`, the data and the scratch of sequential seeds, and `per_seed`."""
 
     fixed: int
     per_seed: int
@@ -29,7 +29,7 @@ class Need(NamedTuple):
 def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previous: Any) -> Need:
     """Returns what the stages of a training take at most, from the compiler's own account of its buffers.
 
-    The data count once, as does the scratch if the seeds take turns; all else is shared out over the seeds. What
+    The data count once, as does the scratch if the seeds are sequential; all else is shared out over the seeds. What
     evaluation takes is not in it. The programs are compiled by this, once: running them compiles nothing again.
 
     Args:

@@ -29,7 +29,7 @@ from absl import app, flags
 
 from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.processes import use_cpu_devices
-from mvae.engine.signals import Interrupted, StopRequest
+from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
@@ -135,6 +135,8 @@ def main(argv: list[str]) -> int:
     except UsageError as error:
         _exit(error)
     except Interrupted as stop:
+        if _EXECUTOR.value == "local":
+            leave(stop, "mvae.sweep")
         print(f"mvae.sweep: {stop}; the same command resumes", file=sys.stderr)
         return stop.exit_code
     return code
