@@ -27,7 +27,7 @@ ENCODER_INITS = ("random", "principal", "spectral")
 Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DVAEConfig(VariationalConfig):
     """Everything that makes a ΔVAE apart from the data, beside what `VariationalConfig` has.
 
@@ -47,11 +47,11 @@ class DVAEConfig(VariationalConfig):
     """
 
     manifold: Manifold
-    sampler: str
-    num_walk_steps: int
-    kl: str
-    encoder_init: str
-    initial_time: float
+    sampler: str = "walk"
+    num_walk_steps: int = 10
+    kl: str = "exact"
+    encoder_init: str = "principal"
+    initial_time: float = 0.05
 
     def __post_init__(self):
         if self.kl not in KL_METHODS:

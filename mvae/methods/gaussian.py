@@ -31,7 +31,7 @@ class GaussianPosterior(NamedTuple):
     variance: Float[Array, "... d"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GaussianConfig(VariationalConfig):
     """Latent space and posterior, beside what `VariationalConfig` has.
 
@@ -44,7 +44,7 @@ class GaussianConfig(VariationalConfig):
     """
 
     dim: int
-    initial_variance: float
+    initial_variance: float = 0.1
 
     def __post_init__(self):
         if self.dim < 1:

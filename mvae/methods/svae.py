@@ -32,7 +32,7 @@ class PowerSphericalPosterior(NamedTuple):
     concentration: Float[Array, "..."]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SVAEConfig(VariationalConfig):
     """Everything that makes a hyperspherical VAE apart from the data, beside what `VariationalConfig` has.
 
@@ -46,7 +46,7 @@ class SVAEConfig(VariationalConfig):
     """
 
     dim: int
-    initial_concentration: float
+    initial_concentration: float = 3.0
 
     def __post_init__(self):
         if self.dim < 1:

@@ -11,7 +11,7 @@ from mvae.methods.gaussian import GaussianConfig, GaussianPosterior, Prior, gaus
 from mvae.models.model import Model
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VAEConfig(GaussianConfig):
     """Everything that makes a VAE apart from the data: what `GaussianConfig` has."""
 

@@ -22,7 +22,7 @@ from mvae.models.model import Batch, Model, Params
 PSEUDO_INPUTS = "pseudo_inputs"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VampConfig(GaussianConfig):
     """Everything that makes a VAE with a VampPrior apart from the data, beside what `GaussianConfig` has.
 
@@ -39,9 +39,9 @@ class VampConfig(GaussianConfig):
             log q(z | x) - log p(z), and the distance of a draw from the capacity is not that of the KL.
     """
 
-    num_pseudo_inputs: int
-    pseudo_input_noise: float
-    clip_pseudo_inputs: bool
+    num_pseudo_inputs: int = 100
+    pseudo_input_noise: float = 0.01
+    clip_pseudo_inputs: bool = True
 
     def __post_init__(self):
         if self.num_pseudo_inputs < 1:

@@ -10,7 +10,7 @@ from mvae.models.likelihood import LIKELIHOODS
 from mvae.nets import NETS
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VariationalConfig:
     """Networks, likelihood and objective.
 
@@ -31,14 +31,14 @@ class VariationalConfig:
     """
 
     event_shape: tuple[int, ...]
-    net: str
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
-    likelihood: str
-    beta: float
-    min_capacity: float
-    max_capacity: float | None
-    capacity_steps: int | None
+    net: str = "mlp"
+    encoder_widths: tuple[int, ...] = (512, 512, 512)
+    decoder_widths: tuple[int, ...] = (512, 512)
+    likelihood: str = "gaussian"
+    beta: float = 1.0
+    min_capacity: float = 0.0
+    max_capacity: float | None = None
+    capacity_steps: int | None = None
 
     def __post_init__(self):
         if self.net not in NETS:

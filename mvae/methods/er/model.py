@@ -38,7 +38,7 @@ class ReparametrizedPosterior(NamedTuple):
     map: Params
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ERConfig(VariationalConfig):
     """Everything that makes such a VAE apart from the data, beside what `VariationalConfig` has.
 
@@ -54,10 +54,10 @@ class ERConfig(VariationalConfig):
     """
 
     manifold: Manifold
-    hidden: str
-    group: bool
-    initial_variance: float
-    reparametrization: ReparametrizationConfig
+    hidden: str = "beta"
+    group: bool = False
+    initial_variance: float = 0.05
+    reparametrization: ReparametrizationConfig = ReparametrizationConfig()
 
     def __post_init__(self):
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):

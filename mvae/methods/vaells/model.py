@@ -34,7 +34,7 @@ class TransportPosterior(NamedTuple):
     operators: Float[Array, "M d d"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VAELLSConfig(VariationalConfig):
     """Everything that makes a VAELLS apart from the data, beside what `VariationalConfig` has.
 
@@ -60,18 +60,19 @@ class VAELLSConfig(VariationalConfig):
     """
 
     dim: int
-    num_operators: int
-    initial_operator_scale: float
-    operator_penalty: float
-    num_classes: int
-    num_anchors: int
-    anchors: str
-    learn_anchors: bool
-    posterior: TransportLaw
-    prior: TransportLaw
-    num_restarts: int
-    max_iterations: int
-    coefficient_gradient: str
+    beta: float = 0.03
+    num_operators: int = 1
+    initial_operator_scale: float = 0.05
+    operator_penalty: float = 0.01
+    num_classes: int = 1
+    num_anchors: int = 3
+    anchors: str = "random"
+    learn_anchors: bool = True
+    posterior: TransportLaw = TransportLaw(laplace_scale=0.05)
+    prior: TransportLaw = TransportLaw()
+    num_restarts: int = 2
+    max_iterations: int = 50
+    coefficient_gradient: str = "fixed"
 
     def __post_init__(self):
         counts = ("dim", "num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")

@@ -14,7 +14,7 @@ from mvae.methods.vaells.model import VAELLS
 from mvae.models.stage import Batch, Metrics, Stage, gradient_stage
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AlternatingConfig:
     """Who learns when, and how fast the operators do.
 
@@ -33,14 +33,14 @@ class AlternatingConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    warm_up_steps: int
-    operator_warm_up_steps: int
-    network_steps: int
-    operator_steps: int
-    network_rate: float
-    operator_rate: float
-    max_operator_rate: float
-    operator_factor: float
+    warm_up_steps: int = 500
+    operator_warm_up_steps: int = 1000
+    network_steps: int = 20
+    operator_steps: int = 20
+    network_rate: float = 1.0
+    operator_rate: float = 4e-4
+    max_operator_rate: float = 0.1
+    operator_factor: float = 0.95
 
     def __post_init__(self):
         for name, least in (

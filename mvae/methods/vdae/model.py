@@ -36,7 +36,7 @@ class WalkPosterior(NamedTuple):
     factor: Float[Array, "... D D"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VDAEConfig(VariationalConfig):
     """Everything that makes a VDAE apart from the data, beside what `VariationalConfig` has.
 
@@ -58,13 +58,15 @@ class VDAEConfig(VariationalConfig):
     """
 
     dim: int
-    spectral: SpectralNetConfig
-    num_neighbors: int | None
-    radius: float | None
-    step_scale: float
-    covariance_floor: float
-    walk_steps: int
-    sample_noise: str
+    encoder_widths: tuple[int, ...] = (256, 256)
+    decoder_widths: tuple[int, ...] = (256, 256, 256)
+    spectral: SpectralNetConfig = SpectralNetConfig()
+    num_neighbors: int | None = 50
+    radius: float | None = None
+    step_scale: float = 1.0
+    covariance_floor: float = 1e-3
+    walk_steps: int = 10
+    sample_noise: str = "none"
 
     def __post_init__(self):
         for name in ("dim", "walk_steps"):

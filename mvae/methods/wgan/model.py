@@ -21,7 +21,7 @@ PRIORS: dict[str, Callable[..., Array]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WGANConfig:
     """Everything that makes a Wasserstein GAN apart from the data.
 
@@ -41,13 +41,13 @@ class WGANConfig:
     """
 
     event_shape: tuple[int, ...]
-    net: str
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
+    net: str = "mlp"
+    encoder_widths: tuple[int, ...] = (512, 512, 512)
+    decoder_widths: tuple[int, ...] = (512, 512)
     dim: int
-    prior: str
-    gradient_penalty: float
-    num_critic_steps: int
+    prior: str = "normal"
+    gradient_penalty: float = 10.0
+    num_critic_steps: int = 5
 
     def __post_init__(self):
         if self.net not in NETS:
