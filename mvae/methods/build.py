@@ -17,20 +17,21 @@ from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.training import reparametrization_stages
 from mvae.methods.svae import SVAEConfig, svae
 from mvae.methods.vae import VAEConfig, vae
-from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
+from mvae.methods.vaells.anchors import check_anchor_choice
+from mvae.methods.vaells.model import vaells
+from mvae.methods.vaells.training import AlternatingVAELLSConfig, alternating_stages
 from mvae.methods.vamp import VampConfig, vamp
 from mvae.methods.vdae.model import VDAEConfig, vdae
 from mvae.methods.vdae.spectral_net import SpectralNetConfig
-from mvae.methods.vdae.training import spectral_stages
+from mvae.methods.vdae.training import check_sizes, spectral_stages
 from mvae.methods.wgan.model import WGANConfig, wgan
 from mvae.methods.wgan.training import adversarial_stage
 from mvae.models import Model
 from mvae.models.objective import VariationalConfig
-from mvae.models.optimizer import adam, adversarial_adam
+from mvae.models.optimizer import OptimizerConfig, adam, adversarial_adam
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
-from mvae.runs.config import OptimizerConfig, typed
+from mvae.typed import typed
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class Given(NamedTuple):
     dataset: Dataset
     optimizer: OptimizerConfig
     num_steps: int
+    batch_size: int
+    init_batch_size: int
 
     def typed(self, kind: type[T], **values: Any) -> T:
         """Returns the block as a config of the given class, with the pictures' shape and `values` filled in.
@@ -78,8 +81,15 @@ def _build_vae(given: Given) -> Built:
 
 def _build_vaells(given: Given) -> Built:
     """VAELLS: a warm-up, then networks and operators in turns."""
-    config, training = read_vaells(given.block, given.manifold, given.dataset)
-    config = _completed(config, given)
+    config = read_vaells(given.block, given.manifold, given.dataset)
+    check_anchor_choice(
+        config.anchors,
+        given.dataset,
+        given.init_batch_size,
+        num_classes=config.num_classes,
+        num_anchors=config.num_anchors,
+    )
+    config, training = _completed(config, given), config.training
     method = vaells(config)
     constant = dataclasses.replace(given.optimizer, decay_fraction=0.0)
     num_network_steps = training.num_network_steps(given.num_steps)
@@ -112,6 +122,7 @@ def _build_vdae(given: Given) -> Built:
     if given.optimizer.encoder_warmup_steps:
         raise UsageError("config.optimizer.encoder_warmup_steps must be 0 for the method vdae: its encoder is fixed")
     config = _completed(given.typed(VDAEConfig, dim=dim), given)
+    check_sizes(config, given.batch_size, given.init_batch_size)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         method = vdae(with_values(config, "model", values), given.dataset.num_train)
@@ -152,9 +163,7 @@ def _build_wgan(given: Given) -> Built:
 
 def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
     """The data with the graph that the first stage of a VDAE learns from."""
-    if "spectral" not in block:
-        raise UsageError("config.model lacks spectral")
-    config = typed(SpectralNetConfig, block["spectral"], "config.model.spectral")
+    config = typed(SpectralNetConfig, block.get("spectral", {}), "config.model.spectral")
     return with_graph(
         dataset,
         num_neighbors=config.num_neighbors,
@@ -163,23 +172,17 @@ def _with_graph(block: Mapping[str, Any], dataset: Dataset) -> Dataset:
     )
 
 
-def read_vaells(
-    block: Mapping[str, Any], manifold: Manifold, dataset: Dataset
-) -> tuple[VAELLSConfig, AlternatingConfig]:
+def read_vaells(block: Mapping[str, Any], manifold: Manifold, dataset: Dataset) -> AlternatingVAELLSConfig:
     """Reads the model block of a VAELLS.
 
     Raises:
         UsageError: For another manifold, β = 0, or anything unknown, missing or out of range.
     """
     dim = _euclidean_dim("vaells", manifold)
-    if "training" not in block:
-        raise UsageError("config.model lacks training")
-    training = typed(AlternatingConfig, block["training"], "config.model.training")
-    rest = {name: value for name, value in block.items() if name != "training"}
-    config = typed(VAELLSConfig, rest, "config.model", dim=dim, event_shape=dataset.event_shape)
+    config = typed(AlternatingVAELLSConfig, block, "config.model", dim=dim, event_shape=dataset.event_shape)
     if config.beta <= 0:
         raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
-    return config, training
+    return config
 
 
 def _euclidean_dim(method: str, manifold: Manifold) -> int:
@@ -252,6 +255,25 @@ METHODS: dict[str, Callable[[Given], Built]] = {
     "vamp": _build_vamp,
     "vdae": _build_vdae,
     "wgan": _build_wgan,
+}
+CONFIGS: dict[str, type] = {
+    "dvae": DVAEConfig,
+    "er": ERConfig,
+    "svae": SVAEConfig,
+    "vae": VAEConfig,
+    "vaells": AlternatingVAELLSConfig,
+    "vamp": VampConfig,
+    "vdae": VDAEConfig,
+    "wgan": WGANConfig,
+}
+# What a method makes of the latent space of another method's config; those that are not here take it as it is.
+LATENT_SPACES: dict[str, Callable[[Manifold], Manifold]] = {
+    "svae": lambda manifold: Sphere(manifold.dim),
+    "vae": lambda manifold: Euclidean(manifold.dim),
+    "vaells": lambda manifold: Euclidean(manifold.dim),
+    "vamp": lambda manifold: Euclidean(manifold.dim),
+    "vdae": lambda manifold: Euclidean(manifold.dim),
+    "wgan": lambda manifold: Euclidean(manifold.dim),
 }
 # Methods whose stages take the values of TRACED as arrays: those that come with `stages_at`.
 TRACEABLE = ("dvae", "er", "svae", "vae", "vamp", "vdae")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +40,8 @@ class VampConfig(GaussianConfig):
         ValueError: For a value outside the ranges above, naming it, and for a `max_capacity`: the KL is one draw of
             log q(z | x) - log p(z), and the distance of a draw from the capacity is not that of the KL.
     """
+
+    needs: ClassVar[Mapping[str, Any]] = {"model.max_capacity": None}  # what other entries must be
 
     num_pseudo_inputs: int = 100
     pseudo_input_noise: float = 0.01

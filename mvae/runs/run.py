@@ -23,6 +23,7 @@ from mvae.engine.streamed_program import build_streamed_program
 from mvae.errors import UsageError
 from mvae.reports.report import draw_figures, evaluate_member, summarize
 from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder, write_json
 
 LOGGER = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def run(
     of the data, streamed or not, and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
 
     Args:
-        config: The resolved config as plain dicts.
+        config: The config, whole or in part: see `mvae.runs.overrides.resolve`.
         workdir: The run's folder; made if it is not there, resumed if it is.
         overrides: The command line's overrides, recorded in config.json.
         num_devices: How many devices train; None for all of them. See `mvae.engine.mesh.mesh_shape` for how they
@@ -67,6 +68,7 @@ def run(
         Diverged: If a loss is not finite.
     """
     check_precision(matmul_precision)
+    config = resolve(config).block
     folder = RunFolder(workdir)
     if (finished := finished_results(folder, config, matmul_precision)) is not None:
         return finished

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from mvae.methods.vaells.model import VAELLS
+from mvae.methods.vaells.model import VAELLS, VAELLSConfig
 from mvae.models.stage import Batch, Metrics, Stage, gradient_stage
 
 
@@ -57,6 +57,17 @@ class AlternatingConfig:
             raise ValueError(f"operator_rate must lie in (0, max_operator_rate], got {self.operator_rate}")
         if not 0 < self.operator_factor < 1:
             raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AlternatingVAELLSConfig(VAELLSConfig):
+    """A VAELLS and its training, the block of a config.
+
+    Attributes:
+        training: Who learns when.
+    """
+
+    training: AlternatingConfig = AlternatingConfig()
 
     def num_network_steps(self, num_steps: int) -> int:
         """Returns how many of so many steps of the alternating stage are the networks'."""

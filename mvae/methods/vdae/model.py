@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,8 @@ class VDAEConfig(VariationalConfig):
     Raises:
         ValueError: For a value out of range, naming it.
     """
+
+    needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
 
     dim: int
     encoder_widths: tuple[int, ...] = (256, 256)

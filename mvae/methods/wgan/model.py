@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,8 @@ class WGANConfig:
     Raises:
         ValueError: For a value out of range, naming it.
     """
+
+    needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
 
     event_shape: tuple[int, ...]
     net: str = "mlp"
