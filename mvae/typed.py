@@ -107,8 +107,10 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         if option is Any:
             return value
         if dataclasses.is_dataclass(option):
-            return value if isinstance(value, typing.cast(type, option)) else typed(
-                typing.cast(type, option), value, where
+            return (
+                value
+                if isinstance(value, typing.cast(type, option))
+                else typed(typing.cast(type, option), value, where)
             )
         if (item := item_of(option)) is not None:
             entries = _as_entries(value)

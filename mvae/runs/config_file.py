@@ -97,7 +97,7 @@ def _importable(path: Path, module: Any) -> Iterator[None]:
 
 
 def _call(path: Path, line: int, function: Callable[[], Any]) -> Any:
-    """Calls a function of a file; whatever it raises is told in one line with the innermost place in the file's folder."""
+    """Calls a function of a file; what it raises is told in one line, with the innermost place in the file's folder."""
     try:
         return function()
     except (Exception, SystemExit) as error:

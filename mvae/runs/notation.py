@@ -1,9 +1,8 @@
-"""The text notation of manifolds and data: NAME[:FIRST][:KEY=VALUE]..., such as "sphere:2:radius=0.5"; products nest."""
+"""The text notation of manifolds and data: NAME[:FIRST][:KEY=VALUE]..., such as "sphere:2:radius=0.5"."""
 
 import ast
 import inspect
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mvae.errors import UsageError, unknown

@@ -208,7 +208,7 @@ def _unknown_key(key: str, block: Mapping[str, Any], cls: type) -> UsageError:
 
 
 def known_keys(block: Mapping[str, Any], cls: type) -> list[str]:
-    """Returns the dotted keys of all entries of a config: those of the run, the data's, the manifold's, the method's."""
+    """Returns the dotted keys of all entries that a config can have with its data, manifold and method."""
     found = ["method", *default_block(RunConfig)]
     for name, catalogue in CATALOGUES.items():
         found += [name, f"{name}.name"]

@@ -57,7 +57,7 @@ class ERConfig(VariationalConfig):
     hidden: str = "beta"
     group: bool = False
     initial_variance: float = 0.05
-    reparametrization: ReparametrizationConfig = ReparametrizationConfig()
+    reparametrization: ReparametrizationConfig = dataclasses.field(default_factory=ReparametrizationConfig)
 
     def __post_init__(self):
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):

@@ -68,8 +68,8 @@ class VAELLSConfig(VariationalConfig):
     num_anchors: int = 3
     anchors: str = "random"
     learn_anchors: bool = True
-    posterior: TransportLaw = TransportLaw(laplace_scale=0.05)
-    prior: TransportLaw = TransportLaw()
+    posterior: TransportLaw = dataclasses.field(default_factory=lambda: TransportLaw(laplace_scale=0.05))
+    prior: TransportLaw = dataclasses.field(default_factory=TransportLaw)
     num_restarts: int = 2
     max_iterations: int = 50
     coefficient_gradient: str = "fixed"

@@ -67,7 +67,7 @@ class AlternatingVAELLSConfig(VAELLSConfig):
         training: Who learns when.
     """
 
-    training: AlternatingConfig = AlternatingConfig()
+    training: AlternatingConfig = dataclasses.field(default_factory=AlternatingConfig)
 
     def num_network_steps(self, num_steps: int) -> int:
         """Returns how many of so many steps of the alternating stage are the networks'."""

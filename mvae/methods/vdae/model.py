@@ -62,7 +62,7 @@ class VDAEConfig(VariationalConfig):
     dim: int
     encoder_widths: tuple[int, ...] = (256, 256)
     decoder_widths: tuple[int, ...] = (256, 256, 256)
-    spectral: SpectralNetConfig = SpectralNetConfig()
+    spectral: SpectralNetConfig = dataclasses.field(default_factory=SpectralNetConfig)
     num_neighbors: int | None = 50
     radius: float | None = None
     step_scale: float = 1.0
