@@ -5,8 +5,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ml_collections import ConfigDict
+
 from mvae.errors import UsageError, unknown
-from mvae.typed import checked_mapping, convert, from_text
+from mvae.typed import convert, from_text
 
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
 _FACTORS = "factors"  # the option whose values are between the parentheses of NAME(…)
@@ -98,9 +100,8 @@ def block_of(value: Any, catalogue: Catalogue) -> dict[str, Any]:
     """
     if isinstance(value, str):
         return parse(value, catalogue)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping | ConfigDict):
         raise UsageError(f"{catalogue.where} must be a text or a block of keys, got {value!r}")
-    checked_mapping(value, catalogue.where)
     if "name" not in value:
         raise UsageError(f"{catalogue.where} lacks name")
     catalogue.options(value["name"])

@@ -5,6 +5,8 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ml_collections import ConfigDict
+
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
 from mvae.methods.build import LATENT_SPACES
@@ -116,9 +118,16 @@ def split_overrides(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]
     return overrides, rest
 
 
+def as_arguments(overrides: Mapping[str, Any]) -> list[str]:
+    """Returns overrides as a command line has them, for config.json."""
+    return [f"--config.{key}={value}" for key, value in overrides.items()]
+
+
 def _as_dict(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config as plain dicts, a copy."""
-    return {key: _as_dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    return {
+        key: _as_dict(value) if isinstance(value, Mapping | ConfigDict) else value for key, value in config.items()
+    }
 
 
 def _checked_key(key: Any) -> str:
