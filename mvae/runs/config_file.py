@@ -15,10 +15,15 @@ from mvae.errors import UsageError
 _NEIGHBOURS: set[str] = set()  # names of modules beside the files that were loaded
 
 
-def load_function(path: Path, name: str) -> Callable[..., Any]:
+def load_function(path: Path, name: str, collect: Callable[[Any], Any] | None = None) -> Callable[..., Any]:
     """Returns the function of that name in a Python file, whose errors are told in one line with their place.
 
     While the file is loaded, and while the function runs, the file's folder and the one above can be imported from.
+
+    Args:
+        path: The file.
+        name: The function.
+        collect: What is made of the values that it returns, such as a list of those of a generator.
 
     Raises:
         UsageError: If the file is not there, is not Python, raises anything or has no such function; the function, if
@@ -35,9 +40,11 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     if not callable(function):
         raise UsageError(f"{path} has no function {name}()")
 
+    made = collect or (lambda value: value)
+
     def call(*arguments: Any) -> Any:
         with _importable(path, module):
-            return _call(path, first_line(function), lambda: function(*arguments))
+            return _call(path, first_line(function), lambda: made(function(*arguments)))
 
     return call
 

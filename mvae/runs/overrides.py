@@ -125,9 +125,7 @@ def as_arguments(overrides: Mapping[str, Any]) -> list[str]:
 
 def _as_dict(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config as plain dicts, a copy."""
-    return {
-        key: _as_dict(value) if isinstance(value, Mapping | ConfigDict) else value for key, value in config.items()
-    }
+    return {key: _as_dict(value) if isinstance(value, Mapping | ConfigDict) else value for key, value in config.items()}
 
 
 def _checked_key(key: Any) -> str:
