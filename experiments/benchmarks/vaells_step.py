@@ -13,7 +13,6 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +20,12 @@ from absl import app, flags
 
 from mvae import data
 from mvae.engine.program import build_program, seed_keys
-from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
+from mvae.methods.vaells.model import vaells
+from mvae.methods.vaells.training import AlternatingVAELLSConfig, alternating_stages
 from mvae.models.optimizer import adam
-from mvae.runs.config import OptimizerConfig, RunConfig, typed
 from mvae.runs.config_file import load_config
-from mvae.runs.experiment import BLOCKS
+from mvae.runs.overrides import Resolved, resolve
+from mvae.typed import typed
 
 _ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one measurement of each kind.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 50, "Steps per round of each kind.", lower_bound=1)
@@ -40,23 +39,22 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def read_config() -> dict[str, Any]:
-    """configs/vaells_circles.py as plain dicts."""
+def read_config() -> Resolved:
+    """configs/vaells_circles.py with its defaults."""
     path = Path(__file__).parents[2] / "configs" / "vaells_circles.py"
-    return load_config(path).to_dict()
+    return resolve(load_config(path))
 
 
 def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     """Functions that do `num_steps` network steps, operator steps, and inferences."""
     config = read_config()
-    run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
-    dataset = data.load(**{name: value for name, value in config["data"].items() if value is not None})
-    block = config["model"]
-    turns = typed(AlternatingConfig, block.pop("training"), "config.model.training")
-    dim = config["manifold"]["dim"]
-    model_config = typed(VAELLSConfig, block, "config.model", dim=dim, event_shape=dataset.event_shape)
+    run = config.run
+    dataset = data.load(**config.block["data"])
+    given = {"dim": config.manifold.dim, "event_shape": dataset.event_shape}
+    model_config = typed(AlternatingVAELLSConfig, config.block["model"], "config.model", **given)
+    turns = model_config.training
     method = vaells(model_config)
-    optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
+    optimizer = adam(config.optimizer, run.steps(dataset.num_train))
     stages = alternating_stages(method, turns, (optimizer, optimizer), run.steps(dataset.num_train), model_config.beta)
     state = None
     for index, (stage, count) in enumerate(zip(stages, (turns.warm_up_steps, trained), strict=True)):

@@ -22,8 +22,8 @@ from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
 from mvae.methods.build import read_vaells
 from mvae.methods.vaells.model import vaells
-from mvae.runs.config import build_manifold
 from mvae.runs.experiment import build_experiment
+from mvae.runs.manifolds import build_manifold
 from mvae.runs.run import train
 from mvae.runs.run_folder import RunFolder
 
@@ -51,7 +51,7 @@ def row(path: Path) -> str:
     config = read_config(path)
     experiment = build_experiment(config)
     params = jax.tree.map(lambda leaf: leaf[0], train(experiment, RunFolder(path)))
-    block, _ = read_vaells(config["model"], build_manifold(config["manifold"]), experiment.dataset)
+    block = read_vaells(config["model"], build_manifold(config["manifold"]), experiment.dataset)
     rows = {name: array[: _NUM_TEST.value] for name, array in experiment.dataset.test.items()}
     cells = []
     for draws in (0, _DRAWS.value):
