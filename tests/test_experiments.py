@@ -17,6 +17,7 @@ from mvae.models.stage import Stage
 from mvae.runs.config import RunConfig
 from mvae.runs.experiment import Experiment
 from mvae.runs.manifolds import build_manifold
+from tests.paths import ROOT
 from tests.sweep.tiny import CONFIGS, TINY
 
 EXPERIMENTS = ROOT / "experiments"
@@ -299,7 +300,6 @@ CONFIG = f"""from pathlib import Path
 from ml_collections import ConfigDict
 from mvae.runs.config_file import load_config
 from mvae.runs.overrides import resolve
-from tests.paths import ROOT
 
 def get_config(arg=""):
     return ConfigDict(resolve(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r}).block)

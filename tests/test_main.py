@@ -38,6 +38,14 @@ def test_help_says_how_to_use_it():
     assert "--workdir" in output
 
 
+def test_help_lists_the_entries_of_the_config_that_is_given():
+    code, output, _ = program("--config=configs/vae.py", "--config.data=coil20", "--help")
+    assert code == 0
+    assert "  data.object = 0\n        which object to keep" in output
+    assert "  model.max_capacity = 15.0\n        Capacity that C rises to" in output
+    assert "  optimizer.learning_rate = 0.001\n        Rate until" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -45,9 +53,27 @@ def test_help_says_how_to_use_it():
         (["--config=configs/dvae_tours.py"], "known are configs/dvae_torus.py"),
         (["--config=configs/dvae_torus.py:fast"], "'quick' or none, got 'fast'"),
         (["--config=configs/dvae_torus.py"], "give --workdir=FOLDER"),
-        (["--config=configs/dvae_torus.py", "--config.manifold.nam=x"], "known are config.manifold.name"),
-        (["--config=configs/dvae_torus.py", "--config.num_steps=many"], "invalid literal"),
+        (
+            ["--config=configs/dvae_torus.py", "--config.manifold.nam=x"],
+            "config.manifold.nam = 'x' does not apply: flat_torus has dim only",
+        ),
+        (
+            ["--config=configs/dvae_torus.py", "--config.num_steps=many"],
+            "config.num_steps must be int or None, got 'many'",
+        ),
         (["--config=configs/dvae_torus.py", "--wrkdir=x"], "Unknown command line flag 'wrkdir'"),
+        (["--config=configs/vae.py", "--config=configs/wgan.py"], "--config is given more than once"),
+        (["--config=configs/dvae_torus.py", "--config.model.bta=1"], "known are config.model.beta"),
+        (["--config=configs/dvae_torus.py", "--config.model=1"], "config.model is a block: override its entries"),
+        (
+            ["--config=configs/dvae_torus.py", "--config.method=vae", "--config.model.kl=exact"],
+            "config key 'config.model.kl'",
+        ),
+        (
+            ["--config=configs/vae.py", "--config.data=coil20:objct=1"],
+            "coil20 has dir, object, objects, size, test_every",
+        ),
+        (["--config=configs/vae.py", "--flagfile=nowhere.flags"], "nowhere.flags"),
         (["--config=configs/dvae_torus.py", "torus"], "unexpected argument 'torus'"),
         (
             ["--config=configs/dvae_torus.py", "--workdir=nowhere", "--cpu_devices=0"],

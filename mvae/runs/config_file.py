@@ -15,7 +15,7 @@ from mvae.errors import UsageError
 _NEIGHBOURS: set[str] = set()  # names of modules beside the files that were loaded
 
 
-def load_function(path: Path, name: str, collect: Callable[[Any], Any] | None = None) -> Callable[..., Any]:
+def load_function(path: Path, name: str, finish: Callable[[Any], Any] | None = None) -> Callable[..., Any]:
     """Returns the function of that name in a Python file, whose errors are told in one line with their place.
 
     While the file is loaded, and while the function runs, the file's folder and the one above can be imported from.
@@ -23,7 +23,7 @@ def load_function(path: Path, name: str, collect: Callable[[Any], Any] | None = 
     Args:
         path: The file.
         name: The function.
-        collect: What is made of the values that it returns, such as a list of those of a generator.
+        finish: What is made of what it returns, such as a list of the values of a generator.
 
     Raises:
         UsageError: If the file is not there, is not Python, raises anything or has no such function; the function, if
@@ -40,7 +40,7 @@ def load_function(path: Path, name: str, collect: Callable[[Any], Any] | None = 
     if not callable(function):
         raise UsageError(f"{path} has no function {name}()")
 
-    made = collect or (lambda value: value)
+    made = finish or (lambda value: value)
 
     def call(*arguments: Any) -> Any:
         with _importable(path, module):
@@ -64,18 +64,17 @@ def load_config(path: Path, argument: str = "") -> Any:  # a ConfigDict, whose o
     from mvae.runs.manifolds import manifold_block
     from mvae.runs.notation import block_of
 
-    config = load_function(path, "get_config")(*([argument] if argument else []))
-    if not isinstance(config, ConfigDict | dict):
-        raise UsageError(f"{path}: get_config() must return a ConfigDict, got {config!r}")
-    blocks: dict[str, Any] = ConfigDict(config).to_dict()
-    try:
+    def checked(config: Any) -> ConfigDict:
+        if not isinstance(config, ConfigDict | dict):
+            raise UsageError(f"get_config() must return a ConfigDict, got {config!r}")
+        blocks: dict[str, Any] = ConfigDict(config).to_dict()
         if "data" in blocks:
             blocks["data"] = block_of(blocks["data"], DATA)
         if "manifold" in blocks:
             blocks["manifold"] = manifold_block(blocks["manifold"])
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    return ConfigDict(blocks, type_safe=False)
+        return ConfigDict(blocks, type_safe=False)
+
+    return load_function(path, "get_config", checked)(*([argument] if argument else []))
 
 
 def first_line(function: Any) -> int:

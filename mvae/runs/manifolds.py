@@ -1,5 +1,6 @@
 """Manifolds by name: from the text or block of a config to a `Manifold`, and back to a text."""
 
+import contextlib
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
@@ -91,7 +92,9 @@ def manifold_block(value: Any) -> dict[str, Any]:
         UsageError: As for `parse_manifold`.
     """
     block = block_of(text_of(value) if isinstance(value, Manifold) else value, CATALOGUE)
-    build_manifold(block)
+    manifold = build_manifold(block)
+    with contextlib.suppress(UsageError):  # for one that a function of the user's own builds
+        block = parse(text_of(manifold), CATALOGUE)
     if "dim" not in CATALOGUE.options(block["name"]):
         block.pop("dim", None)  # it was right, and says nothing
     return block

@@ -167,10 +167,11 @@ def _form(catalogue: Catalogue) -> str:
 
 def _split(text: str, separator: str, where: str) -> list[str]:
     """The parts of a text between separators, but for those in quotes or brackets."""
-    parts, depth, quote = [""], 0, ""
+    parts, depth, quote, escaped = [""], 0, "", False
     for character in text:
         if quote:
-            quote = "" if character == quote else quote
+            quote = "" if character == quote and not escaped else quote
+            escaped = character == "\\" and not escaped
         elif character in _QUOTES:
             quote = character
         elif character in _OPENING:

@@ -38,7 +38,7 @@ def load_sweep(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
             nothing.
     """
     try:
-        entries = load_function(path, "sweep", collect=list)()
+        entries = load_function(path, "sweep", finish=list)()
     except UsageError as error:
         raise UsageError(f"--sweep={error}; sweep() yields (name, overrides) for each member") from error
     for entry in entries:
