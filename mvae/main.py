@@ -82,6 +82,7 @@ def _parse(argv: list[str]) -> list[str]:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
     except (flags.Error, UsageError) as error:
         _exit(error)
+        raise
     return [argv[0], *arguments]
 
 

@@ -103,6 +103,11 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     value, options = _as_number(value), options_of(hint)
     if value is None and type(None) in options:
         return None
+    return _converted(value, options, hint, where)
+
+
+def _converted(value: Any, options: tuple[Any, ...], hint: Any, where: str) -> Any:
+    """The value as one of the types that an annotation allows."""
     for option in options:
         if option is Any:
             return value

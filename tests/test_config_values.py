@@ -17,8 +17,10 @@ from tests.paths import CONFIGS
 
 ARGUMENTS = {
     "er": ["quick", "circle", "sphere", "torus", "so3", "interval", "plane"],
-    "vdae": ["quick", "circle", "loop", "torus", "sphere", "two_moons", "gaussian_grid", "bunny", "frey", "coil20"]
-    + ["coil20_object", "turntable", "mnist"],
+    "vdae": [
+        *("quick", "circle", "loop", "torus", "sphere", "two_moons", "gaussian_grid", "bunny", "frey"),
+        *("coil20", "coil20_object", "turntable", "mnist"),
+    ],
 }
 # Config -> method, data, manifold, seeds × steps or epochs in batches of so many, and a digest of everything.
 EXPECTED = {

@@ -67,7 +67,7 @@ def load_config(path: Path, argument: str = "") -> Any:  # a ConfigDict, whose o
     def checked(config: Any) -> ConfigDict:
         if not isinstance(config, ConfigDict | dict):
             raise UsageError(f"get_config() must return a ConfigDict, got {config!r}")
-        blocks: dict[str, Any] = ConfigDict(config).to_dict()
+        blocks: dict[str, Any] = dict(config.to_dict() if isinstance(config, ConfigDict) else config)
         if "data" in blocks:
             blocks["data"] = block_of(blocks["data"], DATA)
         if "manifold" in blocks:

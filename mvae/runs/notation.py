@@ -104,11 +104,13 @@ def block_of(value: Any, catalogue: Catalogue) -> dict[str, Any]:
         raise UsageError(f"{catalogue.where} must be a text or a block of keys, got {value!r}")
     if "name" not in value:
         raise UsageError(f"{catalogue.where} lacks name")
-    catalogue.options(value["name"])
-    block = {"name": value["name"]}
-    for key, given in value.items():
-        if key != "name" and given is not None:
-            block[key] = option_value(block["name"], key, given, catalogue, f"{catalogue.where}.{key}")
+    given: dict[str, Any] = dict(value.items())
+    name = given.pop("name")
+    catalogue.options(name)
+    block: dict[str, Any] = {"name": name}
+    for key, option in given.items():
+        if option is not None:
+            block[key] = option_value(name, key, option, catalogue, f"{catalogue.where}.{key}")
     return block
 
 

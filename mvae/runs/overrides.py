@@ -39,14 +39,15 @@ class Resolved(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def resolve(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Resolved:
+def resolve(config: Any, overrides: Mapping[str, Any] | None = None) -> Resolved:
     """Returns a config with overrides applied, its values checked and every default filled in.
 
     Another method or data set keeps the entries that it has too; the others are left out and named in `notes`, and
     the latent space becomes one that the method takes unless an override says which.
 
     Args:
-        config: The config of a file, whole or in part; `data` and `manifold` are texts or blocks. It is not changed.
+        config: The config of a file, a ConfigDict or plain dicts, whole or in part; `data` and `manifold` are texts or
+            blocks. It is not changed.
         overrides: Dotted key -> value, such as {"manifold": "sphere:2", "data.object": 1, "model.beta": "4"}; a
             text stands for a value of the entry's type. Their order does not matter.
 
@@ -123,7 +124,7 @@ def as_arguments(overrides: Mapping[str, Any]) -> list[str]:
     return [f"--config.{key}={value}" for key, value in overrides.items()]
 
 
-def _as_dict(config: Mapping[str, Any]) -> dict[str, Any]:
+def _as_dict(config: Any) -> dict[str, Any]:
     """A config as plain dicts, a copy."""
     return {key: _as_dict(value) if isinstance(value, Mapping | ConfigDict) else value for key, value in config.items()}
 

@@ -83,6 +83,7 @@ def _parse(argv: list[str]) -> list[str]:
                 raise UsageError(f"give --{name}; --help says how")
     except (flags.Error, UsageError) as error:
         _exit(error)
+        raise
     return [argv[0], *arguments]
 
 

@@ -58,6 +58,11 @@ class AlternatingConfig:
         if not 0 < self.operator_factor < 1:
             raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
 
+    def num_network_steps(self, num_steps: int) -> int:
+        """Returns how many of so many steps of the alternating stage are the networks'."""
+        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
+        return rounds * self.network_steps + min(rest, self.network_steps)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AlternatingVAELLSConfig(VAELLSConfig):
@@ -68,11 +73,6 @@ class AlternatingVAELLSConfig(VAELLSConfig):
     """
 
     training: AlternatingConfig = dataclasses.field(default_factory=AlternatingConfig)
-
-    def num_network_steps(self, num_steps: int) -> int:
-        """Returns how many of so many steps of the alternating stage are the networks'."""
-        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
-        return rounds * self.network_steps + min(rest, self.network_steps)
 
 
 @flax.struct.dataclass
