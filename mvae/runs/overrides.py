@@ -174,9 +174,10 @@ def _change_named(
         value = given.pop(name)
         current = block_of(text_of(value) if isinstance(value, Manifold) else value, catalogue)
     if (key := f"{name}.name") in given:
+        old = current.get("name")
         current, dropped = renamed(current, given.pop(key), catalogue)
         if dropped:
-            notes.append(f"{where}.name = {current['name']}: without {', '.join(dropped)}, which it does not have")
+            notes.append(f"{where}.name = {current['name']}: without {', '.join(dropped)} of {old}")
     prefix = f"{name}."
     for key in [key for key in given if key.startswith(prefix)]:
         if not current:

@@ -64,11 +64,9 @@ def test_options_that_another_data_set_does_not_have_are_left_out_and_named():
     base = default_config("vae", data="turntable:mesh=horn:test_every=3:size=16", manifold="euclidean:2")
     resolved = resolve(base, {"data.name": "mnist"})
     assert resolved.block["data"] == {"name": "mnist"}
-    assert resolved.notes == ("config.data.name = mnist: without mesh, size, test_every, which it does not have",)
+    assert resolved.notes == ("config.data.name = mnist: without mesh, size, test_every of turntable",)
     assert resolve(base, {"data.name": "turntable"}).notes == ()
-    assert resolve(TORUS, {"manifold.name": "so3"}).notes == (
-        "config.manifold.name = so3: without dim, which it does not have",
-    )
+    assert resolve(TORUS, {"manifold.name": "so3"}).notes == ("config.manifold.name = so3: without dim of flat_torus",)
 
 
 def test_values_have_the_types_of_their_entries_and_defaults_are_filled_in():
