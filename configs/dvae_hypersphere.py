@@ -1,4 +1,4 @@
-r"""ΔVAE on a hypersphere with annealed capacity, on views of an object (hyperspherical_dvae.md).
+r"""ΔVAE on a hypersphere with annealed capacity, on views of an object [perezrey2019b].
 
     python -m mvae.main --config=configs/dvae_hypersphere.py --workdir=runs/hypersphere
     python -m mvae.main --config=configs/dvae_hypersphere.py --config.manifold.dim=20 --config.model.beta=2.5 \

@@ -1,4 +1,4 @@
-"""ΔVAE on a sphere, trained on MNIST (dvae.md, section 4.1 and Table 1).
+"""ΔVAE on a sphere, trained on MNIST [perezrey2019, Sec. 4.1, Table 1].
 
     python -m mvae.main --config=configs/dvae_mnist.py --config.data.dir=DIR --workdir=runs/mnist
     python -m mvae.main --config=configs/dvae_mnist.py:quick --config.data.dir=DIR --workdir=runs/mnist_quick

@@ -1,4 +1,4 @@
-"""ΔVAE on a flat torus, trained on translations of a periodic picture (dvae.md, section 4.2 and Table 2).
+"""ΔVAE on a flat torus, trained on translations of a periodic picture [perezrey2019, Sec. 4.2, Table 2].
 
     python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
     python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick

@@ -6,7 +6,7 @@ r"""ER: a learned map from a cube onto a manifold, frozen, then a VAE whose late
 The argument is the manifold: circle, sphere, torus, so3, interval, plane; or quick, which is the circle with fewer
 steps. Data are points of the same manifold, carried to R^100 by a fixed random network; --config.data.space has others.
 Interval and plane have no map to learn: their latent spaces are [0, 1] with Beta posteriors and R^2 with Gaussian ones.
-Paper: er.md; the rows of its Table 1 and the test of which manifold data come from are in experiments/er.
+Paper: [golikov2018]; the rows of its Table 1 and the test of which manifold data come from are in experiments/er.
 
 Run time of quick on two CPU cores: 23 seconds; of circle with ten seeds a little over a minute. Expected of quick:
 ELBO 248, KL 4.3, map_coverage 0.97; of circle: ELBO 345 +- 33, and with --config.model.group=True 561 +- 105.

@@ -5,7 +5,7 @@ r"""Hyperspherical VAE with a power spherical posterior, beside configs/dvae_hyp
         --workdir=runs/svae_2
 
 The manifold is a sphere of radius 1, of any dimension. Objective, networks and data are those of the other two configs:
--log p(x | z) + beta |KL - C|, with C rising to 15 nats. The paper (arXiv:1804.00891) has the ELBO itself, C = 0.
+-log p(x | z) + beta |KL - C|, with C rising to 15 nats. The paper [davidson2018] has the ELBO itself, C = 0.
 
 Run time of quick (one seed, 300 steps) on two CPU cores beside other work: 55 seconds, that of configs/vae.py 71.
 Expected of quick: ELBO -3793.5, KL 15.1, azimuth read from the codes with correlation 0.76; of configs/vae.py -3791.0,

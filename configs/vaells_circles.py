@@ -1,4 +1,4 @@
-"""VAELLS on two concentric circles: four transport operators, each circle with its own anchors (vaells.md, section 4).
+"""VAELLS on two concentric circles: four transport operators, each circle with its own anchors [connor2021, Sec. 4].
 
     python -m mvae.main --config=configs/vaells_circles.py --workdir=runs/circles
 

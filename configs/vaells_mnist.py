@@ -1,4 +1,4 @@
-"""VAELLS on MNIST: transformations within each class of digits (vaells.md, section 4, Table 2).
+"""VAELLS on MNIST: transformations within each class of digits [connor2021, Sec. 4, Table 2].
 
     python -m mvae.main --config=configs/vaells_mnist.py --config.data.dir=DIR --workdir=runs/vaells_mnist
 

@@ -1,4 +1,4 @@
-"""VAELLS on rotated digits: one transport operator learns to rotate them (vaells.md, section 4).
+"""VAELLS on rotated digits: one transport operator learns to rotate them [connor2021, Sec. 4].
 
     python -m mvae.main --config=configs/vaells_rotated_mnist.py --config.data.dir=DIR --workdir=runs/rotated_mnist
 

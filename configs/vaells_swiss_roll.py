@@ -1,4 +1,4 @@
-"""VAELLS on a swiss roll: one transport operator learns the spiral (vaells.md, section 4).
+"""VAELLS on a swiss roll: one transport operator learns the spiral [connor2021, Sec. 4].
 
     python -m mvae.main --config=configs/vaells_swiss_roll.py --workdir=runs/swiss_roll
 

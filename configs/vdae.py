@@ -5,7 +5,7 @@ r"""VDAE: a diffusion map learned by a network, and an autoencoder around it tha
 
 The argument is the data set: circle, loop, torus, sphere, two_moons, gaussian_grid, bunny, frey, coil20,
 coil20_object, turntable, mnist; or quick, which is the circle with fewer steps. What differs between them is in the
-table below; everything else is shared. Paper: vdae.md; the measures of its Table 1 are in experiments/vdae.
+table below; everything else is shared. Paper: [li2020]; the measures of its Table 1 are in experiments/vdae.
 
 Run time of sphere (five seeds) on one CPU core: 145 seconds of training; of quick on two: 21 seconds with evaluation
 and figures. Expected of sphere: mixing_steps 4, self_mse 4e-5; of quick: mixing_steps 4, self_mse 2e-4.

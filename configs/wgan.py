@@ -5,7 +5,7 @@ r"""Wasserstein GAN with gradient penalty, the baseline without an encoder besid
         --workdir=runs/wgan_mnist
 
 Critic and generator are the encoder and the decoder of the VAEs; a step is five steps of the critic and one of the
-generator. Weight of the penalty, rate and moments are those of Gulrajani et al. 2017 (arXiv:1704.00028).
+generator. Weight of the penalty, rate and moments are those of the paper [gulrajani2017].
 results.json has neither bound nor likelihood, and figures/samples.png has samples.
 
 Run time of quick (one seed, 300 steps) on two CPU cores beside other work: 2 minutes, 0.25 seconds a step at best.

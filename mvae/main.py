@@ -56,6 +56,12 @@ _STREAM = flags.DEFINE_integer(
     "Leave the training data on the host and send so many batches at a time to the device, for data that it cannot "
     "hold; the numbers are the same to rounding. Needs grain: pip install 'mvae[stream]'.",
 )
+_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder of compiled programs, which another start need not compile again, or off. Left out: that of "
+    "JAX_COMPILATION_CACHE_DIR, else mvae in the user's cache folder.",
+)
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "One of several processes, as Slurm, Open MPI, Kubernetes or a TPU pod has started them."
 )
@@ -124,6 +130,7 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
+    from mvae.engine.compilation_cache import use_compilation_cache
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
     from mvae.engine.signals import Interrupted
@@ -141,6 +148,7 @@ def main(argv: list[str]) -> int:
             connect(*processes)
         use_cpu_devices(_CPU_DEVICES.value)
         log_to_console(logging.INFO if is_lead() else logging.WARNING)
+        use_compilation_cache(_CACHE.value)
         for note in resolved.notes:
             LOGGER.info(note)
         results = run(

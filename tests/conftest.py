@@ -1,8 +1,14 @@
-"""Draws that do not depend on which tests ran before, and a core for each process."""
+"""Strict tests, a compilation cache for all, draws that depend on nothing before, and a core for each process."""
 
 import os
 
 import pytest
+
+from tests import strictness
+
+strictness.install()
+
+from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 -- not before the hook is there
 
 STATES = {}
 
@@ -10,6 +16,7 @@ STATES = {}
 def pytest_configure(config):
     """Gives each process of pytest-xdist a core of its own where there are as many: small programs run faster so."""
     del config
+    use_compilation_cache()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if os.environ.get("PYTEST_XDIST_WORKER_COUNT") == str(len(cores)):
         os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))]})
@@ -21,3 +28,11 @@ def fresh_draws(request):
     generator = getattr(request.module, "RNG", None) if request.module is not None else None
     if generator is not None:
         generator.bit_generator.state = STATES.setdefault(request.module.__name__, generator.bit_generator.state)
+
+
+@pytest.fixture(autouse=True)
+def strict(request):
+    """Enforces annotations, dtypes and ranks where tests/strictness.py says so."""
+    file = request.path.relative_to(request.config.rootpath).as_posix()
+    with strictness.strictly(file):
+        yield

@@ -20,8 +20,8 @@ from absl import app, flags
 
 from mvae import data
 from mvae.engine.program import build_program, seed_keys
-from mvae.methods.vaells.model import vaells
-from mvae.methods.vaells.training import AlternatingVAELLSConfig, alternating_stages
+from mvae.methods.vaells.model import VAELLSConfig, vaells
+from mvae.methods.vaells.training import alternating_stages
 from mvae.models.optimizer import adam
 from mvae.runs.config_file import load_config
 from mvae.runs.overrides import Resolved, resolve
@@ -50,8 +50,8 @@ def measured(num_steps: int, trained: int) -> dict[str, Callable[[], object]]:
     config = read_config()
     run = config.run
     dataset = data.load(**config.block["data"])
-    given = {"dim": config.manifold.dim, "event_shape": dataset.event_shape}
-    model_config = typed(AlternatingVAELLSConfig, config.block["model"], "config.model", **given)
+    given = {"manifold": config.manifold, "event_shape": dataset.event_shape}
+    model_config = typed(VAELLSConfig, config.block["model"], "config.model", **given)
     turns = model_config.training
     method = vaells(model_config)
     optimizer = adam(config.optimizer, run.steps(dataset.num_train))

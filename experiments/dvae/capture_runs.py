@@ -20,9 +20,9 @@ from mvae.data.pictures import (
 )
 from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import FlatTorus
-from mvae.methods.dvae import DVAEConfig, dvae
+from mvae.methods.dvae import BrownianPosterior, DVAEConfig, dvae
 from mvae.models import Model
-from mvae.models.model import Params, Posterior
+from mvae.models.model import Params
 from mvae.models.optimizer import OptimizerConfig, adam
 
 TORUS = FlatTorus(2)
@@ -144,7 +144,7 @@ def _bound(model: Model, params: Params, key: Key[Array, ""], image: Array, extr
     """ELBO without the constant, (b,), and the posterior's times, (b,)."""
     posterior = model.encode(params, image)
     time = posterior.time + extra_time
-    z = model.sample_posterior(key, Posterior(posterior.location, time))
+    z = model.sample_posterior(key, BrownianPosterior(posterior.location, time))
     error = jnp.sum((image - model.decode(params, z)) ** 2, axis=(1, 2, 3))
     return -WEIGHT * error / 2 - kl_to_uniform(TORUS, time, posterior.location), posterior.time
 

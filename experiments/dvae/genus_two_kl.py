@@ -2,8 +2,8 @@
 
     python experiments/dvae/genus_two_kl.py
 
-From each of eight points 20 000 walks are run for a time t. Their entropy is that of Kozachenko & Leonenko, from the
-distance to the fifth nearest neighbour, and KL = log Vol - entropy. One minute on two CPU cores.
+From each of eight points 20 000 walks are run for a time t. Their entropy is estimated from the distance to the
+fifth nearest neighbour [kozachenko1987], and KL = log Vol - entropy. One minute on two CPU cores.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""Rows of Tables 1 and 2 of the ΔVAE paper: their configs, what is printed, and the tables made from run folders."""
+"""Rows of two tables [perezrey2019, Tables 1 and 2]: configs, what is printed, and the tables made from run folders."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the ΔVAE paper: the same net on eight latent spaces, on MNIST and on the simple picture.
+"""[perezrey2019, Tables 1 and 2]: the same net on eight latent spaces, on MNIST and on the simple picture.
 
     python experiments/dvae/tables.py --table=2 --workdir=runs/table2
     python experiments/dvae/tables.py --table=1 --workdir=runs/table1 --data_dir=DIR

@@ -53,7 +53,7 @@ def measured(folder: Path, apply_of: dict[Any, Any]) -> tuple[list[Reparametriza
     """Measures of the maps of a finished run, one for each seed, and the first map."""
     config = json.loads((folder / "config.json").read_text())["config"]
     experiment = build_experiment(config)
-    lifted = experiment.model.reparametrization
+    lifted = experiment.model.capabilities["reparametrization"]
     if lifted is None:
         raise UsageError(f"{folder} has no reparametrisation")
     params = train(experiment, RunFolder(folder))["reparametrization"]

@@ -1,4 +1,4 @@
-"""Which manifold do data come from? log p(x) of candidate latent spaces on data made from each (er.md, section 1).
+"""Which manifold do data come from? log p(x) of candidate latent spaces on data made from each [golikov2018, Sec. 1].
 
     python experiments/er/symmetry.py --workdir=runs/symmetry
 

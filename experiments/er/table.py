@@ -1,4 +1,4 @@
-"""The toy task: points of a manifold carried to R^100, and VAEs with and without that manifold (er.md, Table 1).
+"""The toy task: points of a manifold carried to R^100, and VAEs with and without that manifold [golikov2018, Table 1].
 
     python experiments/er/table.py --workdir=runs/er
     python experiments/er/table.py --workdir=runs/er --spaces=sphere,so3 --rows=all

@@ -1,4 +1,4 @@
-"""VAE, hyperspherical VAE, VAE with VampPrior and VAELLS on a swiss roll and on two circles (vaells.md, Figs. 2 and 4).
+"""VAE, hyperspherical VAE, VAE with VampPrior and VAELLS on a swiss roll and two circles [connor2021, Figs. 2 and 4].
 
     python experiments/vaells/compare.py --data=swiss_roll --workdir=runs/planar --figures=experiments/vaells/figures
     python experiments/vaells/compare.py --data=concentric_circles --workdir=runs/planar

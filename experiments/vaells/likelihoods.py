@@ -20,12 +20,12 @@ from absl import app, flags, logging
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
-from mvae.methods.build import read_vaells
-from mvae.methods.vaells.model import vaells
+from mvae.methods.vaells.model import VAELLSConfig, vaells
 from mvae.runs.experiment import build_experiment
 from mvae.runs.manifolds import build_manifold
 from mvae.runs.run import train
 from mvae.runs.run_folder import RunFolder
+from mvae.typed import typed
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders of finished runs, with commas between.", required=True)
 _NUM_TEST = flags.DEFINE_integer("num_test", 200, "Test examples.", lower_bound=2)
@@ -51,7 +51,13 @@ def row(path: Path) -> str:
     config = read_config(path)
     experiment = build_experiment(config)
     params = jax.tree.map(lambda leaf: leaf[0], train(experiment, RunFolder(path)))
-    block = read_vaells(config["model"], build_manifold(config["manifold"]), experiment.dataset)
+    block = typed(
+        VAELLSConfig,
+        config["model"],
+        "config.model",
+        manifold=build_manifold(config["manifold"]),
+        event_shape=experiment.dataset.event_shape,
+    )
     rows = {name: array[: _NUM_TEST.value] for name, array in experiment.dataset.test.items()}
     cells = []
     for draws in (0, _DRAWS.value):

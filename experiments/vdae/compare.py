@@ -1,4 +1,4 @@
-"""WGAN-GP, beta-VAE, hyperspherical VAE and VDAE by how well samples keep the geometry of the data (vdae.md, Table 1).
+"""WGAN-GP, beta-VAE, hyperspherical VAE and VDAE by how well samples keep the geometry of the data [li2020, Table 1].
 
     python experiments/vdae/compare.py --workdir=runs/vdae --data=circle,torus --seeds=5
     python experiments/vdae/compare.py --workdir=runs/vdae --data_dir=DIR

@@ -1,4 +1,4 @@
-"""What is measured of a trained model beside data: Gromov-Wasserstein, bi-Lipschitz, MMD (vdae.md, section 6.4)."""
+"""What is measured of a trained model beside data: Gromov-Wasserstein, bi-Lipschitz, MMD [li2020, Sec. 6.4]."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class Generated(NamedTuple):
 
 def generate(model: Model, params: Params, key: Key[Array, ""], num: int) -> Generated:
     """Draws samples, with the latent points that their bi-Lipschitz measure is about."""
-    if model.walk is not None:
+    if "walk" in model.capabilities:
         image = jax.jit(model.sample, static_argnums=2)(params, key, num)
         code = model.encode(params, image).location
         return Generated(np.asarray(image), np.asarray(code), np.asarray(model.decode(params, code)))

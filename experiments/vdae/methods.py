@@ -1,4 +1,4 @@
-"""The four methods compared on the data sets of vdae.md, Table 1: their configs."""
+"""The four methods compared on the data sets of the paper [li2020, Table 1]: their configs."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ class Data(NamedTuple):
     Attributes:
         title: Name in the table.
         folder: Folder of its files in --data_dir, None for generated data.
-        published: G-W and median bi-Lipschitz of WGAN, beta-VAE, SVAE and VDAE in vdae.md, Table 1; empty for others.
+        published: G-W and median bi-Lipschitz of WGAN, beta-VAE, SVAE and VDAE [li2020, Table 1]; empty for others.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Figures 2 to 6 of vdae.md from the run folders of compare.py.
+"""The figures of [li2020, Figs. 2 to 6] from the run folders of compare.py.
 
     python experiments/vdae/pictures.py --workdir=W --data_dir=DIR --figures=experiments/vdae/figures
 

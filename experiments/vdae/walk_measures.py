@@ -32,7 +32,7 @@ TESTS: dict[str, dict[str, Callable[..., Any]]] = {
 
 def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_steps: int, member: int = 0) -> np.ndarray:
     """Paths from these pictures, (num_steps + 1, b, h, w, c), with draws of each member's own."""
-    walk = experiment.model.walk
+    walk = experiment.model.capabilities.get("walk")
     assert walk is not None
     key = jax.random.fold_in(jax.random.key(_KEY), member)
     return np.asarray(jax.jit(walk, static_argnums=3)(params, key, image, num_steps))

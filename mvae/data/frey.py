@@ -1,4 +1,4 @@
-"""Frey faces: a video of one face, 1965 grey pictures of 28×20 pixels (Brendan Frey; Roweis, Saul & Hinton 2002).
+"""Frey faces: a video of one face, 1965 grey pictures of 28×20 pixels (Brendan Frey) [roweis2002].
 
 The file of the data set is read as it is. It holds the matrix `ff` in the format MATLAB 5, little-endian and not
 compressed: a header of 128 bytes, descriptions of 56 bytes, then a picture a column, row by row. SciPy reads the format

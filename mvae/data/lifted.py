@@ -13,8 +13,7 @@ plane a cone. For `ambient_dim` ≥ `hidden`, V loses nothing.
 The paper draws each batch afresh. A large fixed set of points stands in for that; `seed` draws the points and
 `net_seed` the network, which training and test points share.
 
-Source: Golikov & Kretov, Embedding-reparameterization procedure for manifold-valued latent variables in generative
-models, 2018, section 4, after Davidson et al., Hyperspherical Variational Auto-Encoders, 2018.
+Source: [golikov2018, Sec. 4], after [davidson2018].
 """
 
 import math
@@ -144,7 +143,8 @@ def lift(network: LiftingNetwork, z: Float[Array, "*batch m"]) -> Float[Array, "
       network: the network.
       z: points, already divided by the root of their mean square, `(..., m)`.
     """
-    inner = jnp.matmul(z, network.hidden_weights.T, precision=_EXACT) + network.hidden_biases
+    inner = jnp.matmul(z, network.hidden_weights.T, precision=_EXACT)
+    inner = inner + jnp.expand_dims(network.hidden_biases, range(z.ndim - 1))
     return jnp.matmul(jax.nn.relu(inner), network.output_weights.T, precision=_EXACT)
 
 

@@ -1,4 +1,4 @@
-"""Translations of one periodic picture on [-π, π]², drawn on the device (dvae.md, section 4.2).
+"""Translations of one periodic picture on [-π, π]², drawn on the device [perezrey2019, Sec. 4.2].
 
 A picture is a real trigonometric polynomial pic(θ, φ) = Σ_{pq} R_pq T_p(θ) T_q(φ) in the basis
 T = (1, cos θ, ..., cos Nθ, sin θ, ..., sin Nθ). It is sampled at θ_i = -π + 2πi/S and φ_j = -π + 2πj/S with θ
@@ -47,7 +47,7 @@ def simple_picture(size: int = 64) -> Picture:
       ¼ [(1 - cos(u₁ - v₁)) + (1 - cos(u₂ - v₂))]. It depends on u - v alone and is |u - v|²/8 for nearby
       ones: the translates form a flat torus, isometric up to a scaling.
 
-    Source: dvae.md, section 4.2, "Simple picture"; scaled.
+    Source: [perezrey2019, Sec. 4.2], "Simple picture"; scaled.
 
     >>> round(float(jnp.abs(translate(simple_picture(8), jnp.zeros((1, 2)))).max()), 5)
     1.0
@@ -78,7 +78,7 @@ def fourier_picture(key: Array, max_frequency: int, gamma: ArrayLike, size: int 
       The picture, with max |x| = 1 over the grid when it is not translated. Between the points of the grid,
       hence after a translation by a fraction of a pixel, |x| may exceed 1 slightly.
 
-    Source: dvae.md, section 4.2, "More complicated pictures"; scaled.
+    Source: [perezrey2019, Sec. 4.2], "More complicated pictures"; scaled.
     """
     frequencies = np.arange(-max_frequency, max_frequency + 1)
     amplitudes = jax.random.normal(key, 2 * frequencies.shape, jnp.complex64)
@@ -123,15 +123,15 @@ def translate(picture: Picture, translations: Float[Array, "B 2"]) -> Float[Arra
     grid = jnp.asarray(_angles(picture.size) - math.pi, dtype)
     coefficients = picture.coefficients.astype(dtype)
     max_frequency = coefficients.shape[0] // 2
-    rows = _basis(grid - translations[:, 0, None], max_frequency)
-    columns = _basis(grid - translations[:, 1, None], max_frequency)
+    rows = _basis(grid[None] - translations[:, 0, None], max_frequency)
+    columns = _basis(grid[None] - translations[:, 1, None], max_frequency)
     images = jnp.matmul(jnp.matmul(rows, coefficients, precision=_EXACT), columns.mT, precision=_EXACT)
     return images[..., None]
 
 
 def _basis(angles: Float[Array, "B S"], max_frequency: int) -> Float[Array, "B S K"]:
     angles = angles[..., None]
-    multiples = angles * jnp.arange(1, max_frequency + 1, dtype=angles.dtype)
+    multiples = angles * jnp.arange(1, max_frequency + 1, dtype=angles.dtype)[None, None]
     return jnp.concatenate([jnp.ones_like(angles), jnp.cos(multiples), jnp.sin(multiples)], axis=-1)
 
 

@@ -4,8 +4,7 @@ A point of the plane p is mapped to A p, with A of shape 20×2 and entries unifo
 training set, test set and the curve without noise share it, however many points there are. A vector of R²⁰ is
 kept as a picture of one row per entry and one column, `(20, 1, 1)` without its leading axis of length 1.
 
-Source: Connor, Canal & Rozell, Variational Autoencoder with Learned Latent Structure, 2021, section 4, and the
-code published with it (`utils.py`).
+Source: [connor2021, Sec. 4] and the code published with it (`utils.py`).
 """
 
 import functools

@@ -5,9 +5,8 @@ length 1. With the option `noise`, the standard deviation σ, x + σ ε is kept 
 the other entries of a batch are those of x. Training and test points are drawn afresh, each from a key of its own:
 the test set does not depend on `num_train`.
 
-Source: Li, Lindenbaum, Cheng & Cloninger, Variational Diffusion Autoencoders with Random Walk Sampling, 2020,
-sections 6.2 to 6.4, and the code published with it; `two_moons` as in scikit-learn's `make_moons`. `mesh_points` has
-the bunny and `surface_distance` the distances from all of these.
+Source: [li2020, Secs. 6.2 to 6.4] and the code published with it; `two_moons` as in scikit-learn's `make_moons`.
+`mesh_points` has the bunny and `surface_distance` the distances from all of these.
 """
 
 import functools
@@ -169,11 +168,11 @@ def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _rows(draw: Draw, num: int, key: Key[Array, ""], noise: float) -> Rows:
+def _rows(draw: Draw, num: int, key: Key[Array, ""], noise: Float[Array, ""] | float) -> Rows:
     key_point, key_noise = jax.random.split(key)
     rows = draw(key_point, num)
     points = rows["x"].astype(jnp.float32)
-    points = points + jnp.float32(noise) * jax.random.normal(key_noise, points.shape, jnp.float32)
+    points = points + jnp.asarray(noise, jnp.float32) * jax.random.normal(key_noise, points.shape, jnp.float32)
     return rows | {"x": points}
 
 

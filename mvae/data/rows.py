@@ -1,7 +1,7 @@
 """Training rows that stay on the host: arrays in its memory, or records read when they are asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 HostRows = dict[str, np.ndarray]
 
 
+@runtime_checkable
 class RowSource(Protocol):
     """Rows that can be read in any order, by several threads at once."""
 

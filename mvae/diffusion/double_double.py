@@ -1,8 +1,8 @@
 """Sums and products that keep their rounding errors, for sums of many terms that cancel.
 
-A number is the unevaluated sum of two floats, the second below half a unit in the last place of the first (Dekker,
-A floating-point technique for extending the available precision, 1971). It rests on every operation being rounded
-as written. XLA leaves it so among variables, but folds constants: (1 + x) - 1 becomes x.
+A number is the unevaluated sum of two floats, the second below half a unit in the last place of the first
+[dekker1971]. It rests on every operation being rounded as written. XLA leaves it so among variables, but folds
+constants: (1 + x) - 1 becomes x.
 """
 
 import math

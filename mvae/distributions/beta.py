@@ -4,8 +4,7 @@ p(z) = z^(a - 1) (1 - z)^(b - 1) / B(a, b), a, b > 0; c = a + b throughout. Accu
 to 10⁴. With J of `binet`, log Γ(c) - log Γ(a) - log Γ(b) has no large terms that cancel in rounding: in float32 the
 difference of three lgammas is wrong by 0.01 at a = b = 10⁴.
 
-Source: the posterior of Golikov & Kretov, Embedding-reparameterization procedure for manifold-valued latent variables
-in generative models, 2018, section 4.
+Source: the posterior of [golikov2018, Sec. 4].
 """
 
 import math
@@ -109,7 +108,7 @@ def sample_beta(
 
 
 def _log_gamma_variates(key: Key[Array, ""], alpha: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Logarithms of gamma variates by the rejection of Marsaglia & Tsang, A simple method, 2000, in whole batches.
+    """Logarithms of gamma variates by the rejection of [marsaglia2000], in whole batches.
 
     A round accepts each entry with a chance above 0.95, and another follows while any entry waits: some three rounds
     for a thousand. `jax.random.loggamma` has a key and a loop for every entry, at four times the cost. Below alpha = 1

@@ -45,5 +45,5 @@ def log_gamma_ratio(x: Float[Array, "..."], num_halves: int) -> Float[Array, "..
         raise ValueError(f"num_halves must be zero or more, got {num_halves}")
     x = jnp.asarray(x)
     whole, odd = divmod(num_halves, 2)
-    result = jnp.sum(jnp.log(x[..., None] + jnp.arange(whole, dtype=x.dtype)), axis=-1)
+    result = jnp.sum(jnp.log(x[..., None] + jnp.expand_dims(jnp.arange(whole, dtype=x.dtype), range(x.ndim))), axis=-1)
     return result + _log_half_step(x + whole) if odd else result

@@ -1,4 +1,4 @@
-"""The power spherical law on the unit sphere (De Cao & Aziz 2020, arXiv:2006.04437): density, samples, KL.
+"""The power spherical law on the unit sphere [decao2020]: density, samples, KL.
 
 p(z) = ((1 + μ·z) / 2)^κ / C(κ) with respect to area on S^(n-1), μ of length 1 and κ > 0. With b = (n - 1) / 2 and
 a = b + κ, C(κ) = 2^(2b) π^b Γ(a) / Γ(a + b), which is 2^-κ times the paper's normaliser of (1 + μ·z)^κ.
@@ -82,7 +82,7 @@ def power_spherical_kl(concentration: Float[Array, "..."], dim: int) -> Float[Ar
 def _tangent(location: Float[Array, "... n"], v: Float[Array, "... m"]) -> Float[Array, "... n"]:
     """Isometry from R^(n-1) to the tangent space at μ: the reflection that takes e1 to μ, applied to (0, v).
 
-    That is the reflection along e1 - μ (Algorithm 1 of the paper) if μ_1 < 0, and minus the one along e1 + μ
+    That is the reflection along e1 - μ [decao2020, Alg. 1] if μ_1 < 0, and minus the one along e1 + μ
     otherwise: the vector is never shorter than √2, so that derivatives in μ are bounded, at ±e1 too. At μ_1 = 0
     the map jumps, the law of what it makes of a symmetric v does not.
     """

@@ -23,7 +23,7 @@ def circular_correlation(a: ArrayLike, b: ArrayLike) -> float:
     Raises:
         ValueError: For other shapes, values that are not finite, or angles that are all alike modulo half a turn.
 
-    Source: Fisher & Lee, A correlation coefficient for circular data, 1983.
+    Source: [fisher1983].
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape or len(a) < 2:

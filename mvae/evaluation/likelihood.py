@@ -91,8 +91,8 @@ def importance_log_likelihood(
     """Returns the importance-sampled log-likelihood of every example, (n,), in nats.
 
     log p(x) ≈ log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x) with z_l drawn from q(z | x): a lower bound in
-    expectation, tight as L grows (Burda, Grosse & Salakhutdinov 2016; dvae.md, section 4.1). Memory is that
-    of batch_size × L decoded pictures, whatever n.
+    expectation, tight as L grows [burda2016; perezrey2019, Sec. 4.1]. Memory is that of
+    batch_size × L decoded pictures, whatever n.
 
     Args:
         model: The model.

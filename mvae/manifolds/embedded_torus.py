@@ -6,7 +6,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from mvae.manifolds import safe_math, torus_geodesics
 from mvae.manifolds.checks import check_points
@@ -31,7 +31,9 @@ def _join(planar: Float[Array, "*batch 2"], height: Float[Array, "*batch"]) -> F
 
 
 @jax.jit
-def _off_tube(x: Float[Array, "*batch 3"], major_radius: float, minor_radius: float) -> Float[Array, "*batch"]:
+def _off_tube(
+    x: Float[Array, "*batch 3"], major_radius: Float[Array, ""] | float, minor_radius: Float[Array, ""] | float
+) -> Float[Array, "*batch"]:
     tube = jnp.stack([safe_math.norm(x[..., :2]) - major_radius, x[..., 2]], axis=-1)
     return jnp.abs(safe_math.norm(tube) - minor_radius)
 
@@ -43,7 +45,7 @@ def angle_of_area(ratio: float, level: Float[Array, "*batch"]) -> Float[Array, "
     Newton's method from 0, from which the iterates are monotone.
     """
 
-    def newton(_: int, minor: Array) -> Array:
+    def newton(_: Int[Array, ""], minor: Array) -> Array:
         gap = minor + ratio * jnp.sin(minor) - level
         return minor - gap / (1 + ratio * jnp.cos(minor))
 

@@ -16,7 +16,7 @@ _ON = 1e-3  # distance from the manifold, over its size, that passes for roundin
 
 
 @jax.jit
-def _farthest(off: Float[Array, "*batch"], allowed: float) -> Float[Array, ""]:
+def _farthest(off: Float[Array, "*batch"], allowed: Float[Array, ""] | float) -> Float[Array, ""]:
     """Largest finite distance beyond what is allowed, 0 if there is none."""
     return jnp.max(jnp.where((off > allowed) & (off < jnp.inf), off, 0), initial=0)
 

@@ -62,7 +62,7 @@ class Product(Manifold):
         """Product of the volumes of the factors."""
         return math.prod(factor.volume for factor in self.factors)
 
-    def split(self, x: Float[Array, "*batch n"]) -> tuple[Float[Array, "*batch m"], ...]:
+    def split(self, x: Float[Array, "*batch n"]) -> tuple[Float[Array, "*batch _"], ...]:
         """Cuts points, or vectors, of the ambient space into those of the factors.
 
         Args:
@@ -75,7 +75,7 @@ class Product(Manifold):
         ends = list(itertools.accumulate(factor.ambient_dim for factor in self.factors))
         return tuple(x[..., start:end] for start, end in zip([0, *ends], ends, strict=False))
 
-    def join(self, parts: tuple[Float[Array, "*batch m"], ...]) -> Float[Array, "*batch n"]:
+    def join(self, parts: tuple[Float[Array, "*batch _"], ...]) -> Float[Array, "*batch n"]:
         """Undoes `split`.
 
         Args:

@@ -1,4 +1,4 @@
-"""Laws that a map f of R^n to R^m, m >= n, pushes forward onto its image (er.md, Appendix 5).
+"""Laws that a map f of R^n to R^m, m >= n, pushes forward onto its image [golikov2018, App. 5].
 
 A map takes one point, (n,) -> (m,), as f = lambda z: decoder(parameters, z) does; the functions here broadcast over the
 leading axes of z and can be differentiated with respect to z and to all that f closes over.
@@ -34,7 +34,7 @@ def metric_tensor(
       ValueError: naming the argument, for z without a last axis or of a dtype that is not floating, and unless f
         takes (n,) to (m,) with m >= n.
 
-    Source: er.md, Appendix 5.1.
+    Source: [golikov2018, App. 5.1].
     """
     columns = _jacobian_columns(f, z)
     return jnp.sum(columns[..., :, None, :] * columns[..., None, :, :], axis=-1)
@@ -58,7 +58,7 @@ def log_volume_element(
     Raises:
       ValueError: as `metric_tensor` does.
 
-    Source: er.md, Appendix 5.1.
+    Source: [golikov2018, App. 5.1].
 
     >>> circle = lambda z: jnp.stack([jnp.cos(6 * z[0]), jnp.sin(6 * z[0])])
     >>> round(float(jnp.exp(log_volume_element(circle, jnp.array([0.3])))), 4)
@@ -88,7 +88,7 @@ def pushforward_log_density(
     Raises:
       ValueError: as `metric_tensor` does, and unless log_prior takes (n,) to ().
 
-    Source: er.md, Appendix 5.1.
+    Source: [golikov2018, App. 5.1].
     """
     log_element = log_volume_element(f, z)
     z = jnp.asarray(z)

@@ -6,7 +6,7 @@ its derivative through, and zero times infinity is NaN.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 def taylor_threshold(x: Float[Array, "..."]) -> float:
@@ -16,7 +16,7 @@ def taylor_threshold(x: Float[Array, "..."]) -> float:
 
 def _scaled(
     x: Float[Array, "*batch n"], least: float
-) -> tuple[Float[Array, "*batch n"], Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
+) -> tuple[Float[Array, "*batch n"], Float[Array, "*batch 1"], Bool[Array, "*batch 1"]]:
     """Returns x / m, m = max|x| and whether m < `least`; there (1, ..., 1) and 1 stand in for x / m and m."""
     # The norm is homogeneous, so m may be held constant: derivatives are right, squares cannot under- or
     # overflow.

@@ -32,7 +32,7 @@ def _any_tangent(u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
 
 
 @jax.jit
-def _off_sphere(x: Float[Array, "*batch n"], radius: float) -> Float[Array, "*batch"]:
+def _off_sphere(x: Float[Array, "*batch n"], radius: Float[Array, ""] | float) -> Float[Array, "*batch"]:
     return jnp.abs(safe_math.norm(x) - radius)
 
 

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-# Half of a symmetric composition of 17 leapfrogs to order 8 (Kahan and Li 1997, s17odr8a).
+# Half of a symmetric composition of 17 leapfrogs to order 8 [kahan1997, s17odr8a].
 _HALF = (
     0.13020248308889008087881763,
     0.56116298177510838456196441,
@@ -194,7 +194,7 @@ def _descents(ratio: float, minor: Array, turn: Array) -> _Descents:
         total = jnp.sum(weights / radius**2, axis=-1)
         return x, radius, total
 
-    def descend(_: int, modes: Array) -> Array:
+    def descend(_: Int[Array, ""], modes: Array) -> Array:
         x, radius, total = clairaut(modes)
         square = (turn[..., 1] / total) ** 2
         slope = 2 * ratio * jnp.sin(x) / radius**3

@@ -28,7 +28,7 @@ def uniform_map(manifold: Manifold) -> UniformMap:
         S²              height 1 - 2u_1, longitude 2πu_2 (Archimedes)
         S^(2k-1) in C^k moduli² uniform on the simplex from u_1, ..., u_(k-1), phases 2πu_k, ..., 2πu_(2k-1)
         RP^d            the same on half of the sphere: heights 1 - u_1, or the first phase πu_k
-        SO(3)           rotations by the quaternions of RP³ (Shoemake 1992)
+        SO(3)           rotations by the quaternions of RP³ [shoemake1992]
         flat torus      angles 2πu_i
         embedded torus  minor angle x with x + (a/c) sin x = 2πu_1 - π, major angle 2πu_2 - π
         product         factor by factor

@@ -1,38 +1,37 @@
-"""ΔVAE: the posterior is Brownian motion on the latent manifold (dvae.md)."""
+"""ΔVAE: the posterior is Brownian motion on the latent manifold [perezrey2019]."""
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
 from mvae import diffusion
-from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk
-from mvae.manifolds import Manifold, ProjectiveSpace
-from mvae.models.likelihood import LIKELIHOODS
-from mvae.models.model import Batch, LossTerms, Model, Params, Posterior
+from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
+from mvae.errors import UsageError
+from mvae.manifolds import ProjectiveSpace
+from mvae.methods.method import Built, Method, MethodInputs, one_stage
+from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder
+from mvae.models.model import Model, Params
 from mvae.models.objective import VariationalConfig
 from mvae.models.principal_start import fit_principal_head
 from mvae.models.spectral_start import fit_spectral_head
-from mvae.nets import build_nets
-from mvae.nets.head import HEAD
+from mvae.nets import Encoder, Head
 
 KL_METHODS = ("exact", "asymptotic")
 SAMPLERS = ("walk", "exact")
 ENCODER_INITS = ("random", "principal", "spectral")
-Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DVAEConfig(VariationalConfig):
     """Everything that makes a ΔVAE apart from the data, beside what `VariationalConfig` has.
 
+    On Euclidean space it is the usual VAE with one variance for all directions.
+
     Attributes:
-        manifold: The latent space; Euclidean space makes the usual VAE with one variance for all directions.
         sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
             with the law of Brownian motion itself, where the manifold has it.
         num_walk_steps: Steps N of the walk.
@@ -46,7 +45,6 @@ class DVAEConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    manifold: Manifold
     sampler: str = "walk"
     num_walk_steps: int = 10
     kl: str = "exact"
@@ -67,94 +65,110 @@ class DVAEConfig(VariationalConfig):
         super().__post_init__()
 
 
-def dvae(config: DVAEConfig) -> Model:
+class BrownianPosterior(NamedTuple):
+    """Brownian motion started at `location`, observed at `time`: the law q(z | x).
+
+    Attributes:
+        location: Points of the manifold, (..., n).
+        time: Diffusion time t > 0, variance per tangent direction, (...).
+    """
+
+    location: Float[Array, "... n"]
+    time: Float[Array, "..."]
+
+
+def brownian_motion(config: DVAEConfig) -> Latent:
+    """Builds the family: Brownian motion from z(x) for the time t(x), prior uniform (standard normal on R^d).
+
+    z(x) is the encoder's location, projected onto the manifold, and log t(x) its head "log_time".
+    """
+    manifold = config.manifold
+
+    def posterior(params: Params, outputs: dict[str, Array]) -> BrownianPosterior:
+        del params
+        return BrownianPosterior(manifold.project(outputs["location"]), jnp.exp(outputs["log_time"][:, 0]))
+
+    def draw(key: Key[Array, ""], q: BrownianPosterior, shape: tuple[int, ...] = ()) -> Drawn:
+        location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
+        time = jnp.broadcast_to(q.time, location.shape[:-1])
+        if config.sampler == "exact":
+            z = diffusion.sample(key, manifold, location, time)
+        else:
+            z = random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
+        return Drawn(z, z)
+
+    lacks = {}
+    if is_expansion(manifold):
+        lacks["log_likelihood"] = (
+            f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is known "
+            "there as an expansion for small times only"
+        )
+    return Latent(
+        manifold=manifold,
+        heads={"location": Head(manifold.ambient_dim), "log_time": Head(1, math.log(config.initial_time))},
+        posterior=posterior,
+        draw=draw,
+        kl=lambda params, q, drawn: kl_to_uniform(manifold, q.time, q.location, method=config.kl),
+        log_ratio=lambda params, q, drawn: (
+            log_prior(manifold, drawn.z) - log_heat_kernel(manifold, q.time, q.location, drawn.z)
+        ),
+        sample_prior=lambda params, key, num: manifold.uniform(key, (num,)),
+        terms=lambda q: {"time": q.time},
+        even=isinstance(manifold, ProjectiveSpace),
+        lacks=lacks,
+    )
+
+
+def encoder_start(config: DVAEConfig) -> Start:
+    """Returns where the encoder's last layer starts."""
+
+    def start(key: Key[Array, ""], encoder: Encoder, params: Params, x: Array) -> Params:
+        if config.encoder_init == "random":
+            return params
+        hidden = encoder.hidden(params, x)
+        if config.encoder_init == "principal":
+            return encoder.with_location(params, *fit_principal_head(key, config.manifold, hidden))
+        return encoder.with_location(params, *fit_spectral_head(key, config.manifold, hidden, x))
+
+    return start
+
+
+def dvae(config: DVAEConfig, networks: Networks | None = None) -> Model:
     """Builds the ΔVAE.
 
     loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
     time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space). With a
-    capacity C, which rises during training, the last term is β |KL(q(x) ‖ prior) - C| (hyperspherical_dvae.md, Eq. 2).
-    `log_likelihood` raises NotImplementedError where the density of the posterior is not known, on `Implicit`
-    manifolds and products with one.
+    capacity C, which rises during training, the last term is β |KL(q(x) ‖ prior) - C|
+    [perezrey2019b, Eq. 2]. The log-likelihood is lacking where the density of the posterior is not known, on
+    `Implicit` manifolds and products with one.
 
     Args:
         config: The typed configuration.
+        networks: A user's own.
 
     Returns:
         The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
     """
-    manifold = config.manifold
-    encoder, decoder = build_nets(
-        config.net,
-        config.encoder_widths,
-        config.decoder_widths,
-        config.event_shape,
-        ambient_dim=manifold.ambient_dim,
-        initial_log_time=math.log(config.initial_time),
-        even=isinstance(manifold, ProjectiveSpace),
-    )
-    encoder_apply: Apply = encoder.apply
-    decoder_apply: Apply = decoder.apply
-    likelihood = LIKELIHOODS[config.likelihood]()
+    latent = brownian_motion(config)
+    return autoencoder(config, lambda encode: latent, networks, start=encoder_start(config))
 
-    def init(key: Key[Array, ""], batch: Batch) -> Params:
-        encoder_key, head_key, decoder_key = jax.random.split(key, 3)
-        encoder_params: Params = encoder.init(encoder_key, batch["x"][:1])
-        if config.encoder_init != "random":
-            image = batch["x"]
-            hidden = encoder_apply(encoder_params, image, method=encoder.hidden)
-            if config.encoder_init == "principal":
-                kernel, bias = fit_principal_head(head_key, manifold, hidden)
-            else:
-                kernel, bias = fit_spectral_head(head_key, manifold, hidden, image)
-            head = {"kernel": jnp.pad(kernel, ((0, 0), (0, 1))), "bias": jnp.pad(bias, (0, 1))}
-            encoder_params = {"params": {**encoder_params["params"], HEAD: head}}
-        decoder_params = decoder.init(decoder_key, jnp.zeros((1, manifold.ambient_dim)))
-        return {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.params}
 
-    def encode(params: Params, image: Array) -> Posterior:
-        point, log_time = encoder_apply(params["encoder"], image)
-        return Posterior(manifold.project(point), jnp.exp(log_time[:, 0]))
-
-    def decode(params: Params, z: Array) -> Array:
-        return likelihood.mean(decoder_apply(params["decoder"], z))
-
-    def sample_posterior(key: Key[Array, ""], q: Posterior, shape: tuple[int, ...] = ()) -> Array:
-        location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
-        time = jnp.broadcast_to(q.time, location.shape[:-1])
+def _check_densities(config: DVAEConfig) -> None:
+    """Raises if the manifold lacks what the objective needs, or a density that is not known to be missing."""
+    z = jax.ShapeDtypeStruct((config.manifold.ambient_dim,), jnp.float32)
+    try:
+        jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
+        if not is_expansion(config.manifold):  # there the results say that they lack the log-likelihood
+            jax.eval_shape(lambda z: log_heat_kernel(config.manifold, 1.0, z, z), z)
         if config.sampler == "exact":
-            return diffusion.sample(key, manifold, location, time)
-        return random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
+            jax.eval_shape(lambda z: sample(jax.random.key(0), config.manifold, z, 1.0), z)
+    except NotImplementedError as error:
+        raise UsageError(f"config.manifold, config.model: {error}") from error
 
-    def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        image = batch["x"]
-        q = encode(params, image)
-        output = decoder_apply(params["decoder"], sample_posterior(key, q))
-        reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
-        kl = kl_to_uniform(manifold, q.time, q.location, method=config.kl)
-        mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
-        loss = config.loss(reconstruction, kl, step)
-        return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, q.time)
 
-    def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        if is_expansion(manifold):
-            raise NotImplementedError(
-                f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is "
-                "known there as an expansion for small times only"
-            )
-        image = batch["x"]
-        q = encode(params, image)
-        z = sample_posterior(key, q, (num_samples,))
-        output = decoder_apply(params["decoder"], z.reshape(-1, manifold.ambient_dim))
-        tiled = jnp.broadcast_to(image, (num_samples, *image.shape)).reshape(output.shape)
-        log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output)
-        log_weights = (
-            log_likelihoods.reshape(num_samples, -1)
-            + log_prior(manifold, z)
-            - log_heat_kernel(manifold, q.time, q.location, z)
-        )
-        return logsumexp(log_weights, axis=0) - math.log(num_samples)
+def _build(inputs: MethodInputs) -> Built:
+    _check_densities(inputs.config)
+    return one_stage(dvae, inputs)
 
-    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
-        return decode(params, manifold.uniform(key, (num,)))
 
-    return Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+METHOD = Method("dvae", DVAEConfig, _build, traceable=True)

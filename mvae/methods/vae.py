@@ -1,14 +1,38 @@
-"""The usual VAE: a Gaussian posterior with one variance for each direction (Kingma & Welling 2014)."""
+"""The usual VAE: a Gaussian posterior with one variance for each direction [kingma2014]."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.stats import norm
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
-from mvae.methods.gaussian import GaussianConfig, GaussianPosterior, Prior, gaussian_model
-from mvae.models.model import Model
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl, gaussian_log_ratio, sample_gaussian
+from mvae.methods.method import Built, Method, MethodInputs, euclidean, one_stage
+from mvae.models.autoencoder import Drawn, Latent, Networks, autoencoder
+from mvae.models.model import Model, Params
+from mvae.models.objective import VariationalConfig
+from mvae.nets import Head
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GaussianConfig(VariationalConfig):
+    """A Gaussian posterior on R^d, beside what `VariationalConfig` has.
+
+    Attributes:
+        initial_variance: Variance of the posterior at initialisation, the same for every example and direction.
+
+    Raises:
+        ValueError: For a value outside the ranges above, naming it.
+    """
+
+    initial_variance: float = 0.1
+
+    def __post_init__(self):
+        if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):
+            raise ValueError(f"initial_variance must be a positive number, got {self.initial_variance}")
+        super().__post_init__()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,32 +40,61 @@ class VAEConfig(GaussianConfig):
     """Everything that makes a VAE apart from the data: what `GaussianConfig` has."""
 
 
-def gaussian_kl(posterior: GaussianPosterior) -> Float[Array, "..."]:
-    """Returns KL(N(m, diag v) ‖ N(0, I)) = ½ Σ_i (v_i + m_i² - 1 - log v_i), in nats."""
-    m, v = posterior
-    return 0.5 * jnp.sum(v + m**2 - 1 - jnp.log(v), axis=-1)
+def gaussian_latent(
+    config: GaussianConfig,
+    kl: Callable[[Params, GaussianPosterior, Drawn], Float[Array, " b"]],
+    log_ratio: Callable[[Params, GaussianPosterior, Drawn], Float[Array, "*shape b"]],
+    sample_prior: Callable[[Params, Key[Array, ""], int], Float[Array, "num d"]],
+) -> Latent:
+    """Builds the family N(m(x), diag v(x)) with a prior; see `Latent` for the functions.
+
+    The encoder's heads are "location", m, and "log_variance".
+    """
+
+    def posterior(params: Params, outputs: dict[str, Array]) -> GaussianPosterior:
+        del params
+        return GaussianPosterior(outputs["location"], jnp.exp(outputs["log_variance"]))
+
+    def draw(key: Key[Array, ""], q: GaussianPosterior, shape: tuple[int, ...] = ()) -> Drawn:
+        z = sample_gaussian(key, q, shape)
+        return Drawn(z, z)
+
+    heads = {"location": Head(config.dim), "log_variance": Head(config.dim, math.log(config.initial_variance))}
+    return Latent(
+        manifold=config.manifold,
+        heads=heads,
+        posterior=posterior,
+        draw=draw,
+        kl=kl,
+        log_ratio=log_ratio,
+        sample_prior=sample_prior,
+        terms=lambda q: {"variance": jnp.mean(q.variance, axis=-1)},
+    )
 
 
-def gaussian_log_ratio(q: GaussianPosterior, z: Float[Array, "... d"]) -> Float[Array, "..."]:
-    """Returns log N(z; 0, I) - log N(z; m, diag v), in nats."""
-    return jnp.sum(norm.logpdf(z) - norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
+def vae(config: VAEConfig, networks: Networks | None = None) -> Model:
+    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of [burgess2018].
 
-
-def vae(config: VAEConfig) -> Model:
-    """Builds the VAE; with β ≠ 1 the β-VAE, with a capacity the one of Burgess et al. 2018 (arXiv:1804.03599).
-
-    In `LossTerms`, `time` is the mean variance of the posterior.
+    The term "variance" is the mean variance of the posterior.
 
     Args:
         config: The typed configuration.
+        networks: A user's own.
 
     Returns:
         The model; its parameters are a dict with "encoder", "decoder" and "likelihood".
     """
-    standard_normal = Prior(
-        init=lambda key, batch: {},
-        kl=lambda params, q, z: gaussian_kl(q),
-        log_ratio=lambda params, q, z: gaussian_log_ratio(q, z),
-        sample=lambda params, key, num: jax.random.normal(key, (num, config.dim)),
+    latent = gaussian_latent(
+        config,
+        kl=lambda params, q, drawn: gaussian_kl(q),
+        log_ratio=lambda params, q, drawn: gaussian_log_ratio(q, drawn.z),
+        sample_prior=lambda params, key, num: jax.random.normal(key, (num, config.dim)),
     )
-    return gaussian_model(config, lambda encode: standard_normal)
+    return autoencoder(config, lambda encode: latent, networks)
+
+
+def _build(inputs: MethodInputs) -> Built:
+    return one_stage(vae, inputs)
+
+
+METHOD = Method("vae", VAEConfig, _build, latent=euclidean, traceable=True)

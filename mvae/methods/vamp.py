@@ -1,4 +1,4 @@
-"""VAE with a VampPrior (Tomczak & Welling 2018, arXiv:1705.07120): a mixture of the posteriors of learned pictures."""
+"""VAE with a VampPrior [tomczak2018]: a mixture of the posteriors of learned pictures."""
 
 import dataclasses
 import math
@@ -8,17 +8,12 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jax.scipy.stats import norm
 from jaxtyping import Array, Float, Key
 
-from mvae.methods.gaussian import (
-    Encode,
-    GaussianConfig,
-    GaussianPosterior,
-    Prior,
-    gaussian_model,
-    sample_gaussian,
-)
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_log_prob, sample_gaussian
+from mvae.methods.method import Built, Method, MethodInputs, check_unit_range, euclidean, one_stage
+from mvae.methods.vae import GaussianConfig, gaussian_latent
+from mvae.models.autoencoder import Drawn, Encode, Latent, Networks, autoencoder
 from mvae.models.model import Batch, Model, Params
 
 PSEUDO_INPUTS = "pseudo_inputs"
@@ -60,11 +55,6 @@ class VampConfig(GaussianConfig):
         super().__post_init__()
 
 
-def gaussian_log_prob(q: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-    """Returns log N(z; m, diag v) = Σ_i log N(z_i; m_i, v_i); leading axes broadcast."""
-    return jnp.sum(norm.logpdf(z, q.location, jnp.sqrt(q.variance)), axis=-1)
-
-
 def log_mixture(components: GaussianPosterior, z: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
     """Returns log (1/K) Σ_k N(z; m_k, diag v_k), in nats.
 
@@ -76,11 +66,11 @@ def log_mixture(components: GaussianPosterior, z: Float[Array, "*batch d"]) -> F
     return logsumexp(each, axis=-1) - math.log(components.location.shape[0])
 
 
-def vamp(config: VampConfig) -> Model:
+def vamp(config: VampConfig, networks: Networks | None = None) -> Model:
     """Builds the VAE whose prior is p(z) = (1/K) Σ_k q(z | u_k), with pseudo-inputs u_k learned along with the rest.
 
     loss(x) = -log p(x | z) + β (log q(z | x) - log p(z)) for one z from q(z | x): no closed form of the KL is known.
-    `LossTerms.kl` is that log ratio, negative for some draws; its mean is the KL. `LossTerms.time` is the mean
+    `LossTerms.kl` is that log ratio, negative for some draws; its mean is the KL. The term "variance" is the mean
     variance of the posterior.
 
     Pseudo-inputs start from the first pictures of the initial batch, used in turn where it has fewer than K, each with
@@ -88,31 +78,46 @@ def vamp(config: VampConfig) -> Model:
 
     Args:
         config: The typed configuration.
+        networks: A user's own.
 
     Returns:
         The model; its parameters are a dict with "encoder", "decoder", "likelihood" and "pseudo_inputs",
-        (K, h, w, c).
+        (K, *event).
     """
 
-    def make_prior(encode: Encode) -> Prior:
+    def make_latent(encode: Encode) -> Latent:
         def init(key: Key[Array, ""], batch: Batch) -> dict[str, Array]:
-            image = batch["x"]
-            pictures = image[jnp.arange(config.num_pseudo_inputs) % image.shape[0]]
-            noisy = pictures + config.pseudo_input_noise * jax.random.normal(key, pictures.shape, pictures.dtype)
+            x = batch["x"]
+            examples = x[jnp.arange(config.num_pseudo_inputs) % x.shape[0]]
+            noisy = examples + config.pseudo_input_noise * jax.random.normal(key, examples.shape, examples.dtype)
             return {PSEUDO_INPUTS: jnp.clip(noisy, 0, 1) if config.clip_pseudo_inputs else noisy}
 
         def components(params: Params) -> GaussianPosterior:
             learned = params[PSEUDO_INPUTS]
             return encode(params, jnp.clip(learned, 0, 1) if config.clip_pseudo_inputs else learned)
 
-        def log_ratio(params: Params, q: GaussianPosterior, z: Array) -> Float[Array, "..."]:
-            return log_mixture(components(params), z) - gaussian_log_prob(q, z)
+        def log_ratio(params: Params, q: GaussianPosterior, drawn: Drawn) -> Float[Array, "*shape b"]:
+            return log_mixture(components(params), drawn.z) - gaussian_log_prob(q, drawn.z)
 
         def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num d"]:
             index_key, noise_key = jax.random.split(key)
             index = jax.random.randint(index_key, (num,), 0, config.num_pseudo_inputs)
             return sample_gaussian(noise_key, jax.tree.map(lambda leaf: leaf[index], components(params)))
 
-        return Prior(init, lambda params, q, z: -log_ratio(params, q, z), log_ratio, sample)
+        return gaussian_latent(
+            config,
+            kl=lambda params, q, drawn: -log_ratio(params, q, drawn),
+            log_ratio=log_ratio,
+            sample_prior=sample,
+        )._replace(init=init)
 
-    return gaussian_model(config, make_prior)
+    return autoencoder(config, make_latent, networks)
+
+
+def _build(inputs: MethodInputs) -> Built:
+    if inputs.config.clip_pseudo_inputs:
+        check_unit_range(inputs.dataset, "clip_pseudo_inputs = True", "set it to False")
+    return one_stage(vamp, inputs)
+
+
+METHOD = Method("vamp", VampConfig, _build, latent=euclidean, traceable=True)

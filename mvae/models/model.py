@@ -1,7 +1,8 @@
 """The noun Model: pure functions closed over a typed config."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 from jaxtyping import Array, Float, Key
 
@@ -11,22 +12,16 @@ Batch = dict[str, Array]
 Params = Any
 
 
-class Posterior(NamedTuple):
-    """Brownian motion started at `location`, observed at `time`: the law q(z | x).
+class LossTerms(NamedTuple):
+    """What a loss is made of, each per example, (b,), in nats; `mse` is the mean over the entries of x.
 
     Attributes:
-        location: Points of the manifold, (..., n).
-        time: Diffusion time t > 0, variance per tangent direction, (...).
-    """
-
-    location: Float[Array, "... n"]
-    time: Float[Array, "..."]
-
-
-class LossTerms(NamedTuple):
-    """What a loss is made of, each per example, (b,), in nats; `mse` in squared pixel units, `time` bare.
-
-    `loss` is what is minimised; `elbo` = -`reconstruction` - `kl` whatever the loss.
+        loss: What is minimised.
+        elbo: -`reconstruction` - `kl`, whatever the loss.
+        reconstruction: -log p(x | z).
+        kl: KL(q(z | x) ‖ p(z)), or an unbiased estimate of it.
+        mse: Squared error of the mean of p(x | z), in squared units of x.
+        extra: Terms that a method has beside these, by name, such as "time" of Brownian motion, each (b,).
     """
 
     loss: Float[Array, " b"]
@@ -34,28 +29,41 @@ class LossTerms(NamedTuple):
     reconstruction: Float[Array, " b"]
     kl: Float[Array, " b"]
     mse: Float[Array, " b"]
-    time: Float[Array, " b"]
+    extra: Mapping[str, Float[Array, " b"]] = {}
+
+    def by_name(self) -> dict[str, Float[Array, " b"]]:
+        """Returns all terms, those of `extra` among them."""
+        terms = self._asdict()
+        return terms | terms.pop("extra")
 
 
-class Model(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
     """A latent-variable model as pure functions; a batch is a dict of arrays with at least "x".
+
+    Two models are equal if they are one, so that a model may be a static argument of jit.
 
     Attributes:
         manifold: The latent space.
         init: (key, batch) -> params. May look at the batch (data-dependent initialisation).
-        encode: (params, image) -> q(z | x), as it is after training: a `Posterior`, or another NamedTuple of arrays
-            that begins with `location`, points of the manifold, (b, n).
-        decode: (params, z) -> picture, the mean of p(x | z), (b, *event).
+        encode: (params, x) -> q(z | x), as it is after training: a NamedTuple of arrays that begins with `location`,
+            points of the manifold, (b, n).
+        decode: (params, z) -> the mean of p(x | z), (b, *event).
         sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
         loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
             the objective that the schedules end with.
-        log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,). Raises
-            NotImplementedError with the reason if it is not known on this manifold.
-        sample: (params, key, num) -> pictures drawn from the model, (num, *event).
-        walk: (params, key, image, num_steps) -> paths of the random walk by which the model generates, from these
-            pictures on, (num_steps + 1, b, *event); None for a model that draws from a prior.
-        reparametrization: The map from a simple law to the manifold, where the model has one: a
-            `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name.
+        log_likelihood: (params, key, batch, num_samples) -> importance-sampled log p(x), (b,).
+        sample: (params, key, num) -> examples drawn from the model, (num, *event).
+        capabilities: What only some models have, by name:
+            "walk": (params, key, x, num_steps) -> paths of the random walk by which the model generates, from these
+            examples on, (num_steps + 1, b, *event);
+            "reparametrization": the map from a simple law to the manifold, a
+            `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name;
+            "operators": params -> transport operators, (M, d, d);
+            "anchors": params -> codes of the anchor points of each class, (K, N, d);
+            "likelihood_std": params -> standard deviation of p(x | z).
+        lacks: Why the model has no "encoder", "bound", "log_likelihood" or "sample", by these names. The functions
+            that need them raise NotImplementedError with the reason.
     """
 
     manifold: Manifold
@@ -66,5 +74,15 @@ class Model(NamedTuple):
     loss_terms: Callable[..., LossTerms]
     log_likelihood: Callable[..., Float[Array, " b"]]
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
-    walk: Callable[[Params, Key[Array, ""], Float[Array, "b *event"], int], Float[Array, "t b *event"]] | None = None
-    reparametrization: Any = None
+    capabilities: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def lacking(reason: str) -> Callable[..., Any]:
+    """Returns a function of a model that has no such function: it raises NotImplementedError with the reason."""
+
+    def missing(*arguments: Any) -> NoReturn:
+        del arguments
+        raise NotImplementedError(reason)
+
+    return missing

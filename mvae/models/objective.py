@@ -6,6 +6,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds import Manifold
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.nets import NETS
 
@@ -15,6 +16,7 @@ class VariationalConfig:
     """Networks, likelihood and objective.
 
     Attributes:
+        manifold: The latent space.
         event_shape: Shape of an example: (height, width, channels) of an image, (n,) of a vector.
         net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
             are periodic.
@@ -30,6 +32,7 @@ class VariationalConfig:
         ValueError: For a value out of range, naming it.
     """
 
+    manifold: Manifold
     event_shape: tuple[int, ...]
     net: str = "mlp"
     encoder_widths: tuple[int, ...] = (512, 512, 512)
@@ -62,6 +65,11 @@ class VariationalConfig:
         if self.capacity_steps is not None and self.capacity_steps < 1:
             raise ValueError(f"capacity_steps must be at least 1, got {self.capacity_steps}")
 
+    @property
+    def dim(self) -> int:
+        """Dimension of the latent space."""
+        return self.manifold.dim
+
     def capacity(self, step: Array | int | None) -> Array | float:
         """Capacity C at a step, in nats; the final one for None.
 
@@ -82,7 +90,7 @@ class VariationalConfig:
     ) -> Float[Array, " b"]:
         """Returns -E[log p(x | z)] + β KL, or with a capacity -E[log p(x | z)] + β |KL - C|, in nats.
 
-        Source: hyperspherical_dvae.md, Eq. 2.
+        Source: [perezrey2019b, Eq. 2].
         """
         excess = kl if self.max_capacity is None else jnp.abs(kl - self.capacity(step))
         return reconstruction + self.beta * excess

@@ -58,7 +58,7 @@ def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformatio
     half = config.encoder_warmup_steps / 2
 
     def encoder_rate(step: Any) -> Array:
-        return rate(step) * (jnp.clip((step - half) / half, 0.0, 1.0) if half else 1.0)
+        return rate(step) * (jnp.clip((jnp.asarray(step, float) - half) / half, 0.0, 1.0) if half else 1.0)
 
     def parts(params: dict[str, Any]) -> dict[str, str]:
         return {name: "encoder" if name == "encoder" else "rest" for name in params}
@@ -69,7 +69,7 @@ def adam(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformatio
 def adversarial_adam(config: OptimizerConfig, num_steps: int, updates_per_step: int) -> optax.GradientTransformation:
     """Returns Adam without momentum, β₁ = 0 and β₂ = 0.9, at `decayed_rate` of the step that an update belongs to.
 
-    Source: Gulrajani et al., Improved training of Wasserstein GANs, 2017, Algorithm 1.
+    Source: [gulrajani2017, Alg. 1].
     """
     rate = decayed_rate(config, num_steps)
     return optax.adam(lambda update: rate(jnp.asarray(update) // updates_per_step), b1=0.0, b2=0.9)

@@ -40,7 +40,7 @@ def fit_principal_head(
     scale = prior_scale(moment_key, manifold)
     directions = _principal_directions(subspace_key, hidden, manifold.ambient_dim)
     mean = jnp.mean(hidden, axis=0)
-    rotations, distances = turn_to_manifold(start_key, manifold, scale * (hidden - mean) @ directions)
+    rotations, distances = turn_to_manifold(start_key, manifold, scale * (hidden - mean[None]) @ directions)
     # Symmetries of the manifold make many starts end equally near: take the first, not the one rounding favours.
     best = jnp.argmax(distances <= (1 + TIE) * jnp.min(distances))
     kernel = scale * directions @ rotations[best]
@@ -90,7 +90,7 @@ def _principal_directions(key: Key[Array, ""], hidden: Float[Array, "b k"], n: i
     eigendecomposition of 512 × 512 takes jax seconds. Directions with less than 1e-6 of the largest variance are
     not blown up beyond that bound.
     """
-    centred = hidden - jnp.mean(hidden, axis=0)
+    centred = hidden - jnp.mean(hidden, axis=0, keepdims=True)
     covariance = centred.T @ centred / hidden.shape[0]
     width = hidden.shape[-1]
     start = jax.random.normal(key, (width, min(n + SPARE_DIRECTIONS, width)))
@@ -102,4 +102,4 @@ def _principal_directions(key: Key[Array, ""], hidden: Float[Array, "b k"], n: i
     variances, coordinates = jnp.linalg.eigh(basis.T @ covariance @ basis)
     variances, directions = variances[::-1][:n], (basis @ coordinates)[:, ::-1][:, :n]
     bounded = jnp.maximum(variances, 1e-6 * variances[0] + jnp.finfo(hidden.dtype).tiny)
-    return jnp.pad(directions / jnp.sqrt(bounded), ((0, 0), (0, n - directions.shape[1])))
+    return jnp.pad(directions / jnp.sqrt(bounded)[None], ((0, 0), (0, n - directions.shape[1])))

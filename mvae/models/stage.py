@@ -53,8 +53,8 @@ def gradient_stage(
         name: Name of the stage.
         num_steps: Number of steps.
         init_params: (key, batch, previous) -> params.
-        loss_terms: (params, key, batch, step) -> NamedTuple of arrays (b,) whose field `loss` is minimised;
-            the batch mean of every field becomes a metric.
+        loss_terms: (params, key, batch, step) -> `LossTerms`, whose `loss` is minimised; the batch mean of every term
+            becomes a metric.
         optimizer: The optax transformation, of the parameters that are not frozen.
         frozen: Entries of the dict of parameters that stay as `init_params` made them.
 
@@ -78,7 +78,7 @@ def gradient_stage(
 
         def mean_loss(learned):
             terms = loss_terms(learned | fixed if frozen else learned, key, batch, state.step)
-            metrics = {field: jnp.mean(value) for field, value in terms._asdict().items()}
+            metrics = {name: jnp.mean(value) for name, value in terms.by_name().items()}
             return metrics["loss"], metrics
 
         gradient, metrics = jax.grad(mean_loss, has_aux=True)(learned)

@@ -1,9 +1,10 @@
-"""Flax networks: encoders to points and times, decoders to pictures, covariances, a classifier."""
+"""Flax networks: encoders with named heads, decoders, covariances, a classifier; a user's own networks."""
 
-from mvae.nets.build import NETS, build_nets
+from mvae.nets.build import NETS, Encoder, Network, build_decoder, build_encoder
 from mvae.nets.classifier import MLPClassifier
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.covariance import CovarianceNet
+from mvae.nets.head import Head
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
 from mvae.nets.smooth_mlp import SmoothMLP
 
@@ -12,9 +13,13 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "CovarianceNet",
+    "Encoder",
+    "Head",
     "MLPClassifier",
     "MLPDecoder",
     "MLPEncoder",
+    "Network",
     "SmoothMLP",
-    "build_nets",
+    "build_decoder",
+    "build_encoder",
 ]

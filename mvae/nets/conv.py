@@ -9,7 +9,7 @@ from flax.linen.dtypes import promote_dtype
 from flax.linen.linear import default_kernel_init
 from jaxtyping import Array, Float
 
-from mvae.nets.head import dense_head, point_and_log_times
+from mvae.nets.head import Heads, dense_head, split_heads
 from mvae.nets.patches import conv4x4_stride2, conv_transpose4x4_stride2
 
 KERNEL = (4, 4)
@@ -53,38 +53,34 @@ def _conv_transpose(features: int, padding: str, name: str, kernel_init: nn.init
 
 
 class ConvEncoder(nn.Module):
-    """Maps pictures to a point of ambient space and log times; every layer halves height and width.
+    """Maps images to named outputs; every layer halves height and width.
 
     Attributes:
         channels: Channels of each layer (4 × 4 filters, stride 2, ReLU).
-        ambient_dim: Dimension n of the space the manifold lies in.
-        initial_log_time: Log time at initialisation.
-        num_times: How many log times: one of Brownian motion, or one for each direction.
-        padding: "SAME" for zeros around the picture, "CIRCULAR" for a picture that is periodic.
+        heads: The outputs, from `mvae.nets.head.heads_of`.
+        padding: "SAME" for zeros around the image, "CIRCULAR" for an image that is periodic.
     """
 
     channels: Sequence[int]
-    ambient_dim: int
-    initial_log_time: float
-    num_times: int = 1
+    heads: Heads
     padding: str = "SAME"
 
     def setup(self):
         """Names the layers."""
         self.layers = [_conv(channels, self.padding) for channels in self.channels]
-        self.head = dense_head(self.ambient_dim, self.num_times)
+        self.head = dense_head(self.heads)
 
-    def hidden(self, image: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+    def hidden(self, x: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
         """Returns the last layer, flat, (b, k)."""
-        hidden = image
+        hidden = x
         for layer in self.layers:
             hidden = nn.relu(layer(hidden))
         return hidden.reshape(hidden.shape[0], -1)
 
-    def __call__(self, image: Float[Array, "b h w c"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
-        """Returns the point before projection, (b, n), and the log times, (b, num_times)."""
-        hidden = self.hidden(image)
-        return point_and_log_times(self.head(hidden), self.ambient_dim, hidden.shape[-1], self.initial_log_time)
+    def __call__(self, x: Float[Array, "b h w c"]) -> dict[str, Float[Array, "b size"]]:
+        """Returns each head's output, (b, size)."""
+        hidden = self.hidden(x)
+        return split_heads(self.head(hidden), self.heads, hidden.shape[-1])
 
 
 class ConvDecoder(nn.Module):

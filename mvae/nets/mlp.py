@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons, the networks of the ΔVAE paper (dvae.md, section 4)."""
+"""Multi-layer perceptrons, the networks of the ΔVAE paper [perezrey2019, Sec. 4]."""
 
 import math
 from collections.abc import Sequence
@@ -8,51 +8,47 @@ from flax import linen as nn
 from flax.linen.linear import default_kernel_init
 from jaxtyping import Array, Float
 
-from mvae.nets.head import dense_head, point_and_log_times
+from mvae.nets.head import Heads, dense_head, split_heads
 
 
 class MLPEncoder(nn.Module):
-    """Maps pictures to a point of ambient space and log times; all layers but the last are shared.
+    """Maps examples to named outputs; all layers but the last are shared.
 
     Attributes:
         widths: Width of each hidden layer (ReLU).
-        ambient_dim: Dimension n of the space the manifold lies in.
-        initial_log_time: Log time at initialisation.
-        num_times: How many log times: one of Brownian motion, or one for each direction.
+        heads: The outputs, from `mvae.nets.head.heads_of`.
     """
 
     widths: Sequence[int]
-    ambient_dim: int
-    initial_log_time: float
-    num_times: int = 1
+    heads: Heads
 
     def setup(self):
         """Names the layers."""
         self.layers = [nn.Dense(width) for width in self.widths]
-        self.head = dense_head(self.ambient_dim, self.num_times)
+        self.head = dense_head(self.heads)
 
-    def hidden(self, image: Float[Array, "b *event"]) -> Float[Array, "b k"]:
+    def hidden(self, x: Float[Array, "b *event"]) -> Float[Array, "b k"]:
         """Returns the last hidden layer, (b, k)."""
-        hidden = image.reshape(image.shape[0], -1)
+        hidden = x.reshape(x.shape[0], -1)
         for layer in self.layers:
             hidden = nn.relu(layer(hidden))
         return hidden
 
-    def __call__(self, image: Float[Array, "b *event"]) -> tuple[Float[Array, "b n"], Float[Array, "b k"]]:
-        """Returns the point before projection, (b, n), and the log times, (b, num_times)."""
-        hidden = self.hidden(image)
-        return point_and_log_times(self.head(hidden), self.ambient_dim, hidden.shape[-1], self.initial_log_time)
+    def __call__(self, x: Float[Array, "b *event"]) -> dict[str, Float[Array, "b size"]]:
+        """Returns each head's output, (b, size)."""
+        hidden = self.hidden(x)
+        return split_heads(self.head(hidden), self.heads, hidden.shape[-1])
 
 
 class MLPDecoder(nn.Module):
-    """Maps points of the manifold, in ambient coordinates, to pictures (no nonlinearity at the end).
+    """Maps points of the manifold, in ambient coordinates, to examples (no nonlinearity at the end).
 
     Attributes:
         widths: Width of each hidden layer (ReLU).
         event_shape: Shape of an example, such as (height, width, channels) or (n,).
         even: Whether the decoder is even, f(-z) = f(z), by construction: its first layer is then
             relu(W z + b) + relu(-W z + b). For points of the sphere that stand for lines.
-        zero_output: Whether the weights of the last layer start at zero, and so all pictures as one.
+        zero_output: Whether the weights of the last layer start at zero, and so all that is decoded as one.
     """
 
     widths: Sequence[int]
@@ -62,7 +58,7 @@ class MLPDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b *event"]:
-        """Returns the decoded pictures, (b, *event)."""
+        """Returns the decoded examples, (b, *event)."""
         first = nn.Dense(self.widths[0])
         hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
         for width in self.widths[1:]:

@@ -38,7 +38,7 @@ def conv4x4_stride2(
     cells = x.reshape(batch, rows + 1, 2, columns + 1, 2, channels).transpose(0, 1, 3, 2, 4, 5)
     patches = _two_by_two(cells.reshape(batch, rows + 1, columns + 1, 4 * channels))
     matrix = kernel.reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)  # cells first, pixels of one after
-    return patches @ matrix.reshape(16 * channels, -1) + bias
+    return patches @ matrix.reshape(16 * channels, -1) + bias[None, None, None]
 
 
 def conv_transpose4x4_stride2(
@@ -74,7 +74,7 @@ def conv_transpose4x4_stride2(
         phases = phases.reshape(batch, height + 1, width + 1, 2, 2, filters)
     phases = jnp.stack([phases[:, :-1, :, 0], phases[:, 1:, :, 1]], axis=2)  # (b, h, 2, w + 1, 2, f)
     phases = jnp.stack([phases[:, :, :, :-1, 0], phases[:, :, :, 1:, 1]], axis=4)
-    return phases.reshape(batch, 2 * height, 2 * width, filters) + bias
+    return phases.reshape(batch, 2 * height, 2 * width, filters) + bias[None, None, None]
 
 
 def _check(x: Array, kernel: Array, padding: str) -> None:

@@ -205,7 +205,7 @@ def _draw_decoded(experiment: Experiment, params: Params, image: Array, folder: 
         figures.reconstructions(np.asarray(image), np.asarray(decoded)),
         folder.figures / "reconstructions.png",
     )
-    if "operators" in params or model.walk is not None:  # no grid knows where the prior lies; orbits and walks do
+    if "operators" in params or "walk" in model.capabilities:  # no grid knows where the prior lies; orbits and walks do
         return
     points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
     grid = decode(params, points.reshape(-1, model.manifold.ambient_dim))

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from mvae import data as data_sets
 from mvae.errors import unknown
 from mvae.evaluation import SCORES
-from mvae.methods.build import CONFIGS
+from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.runs.manifolds import manifold_block
 from mvae.runs.notation import Catalogue, block_of
@@ -105,9 +105,9 @@ def model_config(method: Any) -> type:
     Raises:
         UsageError: If there is no such method.
     """
-    if method not in CONFIGS:
-        raise unknown("method", str(method), CONFIGS)
-    return CONFIGS[method]
+    if method not in METHODS:
+        raise unknown("method", str(method), METHODS)
+    return METHODS[method].config
 
 
 def default_config(

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from mvae import data
 from mvae.data import Dataset
 from mvae.errors import UsageError
-from mvae.methods.build import METHODS, PREPARED, Given, StagesAt
+from mvae.methods import METHODS, MethodInputs
+from mvae.methods.method import StagesAt
 from mvae.models import Model
 from mvae.models.stage import Stage
 from mvae.runs.config import EvaluationConfig, RunConfig
 from mvae.runs.overrides import resolve
+from mvae.typed import typed
 
 
 class Experiment(NamedTuple):
@@ -53,8 +55,14 @@ def build_experiment(
             a method that needs all of them at once.
     """
     resolved = resolve(config)
-    config, run = resolved.block, resolved.run
-    if streamed and config["method"] in PREPARED:
+    config, run, manifold = resolved.block, resolved.run, resolved.manifold
+    method = METHODS[config["method"]]
+    if method.latent(manifold) != manifold:
+        raise UsageError(
+            f"config.manifold: the latent space of the method {method.name} is {method.latent(manifold)} or its like, "
+            f"got {manifold}"
+        )
+    if streamed and method.needs_all_data:
         raise UsageError(
             f"--stream: the method {config['method']} needs all training data on the device, which it compares with "
             "each other; leave out the flag, and take fewer examples by config.data.num_train if they do not fit"
@@ -67,18 +75,12 @@ def build_experiment(
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
-    if config["method"] in PREPARED:
-        dataset = PREPARED[config["method"]](config["model"], dataset)
-    given = Given(
-        config["model"],
-        resolved.manifold,
-        dataset,
-        resolved.optimizer,
-        num_steps,
-        run.batch_size,
-        run.init_batch_size,
+    model_config = typed(
+        method.config, config["model"], "config.model", manifold=manifold, event_shape=dataset.event_shape
     )
-    built = METHODS[config["method"]](given)
+    dataset = method.prepare(model_config, dataset)
+    inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
+    built = method.build(inputs)
     return Experiment(run, resolved.evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)
 
 

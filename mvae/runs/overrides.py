@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
-from mvae.methods.build import LATENT_SPACES
+from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.runs.config import BLOCKS, DATA, EvaluationConfig, RunConfig, model_config
 from mvae.runs.manifolds import CATALOGUE, build_manifold, manifold_block, text_of
@@ -155,9 +155,9 @@ def _change_method(block: dict[str, Any], given: dict[str, Any], notes: list[str
         if key not in given and block.get(name, {}).get(entry, value) != value:
             block[name] = block[name] | {entry: value}
             done.append(f"with config.{key} = {value}")
-    if "manifold" in block and not {"manifold", "manifold.name"} & given.keys() and new in LATENT_SPACES:
+    if "manifold" in block and not {"manifold", "manifold.name"} & given.keys():
         asked = build_manifold(block["manifold"])
-        if (latent := LATENT_SPACES[new](asked)) != asked:
+        if (latent := METHODS[new].latent(asked)) != asked:
             block["manifold"] = text_of(latent)
             done.append(f"with config.manifold = {block['manifold']}")
     if done:

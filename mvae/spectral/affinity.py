@@ -49,7 +49,7 @@ def gaussian_affinity(
         ValueError: If x is not a matrix of floats, or k or the bandwidth is out of range; outside of compiled code also
             if x is not finite.
 
-    Source: Zelnik-Manor & Perona, Self-tuning spectral clustering, 2004, Eq. 3.
+    Source: [zelnikmanor2004, Eq. 3].
     """
     return affinity_and_scales(x, num_neighbors, bandwidth)[0]
 

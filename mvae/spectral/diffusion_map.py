@@ -96,8 +96,7 @@ def diffusion_map(
             finite, or a graph in parts that was not allowed.
         RuntimeError: If a sparse method did not reach the tolerance, with the residuals.
 
-    Source: Coifman & Lafon, Diffusion maps, 2006, sections 2 and 3; the limit with local scales after Berry & Harlim,
-    Variable bandwidth diffusion kernels, 2016, with β = -1/d.
+    Source: [coifman2006, Secs. 2 and 3]; the limit with local scales after [berry2016] with β = -1/d.
     """
     x = check_points("x", x)
     if not 1 <= num_components < len(x):

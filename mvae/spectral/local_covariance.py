@@ -47,7 +47,7 @@ def local_covariance(
             outside of compiled code also for numbers that are not finite, or balls of fewer points than 2, or 1 where
             not centred. In compiled code the covariance of such a ball is 0.
 
-    Source: vdae.md, Eq. 7 and the covariance Σ_* below it.
+    Source: [li2020, Eq. 7] and the covariance Σ_* below it.
     """
     z = check_points("z", z)
     targets = z if points is None else check_points("points", points).astype(z.dtype)

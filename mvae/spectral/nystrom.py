@@ -48,7 +48,7 @@ def nystrom(
         ValueError: For wrong shapes or dtypes, or numbers out of range; outside of compiled code also for numbers that
             are not finite, x or settings that are not those of the map, or an eigenvalue that is 0 to rounding.
 
-    Source: Bengio et al., Out-of-sample extensions for LLE, Isomap, MDS, eigenmaps and spectral clustering, 2003.
+    Source: [bengio2003].
     """
     x = check_points("x", x)
     queries = check_points("queries", queries).astype(x.dtype)

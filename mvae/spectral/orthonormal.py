@@ -51,8 +51,7 @@ def orthonormalize(y: Float[Array, "n D"], *, weights: Float[Array, " n"] | None
         ValueError: For y not a matrix of floats, fewer rows than columns, or weights of another shape; outside of
             compiled code also for numbers that are not finite, negative or vanishing weights, or dependent columns.
 
-    Source: Yamamoto et al., Roundoff error analysis of the CholeskyQR2 algorithm, 2015; vdae.md, section 4, takes one
-    such step (SpectralNet).
+    Source: [yamamoto2015]; SpectralNet [li2020, Sec. 4] takes one such step.
     """
     y = check_points("y", y)
     if y.shape[0] < y.shape[1]:

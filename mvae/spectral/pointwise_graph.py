@@ -50,7 +50,7 @@ def pointwise_graph(
         ValueError: If x is no matrix of finite floats, an argument is out of range, or a point has so many copies that
             its scale is 0.
 
-    Source: Coifman & Lafon, Diffusion maps, 2006; local scales after Zelnik-Manor & Perona, 2004.
+    Source: [coifman2006]; local scales after [zelnikmanor2004].
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie in [0, 1], got {alpha}")

@@ -55,8 +55,7 @@ def sparse_gaussian_affinity(
         ValueError: For x not a matrix of finite floats; numbers out of range; a point with so many copies that its
             local scale is 0; x in code that is being compiled.
 
-    Source: Zelnik-Manor & Perona, Self-tuning spectral clustering, 2004, Eq. 3; the symmetric graph of neighbours as
-    in Belkin & Niyogi, Laplacian eigenmaps, 2003, section 2.
+    Source: [zelnikmanor2004, Eq. 3]; the symmetric graph of neighbours as in [belkin2003, Sec. 2].
     """
     if isinstance(x, Tracer):
         raise ValueError("x must be numbers: the number of links depends on them, which compiled code cannot have")

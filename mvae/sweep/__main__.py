@@ -30,6 +30,7 @@ from typing import Any
 
 from absl import app, flags
 
+from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.processes import use_cpu_devices
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
@@ -60,6 +61,12 @@ _GPUS = flags.DEFINE_float(
 )
 _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices", None, "local: as how many devices the CPU counts; a divisor of a program's seeds, such as 2 for 10."
+)
+_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder of compiled programs, which another start need not compile again, or off. Left out: that of "
+    "JAX_COMPILATION_CACHE_DIR, else mvae in the user's cache folder.",
 )
 _RETRIES = flags.DEFINE_integer("retries", 3, "ray: how often a task whose worker died is run again.", lower_bound=0)
 
@@ -98,10 +105,17 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
     members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))), common)
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
+    use_compilation_cache(_CACHE.value)
     use_cpu_devices(_CPU_DEVICES.value)
     execute = functools.partial(in_process, limit=limit)
     if _EXECUTOR.value == "ray":
-        execute = ray_executor(cpus=_CPUS.value, gpus=_GPUS.value, retries=_RETRIES.value, limit=limit)
+        execute = ray_executor(
+            cpus=_CPUS.value,
+            gpus=_GPUS.value,
+            retries=_RETRIES.value,
+            limit=limit,
+            compilation_cache=_CACHE.value,
+        )
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:
         if outcome.status == "held":

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from mvae.errors import UsageError
-from mvae.methods.build import TRACEABLE
+from mvae.methods import METHODS
 from mvae.models.traced import TRACED, value_of
 from mvae.sweep.members import Member
 from mvae.sweep.packing import structure
@@ -16,7 +16,7 @@ LOGGER = logging.getLogger(__name__)
 def plan(members: Sequence[Member], seeds_per_program: int | None = None) -> list[list[Member]]:
     """Returns the members in packs, in order of their first ones.
 
-    Members are packed if their configs differ in seeds alone, or, for the methods of `TRACEABLE`, in the values of
+    Members are packed if their configs differ in seeds alone, or, for traceable methods, in the values of
     `TRACED` too. Memory is looked at later, where the device is.
 
     Args:
@@ -34,7 +34,7 @@ def plan(members: Sequence[Member], seeds_per_program: int | None = None) -> lis
 def _signature(member: Member) -> str:
     """What members of one pack have in common, as text."""
     common = structure(member.config)
-    if member.config.get("method") not in TRACEABLE:
+    if not METHODS[member.config["method"]].traceable:
         common = {**common, "values": _values(member)}
     return json.dumps(common, sort_keys=True, default=str)
 
@@ -45,8 +45,8 @@ def _values(member: Member) -> dict[str, object]:
 
 def _say_why_alone(pack: Sequence[Member], packs: dict[str, list[Member]]) -> None:
     """Logs that a method takes constants, where that alone keeps a pack from being larger."""
-    first, method = pack[0], pack[0].config.get("method")
-    if method in TRACEABLE:
+    first, method = pack[0], pack[0].config["method"]
+    if METHODS[method].traceable:
         return
     alike = [other for other in packs.values() if structure(other[0].config) == structure(first.config)]
     if len(alike) > 1:

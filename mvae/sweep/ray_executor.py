@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.runs.console import log_to_console
@@ -38,6 +39,7 @@ def ray_executor(
     gpus: float | None = None,
     retries: int = 3,
     limit: int | None = None,
+    compilation_cache: str | None = None,
 ) -> Callable[[Iterable[list[Job]]], Iterator[tuple[list[Job], Failures]]]:
     """Returns an executor that hands packs to the Ray cluster of this machine, or to one that it starts here.
 
@@ -50,6 +52,7 @@ def ray_executor(
         gpus: GPUs of a task, a fraction for several tasks on one; None for one where the cluster has any.
         retries: How often a task is run again after its worker died.
         limit: Bytes that programs may take; None for what a worker's device has.
+        compilation_cache: The workers', as for `mvae.engine.compilation_cache.use_compilation_cache`.
 
     Raises:
         UsageError: If ray is not installed.
@@ -58,13 +61,20 @@ def ray_executor(
         raise UsageError("--executor=ray needs ray: pip install mvae[ray]")
     jax.config.update("jax_platforms", "cpu")
     ray = _connected()  # now, before JAX has threads, which do not survive a fork
-    return functools.partial(_execute, ray, cpus=cpus, gpus=gpus, retries=retries, limit=limit)
+    given = (limit, compilation_cache)
+    return functools.partial(_execute, ray, cpus=cpus, gpus=gpus, retries=retries, given=given)
 
 
 def _execute(
-    ray: Any, packs: Iterable[list[Job]], *, cpus: float, gpus: float | None, retries: int, limit: int | None
+    ray: Any,
+    packs: Iterable[list[Job]],
+    *,
+    cpus: float,
+    gpus: float | None,
+    retries: int,
+    given: tuple[int | None, str | None],
 ) -> Iterator[tuple[list[Job], Failures]]:
-    """Submits all packs and yields each as it is done."""
+    """Submits all packs, each with what `_task` is given beside it, and yields each as it is done."""
     submitted = list(packs)
     if not submitted:
         return
@@ -77,7 +87,7 @@ def _execute(
         "runtime_env": {"env_vars": _environment(gpus)},
     }
     remote = ray.remote(_task).options(**options)
-    tasks = {remote.remote(jobs, limit): jobs for jobs in submitted}
+    tasks = {remote.remote(jobs, *given): jobs for jobs in submitted}
     with StopRequest() as request:
         while tasks:
             done, _ = ray.wait(list(tasks), num_returns=1, timeout=POLL_SECONDS)
@@ -101,16 +111,17 @@ def _connected() -> Any:
 
 def _environment(gpus: float) -> dict[str, str]:
     """Variables of the workers: this process's choice of platform, and the share of a GPU that XLA reserves."""
-    names = ("JAX_PLATFORMS", "MVAE_DATA_DIR", "PYTHONPATH")
+    names = ("JAX_PLATFORMS", "MVAE_DATA_DIR", "PYTHONPATH", "JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME")
     variables = {name: os.environ[name] for name in names if name in os.environ}
     if 0 < gpus < 1:
         variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{MEMORY_SHARE * gpus:.3f}"
     return variables
 
 
-def _task(jobs: list[Job], limit: int | None) -> Failures:
+def _task(jobs: list[Job], limit: int | None, compilation_cache: str | None) -> Failures:
     """Runs a pack in a worker."""
     log_to_console()
+    use_compilation_cache(compilation_cache)
     names = ", ".join(job.path.name for job in jobs)
     LOGGER.info("%s on %s, process %d", names, socket.gethostname(), os.getpid())
     return failures_of(jobs, limit)

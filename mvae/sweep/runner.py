@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mvae.engine.signals import Interrupted
 from mvae.sweep.check import check_members, is_finished
-from mvae.sweep.locks import Locks
+from mvae.sweep.locks import LOCKS, Locks
 from mvae.sweep.members import Member
 from mvae.sweep.pack import run_pack
 from mvae.sweep.packing import Job
@@ -15,7 +15,6 @@ from mvae.sweep.plan import plan
 
 LOGGER = logging.getLogger(__name__)
 
-LOCKS = ".locks"
 Failures = list[str | None]  # of the jobs of a pack, in their order: what to say of a failure, None for success
 Executor = Callable[[Iterable[list[Job]]], Iterator[tuple[list[Job], Failures]]]
 

@@ -42,7 +42,7 @@ class Betti(NamedTuple):
 def _landmarks(row: Row, num: int, rounding: float) -> tuple[Float[np.ndarray, "num num"], float]:
     """Distances between landmarks, and their covering radius.
 
-    Each landmark is the point farthest from those before it (Gonzalez, 1985), the first is point 0; there are fewer
+    Each landmark is the point farthest from those before it [gonzalez1985], the first is point 0; there are fewer
     than `num` where the points run out.
     """
     chosen, rows = [0], [row(0)]
@@ -83,7 +83,7 @@ def _rows_of_points(manifold: Manifold, z: ArrayLike) -> tuple[Row, int, float]:
 
 
 def _ripser() -> Callable[..., dict[str, Any]]:
-    """Persistent homology of Vietoris-Rips complexes (Bauer, 2021), which only `betti_numbers` needs."""
+    """Persistent homology of Vietoris-Rips complexes [bauer2021], which only `betti_numbers` needs."""
     try:
         return importlib.import_module("ripser").ripser
     except ModuleNotFoundError as error:

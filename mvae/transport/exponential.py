@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 from mvae.transport.batch_last import matmul, matvec
@@ -42,7 +42,7 @@ def expm_action(matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"
             result; under `jax.jit`, where values are not known, the result is then NaN, and
             `mvae.manifolds.check_values` finds it.
 
-    Source: Higham, Functions of Matrices, 2008, section 10.3.
+    Source: [higham2008, Sec. 10.3].
     """
     matrix = check_matrix("matrix", matrix)
     z = check_last("z", z, matrix.shape[-1])
@@ -80,7 +80,9 @@ def _actions(matrices: Float[Array, "d d B"], points: Float[Array, "d B"]) -> Fl
     return jnp.where(norm <= MAX_NORM, matvec(exponential, points), jnp.nan)
 
 
-def _square(doublings: Float[Array, " B"], step: int, matrices: Float[Array, "d d B"]) -> Float[Array, "d d B"]:
+def _square(
+    doublings: Int[Array, " B"], step: Int[Array, ""] | int, matrices: Float[Array, "d d B"]
+) -> Float[Array, "d d B"]:
     return jnp.where(step < doublings, matmul(matrices, matrices), matrices)
 
 
@@ -90,7 +92,7 @@ def _taylor(matrices: Float[Array, "d d B"]) -> Float[Array, "d d B"]:
     degree = 12 if matrices.dtype.itemsize <= 4 else 20
     identity = jnp.eye(len(matrices), dtype=matrices.dtype)[:, :, None]
 
-    def horner(step: int, total: Float[Array, "d d B"]) -> Float[Array, "d d B"]:
+    def horner(step: Int[Array, ""], total: Float[Array, "d d B"]) -> Float[Array, "d d B"]:
         return identity + matmul(matrices, total) / (degree - step)
 
     return jax.lax.fori_loop(0, degree, horner, jnp.broadcast_to(identity, matrices.shape))

@@ -80,7 +80,7 @@ def infer_coefficients(
     Raises:
         ValueError: For wrong shapes or dtypes, or numbers out of range.
 
-    Source: vaells.md, Eqs. 2 and 7; its published code for the weights 1e-6 and 5e-6 and the starts.
+    Source: [connor2021, Eqs. 2 and 7]; its published code for the weights 1e-6 and 5e-6 and the starts.
     """
     operators = check_operators(operators)
     z0, z1 = (check_last(name, z, operators.shape[-1]) for name, z in (("z0", z0), ("z1", z1)))

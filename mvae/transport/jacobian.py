@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mvae.transport.batch_last import matmul, matvec
 from mvae.transport.exponential import one_norm
@@ -59,7 +59,7 @@ def transport_tangents(
         series = Tangents(matvec(matrices, w) / k, (matmul(matrices, v) + driven) / k)
         return k + 1, bound * size / k, series, jax.tree.map(jnp.add, total, series)
 
-    def step(_: int, start: Tangents) -> Tangents:
+    def step(_: Int[Array, ""], start: Tangents) -> Tangents:
         one = jnp.ones((), z.dtype)
         return jax.lax.while_loop(lambda carry: carry[1] > least, term, (one, bound, start, start))[-1]
 

@@ -2,13 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
 from mvae.transport.batch_last import cholesky_solve, matvec
 
 
 def subgradient(
-    gradient: Float[Array, "M B"], x: Float[Array, "M B"], l1_weight: Float[Array, ""] | float
+    gradient: Float[Array, "M B"], x: Float[Array, "M B"], l1_weight: Float[Array, "..."] | float
 ) -> Float[Array, "M B"]:
     """Element of least size of ∂(f + λ|.|_1) at x, where `gradient` is that of f; zero at a minimum.
 
@@ -22,8 +22,8 @@ def lasso_descent(
     hessian: Float[Array, "M M B"],
     gradient: Float[Array, "M B"],
     start: Float[Array, "M B"],
-    l1_weight: Float[Array, ""] | float,
-    num_steps: int,
+    l1_weight: Float[Array, "..."] | float,
+    num_steps: Int[Array, ""] | int,
 ) -> Float[Array, "M B"]:
     """Lowers ½ (x - s)ᵀ H (x - s) + gᵀ (x - s) + λ|x|_1 from x = s, the problems on the last axis.
 
@@ -35,15 +35,14 @@ def lasso_descent(
         hessian: H, positive definite; a problem where rounding says otherwise stays where it is.
         gradient: g, the gradient of the quadratic part at the start.
         start: s, whose zeros and signs are the first active set.
-        l1_weight: λ.
+        l1_weight: λ, one for all problems or one for each.
         num_steps: Steps, whether needed or not.
 
-    Source: Lee, Battle, Raina & Ng, Efficient sparse coding algorithms, 2006 (feature-sign search), with the first
-    crossing in the place of a search along the segment.
+    Source: [lee2006] (feature-sign search), with the first crossing in the place of a search along the segment.
     """
     identity = jnp.eye(len(start), dtype=start.dtype)[:, :, None]
 
-    def step(_: int, carry: tuple) -> tuple:
+    def step(_: Int[Array, ""], carry: tuple) -> tuple:
         x, signs, arrived = carry
         slope = gradient + matvec(hessian, x - start)
         signs = jnp.where(arrived, _join(slope, signs, l1_weight), signs)
@@ -65,8 +64,8 @@ def lasso_descent(
 
 
 def _join(
-    slope: Float[Array, "M B"], signs: Float[Array, "M B"], l1_weight: Float[Array, ""] | float
-) -> Bool[Array, ""]:
+    slope: Float[Array, "M B"], signs: Float[Array, "M B"], l1_weight: Float[Array, "..."] | float
+) -> Float[Array, "M B"]:
     excess = jnp.where(signs == 0, jnp.abs(slope) - l1_weight, -1)
     worst = (excess == jnp.max(excess, axis=0)) & (excess > 0)
     return jnp.where(worst, -jnp.sign(slope), signs)

@@ -29,7 +29,7 @@ def transport(
     Raises:
         ValueError: For wrong shapes or dtypes, or a sum whose 1-norm is above that of `expm_action`.
 
-    Source: vaells.md, Eqs. 1 and 2.
+    Source: [connor2021, Eqs. 1 and 2].
     """
     operators = check_operators(operators)
     coefficients = check_last("coefficients", coefficients, len(operators))
@@ -55,7 +55,7 @@ def path(
     Raises:
         ValueError: For wrong shapes or dtypes, or too large a norm, as `transport`.
 
-    Source: vaells.md, section 4, paths between pairs of points.
+    Source: [connor2021, Sec. 4], paths between pairs of points.
     """
     times = check_floats("times", times, 1)
     if times.ndim != 1:

@@ -70,7 +70,7 @@ def test_dimensions_volume_and_curvature_add_up():
     z = jnp.zeros((2, 16))
     np.testing.assert_allclose(closed.scalar_curvature(z), 0.5 + 0.75 + 6)
     assert SPACE.volume == SPACE.log_volume == math.inf
-    assert hash(SPACE) == hash(Product(list(FACTORS)))
+    assert hash(SPACE) == hash(Product((*FACTORS,)))
 
 
 def test_points_broadcast_and_draws_are_independent():

@@ -30,7 +30,7 @@ def tube(a):
 
 
 def rotation(z):
-    """SO(3) by quaternions from the cube, uniform to uniform (Shoemake 1992), half of the fourth circle."""
+    """SO(3) by quaternions from the cube, uniform to uniform [shoemake1992], half of the fourth circle."""
     inner, outer = jnp.sqrt(z[0]), jnp.sqrt(1 - z[0])
     a, b = jnp.pi * z[1], 2 * jnp.pi * z[2]
     q = jnp.stack([inner * jnp.cos(a), inner * jnp.sin(a), outer * jnp.cos(b), outer * jnp.sin(b)])
@@ -205,7 +205,7 @@ def test_density_of_a_normal_law_on_a_paraboloid(dtype):
 
 
 def test_divergence_on_the_manifold_is_that_before_it():
-    """er.md, Appendix 5.3, for Beta laws against the uniform one, carried to the sphere by `equal_area`.
+    """The KL of [golikov2018, App. 5.3] for Beta laws against the uniform one, carried to the sphere by `equal_area`.
 
     On the sphere the density of a Beta law is not taken from the library: at height h it is that of (1 + h)/2 and of
     the longitude over a turn, divided by the constant area 4 pi, since the map preserves area.

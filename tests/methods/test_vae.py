@@ -9,7 +9,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from mvae.methods.vae import GaussianPosterior, VAEConfig, gaussian_kl, vae
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl
+from mvae.manifolds import Euclidean
+from mvae.methods.vae import VAEConfig, vae
 
 SHAPE = (2, 2, 1)
 CONFIG = VAEConfig(
@@ -22,7 +24,7 @@ CONFIG = VAEConfig(
     min_capacity=0.0,
     max_capacity=None,
     capacity_steps=None,
-    dim=3,
+    manifold=Euclidean(3),
     initial_variance=0.1,
 )
 BATCH = {"x": jax.random.normal(jax.random.key(0), (32, *SHAPE))}
@@ -41,7 +43,7 @@ def test_elbo_is_made_of_mse_and_kl():
     terms = model.loss_terms(params, jax.random.key(3), BATCH, 50)
     np.testing.assert_allclose(terms.elbo, -2 * np.log(2 * np.pi) - 2 * terms.mse - terms.kl, rtol=1e-5)
     np.testing.assert_allclose(terms.loss, terms.reconstruction + 2.5 * jnp.abs(terms.kl - 3.0), rtol=1e-6)
-    np.testing.assert_allclose(terms.time, 0.1, rtol=1e-5)
+    np.testing.assert_allclose(terms.extra["variance"], 0.1, rtol=1e-5)
 
 
 def test_posterior_has_its_mean_and_variances():
@@ -73,7 +75,7 @@ def test_log_likelihood_of_a_linear_decoder_is_that_of_the_gaussian():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"dim": 0}, "dim"), ({"initial_variance": 0.0}, "initial_variance"), ({"beta": -1.0}, "beta")],
+    [({"initial_variance": 0.0}, "initial_variance"), ({"beta": -1.0}, "beta")],
 )
 def test_bad_configurations_are_named(change, message):
     with pytest.raises(ValueError, match=message):

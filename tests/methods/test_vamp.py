@@ -9,7 +9,8 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from mvae.methods.gaussian import GaussianPosterior
+from mvae.distributions.gaussian import GaussianPosterior
+from mvae.manifolds import Euclidean
 from mvae.methods.vamp import VampConfig, log_mixture, vamp
 
 SHAPE = (2, 2, 1)
@@ -23,7 +24,7 @@ CONFIG = VampConfig(
     min_capacity=0.0,
     max_capacity=None,
     capacity_steps=None,
-    dim=2,
+    manifold=Euclidean(2),
     initial_variance=1.5,
     num_pseudo_inputs=8,
     pseudo_input_noise=0.01,
@@ -144,7 +145,6 @@ def test_pseudo_inputs_start_from_the_batch_and_are_clipped_if_so_asked(start):
         ({"num_pseudo_inputs": 0}, "num_pseudo_inputs"),
         ({"pseudo_input_noise": 0.0}, "pseudo_input_noise"),
         ({"max_capacity": 5.0}, "max_capacity must be None"),
-        ({"dim": 0}, "dim"),
     ],
 )
 def test_bad_configurations_are_named(change, message):

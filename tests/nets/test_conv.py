@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 
 from mvae.nets import ConvDecoder, ConvEncoder
+from mvae.nets.head import Head, heads_of
+
+
+def heads(size):
+    return heads_of({"log_time": Head(1, -3.0), "location": Head(size)})
+
 
 IMAGE = jax.random.normal(jax.random.key(0), (6, 16, 24, 2))
 
 
 def test_encoder_shapes_and_time_at_initialisation():
-    encoder = ConvEncoder((4, 8), 5, -3.0)
+    encoder = ConvEncoder((4, 8), heads(5))
     params = encoder.init(jax.random.key(1), IMAGE)
-    point, log_time = encoder.apply(params, IMAGE)
+    outputs = encoder.apply(params, IMAGE)
+    point, log_time = outputs["location"], outputs["log_time"]
     assert point.shape == (6, 5)
     np.testing.assert_array_equal(log_time, np.full((6, 1), -3.0, np.float32))
     assert encoder.apply(params, IMAGE, method=encoder.hidden).shape == (6, 4 * 6 * 8)
@@ -22,7 +29,7 @@ def test_encoder_shapes_and_time_at_initialisation():
 @pytest.mark.parametrize(("padding", "same"), [("CIRCULAR", True), ("SAME", False)])
 def test_circular_encoder_moves_with_the_picture(padding, same):
     """Moved by 2^layers pixels, the picture moves the last layer by one."""
-    encoder = ConvEncoder((4, 8), 5, -3.0, padding=padding)
+    encoder = ConvEncoder((4, 8), heads(5), padding=padding)
     params = encoder.init(jax.random.key(1), IMAGE)
 
     def hidden(image):

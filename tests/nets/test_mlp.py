@@ -3,16 +3,24 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from mvae.nets import MLPDecoder, MLPEncoder
+from mvae.nets import MLPDecoder, MLPEncoder, Network, build_decoder, build_encoder
+from mvae.nets.head import Head, heads_of
+
+
+def heads(size):
+    return heads_of({"log_time": Head(1, -3.0), "location": Head(size)})
+
 
 IMAGE = jax.random.normal(jax.random.key(0), (6, 3, 5, 2))
 
 
 def test_encoder_shapes_and_time_at_initialisation():
-    encoder = MLPEncoder((16, 8), 4, -3.0)
+    encoder = MLPEncoder((16, 8), heads(4))
     params = encoder.init(jax.random.key(1), IMAGE)
-    point, log_time = encoder.apply(params, IMAGE)
+    outputs = encoder.apply(params, IMAGE)
+    point, log_time = outputs["location"], outputs["log_time"]
     assert point.shape == (6, 4)
     np.testing.assert_array_equal(log_time, np.full((6, 1), -3.0, np.float32))
     assert np.std(point, axis=0).min() > 0
@@ -40,3 +48,38 @@ def test_pictures_differ_at_initialisation_where_the_output_does_not_start_at_ze
     z = jax.random.normal(jax.random.key(0), (7, 4))
     pictures = decoder.apply(decoder.init(jax.random.key(1), z), z)
     assert (jnp.std(pictures, axis=0) > 0.01).all()
+
+
+def features(widths):
+    """A user's own network, written without Flax: two matrices and a tanh."""
+
+    def init(key, x):
+        size = x.reshape(len(x), -1).shape[1]
+        return [jax.random.normal(key, (size, widths[0])), jnp.ones(widths[:2])]
+
+    return Network(init, lambda params, x: jnp.tanh(x.reshape(len(x), -1) @ params[0]) @ params[1])
+
+
+def test_own_encoder_gets_the_heads_that_the_library_gives_its_own():
+    encoder = build_encoder("mlp", (1,), dict(heads(4)), features((8, 5)))
+    params = encoder.init(jax.random.key(0), IMAGE)
+    outputs = encoder.outputs(params, IMAGE)
+    assert outputs["location"].shape == (6, 4)
+    np.testing.assert_array_equal(outputs["log_time"], np.full((6, 1), -3.0, np.float32))
+    moved = encoder.with_location(params, jnp.zeros((5, 4)), jnp.arange(4.0))
+    np.testing.assert_array_equal(encoder.outputs(moved, IMAGE)["location"], np.tile(np.arange(4.0), (6, 1)))
+    assert encoder.hidden(params, IMAGE).shape == (6, 5)
+
+
+def test_own_networks_of_wrong_shapes_are_refused():
+    flat = Network(lambda key, x: {}, lambda params, x: x)
+    with pytest.raises(ValueError, match=r"encoder must give features \(b, k\) of x \(6, 3, 5, 2\)"):
+        build_encoder("mlp", (1,), dict(heads(4)), flat).init(jax.random.key(0), IMAGE)
+    with pytest.raises(ValueError, match=r"decoder must give \(7, 3, 5, 2\) of points \(7, 4\), it gives \(7, 4\)"):
+        build_decoder("mlp", (1,), (3, 5, 2), flat).init(jax.random.key(0), jnp.ones((7, 4)))
+
+
+def test_own_decoder_is_made_even():
+    own = Network(lambda key, z: {}, lambda params, z: z + z**2)
+    z = jax.random.normal(jax.random.key(2), (10, 4))
+    np.testing.assert_allclose(build_decoder("mlp", (1,), (4,), own, even=True).apply({}, z), z**2, atol=1e-6)

@@ -7,7 +7,13 @@ import pytest
 from flax import linen as nn
 
 from mvae.nets import ConvDecoder, ConvEncoder
+from mvae.nets.head import Head, heads_of
 from mvae.nets.patches import conv4x4_stride2, conv_transpose4x4_stride2
+
+
+def heads(size):
+    return heads_of({"log_time": Head(1, -3.0), "location": Head(size)})
+
 
 LAYERS = {conv4x4_stride2: nn.Conv, conv_transpose4x4_stride2: nn.ConvTranspose}
 
@@ -54,7 +60,7 @@ def test_equals_flax(function, shape, filters, padding):
 
 def test_networks_are_the_same_on_every_backend(monkeypatch):
     image, z = (np.cos(np.arange(np.prod(shape)), dtype=np.float32).reshape(shape) for shape in ((3, 9, 12, 2), (3, 4)))
-    encoder, decoder = ConvEncoder((4, 8), 4, -3.0), ConvDecoder((8, 4), (9, 12, 2))
+    encoder, decoder = ConvEncoder((4, 8), heads(4)), ConvDecoder((8, 4), (9, 12, 2))
 
     def shapes_and_outputs():
         shapes = (
@@ -78,14 +84,14 @@ def test_networks_are_the_same_on_every_backend(monkeypatch):
 def test_parameters_start_the_same_on_every_backend(monkeypatch):
     def initial(backend):
         monkeypatch.setattr(jax, "default_backend", lambda: backend)
-        return ConvEncoder((2,), 1, -3.0).init(jax.random.key(0), np.ones((1, 2, 2, 2), np.float32))
+        return ConvEncoder((2,), heads(1)).init(jax.random.key(0), np.ones((1, 2, 2, 2), np.float32))
 
     assert jax.tree.all(jax.tree.map(np.array_equal, initial("gpu"), initial("cpu")))
 
 
 def test_convolution_runs_on_cpu_without_one(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    encoder, image = ConvEncoder((2,), 3, -3.0), jnp.ones((1, 4, 4, 1))
+    encoder, image = ConvEncoder((2,), heads(3)), jnp.ones((1, 4, 4, 1))
     assert "conv_general_dilated" not in str(jax.make_jaxpr(encoder.init_with_output)(jax.random.key(0), image))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mvae.errors import UsageError
 from mvae.manifolds import Sphere
-from mvae.methods.build import CONFIGS
+from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.runs.config import EvaluationConfig, RunConfig, default_config, is_quick
 from mvae.typed import typed
@@ -71,11 +71,11 @@ def test_whole_numbers_pass_for_floats():
     assert typed(OptimizerConfig, block, "config.optimizer").learning_rate == 1.0
 
 
-@pytest.mark.parametrize("method", CONFIGS)
+@pytest.mark.parametrize("method", METHODS)
 def test_default_config_of_every_method_has_all_that_its_dataclasses_have(method):
     config = default_config(method, data="simple_picture", manifold="sphere:2").to_dict()
     given = ("event_shape", "dim", "manifold")
-    fields = {field.name for field in dataclasses.fields(CONFIGS[method]) if field.name not in given}
+    fields = {field.name for field in dataclasses.fields(METHODS[method].config) if field.name not in given}
     assert set(config["model"]) == fields
     assert typed(RunConfig, {name: config[name] for name in RunConfig.__dataclass_fields__}, "config") == RunConfig()
     assert typed(OptimizerConfig, config["optimizer"], "config.optimizer") == OptimizerConfig()

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from mvae.errors import UsageError
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, Sphere
-from mvae.methods.build import CONFIGS
+from mvae.methods import METHODS
 from mvae.runs.config import default_config
 from mvae.runs.config_file import load_config
 from mvae.runs.overrides import resolve, split_overrides
@@ -180,7 +180,7 @@ def test_fields_of_the_same_name_and_another_type_are_left_out():
     assert "prior" in resolved.notes[0]
 
 
-@pytest.mark.parametrize(("old", "new"), itertools.permutations(CONFIGS, 2))
+@pytest.mark.parametrize(("old", "new"), itertools.permutations(METHODS, 2))
 def test_every_method_can_take_the_place_of_every_other(old, new):
     base = default_config(old, data="circle", manifold="sphere:2" if old == "svae" else "euclidean:2")
     resolved = resolve(base, {"method": new})

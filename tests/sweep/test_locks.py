@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
+from mvae.errors import UsageError
 from mvae.sweep import locks
-from mvae.sweep.locks import Locks
+from mvae.sweep.locks import LOCKS, Locks, locked
 
 
 @pytest.fixture
@@ -114,3 +115,38 @@ def test_of_many_at_once_one_gets_it(tmp_path, stale):
         thread.join()
     assert len(won) == 1
     assert [path.name for path in tmp_path.glob("*.lock") if path.name != "a.4.lock"] == [f"a.{5 if stale else 0}.lock"]
+
+
+def test_a_run_folder_is_locked_as_a_member_of_a_sweep_is(tmp_path):
+    with locked(tmp_path / "run"), Locks(tmp_path / LOCKS) as sweep:
+        assert not sweep.acquire("run")
+        with pytest.raises(UsageError, match=rf"run is in use by .*process {os.getpid()}: wait .* another folder"):
+            locked(tmp_path / "elsewhere" / ".." / "run").__enter__()
+        with locked(tmp_path / "other"):
+            assert sweep.holder("other") is not None
+    with Locks(tmp_path / LOCKS) as sweep:
+        assert sweep.acquire("run")
+        with pytest.raises(UsageError, match="in use"), locked(tmp_path / "run"):
+            pytest.fail("two hold it")
+    assert not list((tmp_path / LOCKS).iterdir())
+
+
+def test_errors_within_are_not_taken_for_those_of_the_lock(tmp_path):
+    with pytest.raises(PermissionError), locked(tmp_path / "run"):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "run" / "config.json"))
+    assert not list((tmp_path / LOCKS).iterdir())
+
+
+def test_a_folder_that_others_may_write_has_locks_that_they_may_take(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with locked(shared / "run"):
+        assert (shared / LOCKS).stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(UsageError, match=f"run cannot be locked: {tmp_path}/.locks: Permission denied"):
+        locked(tmp_path / "run").__enter__()

@@ -14,7 +14,7 @@ from mvae.engine import loop
 from mvae.engine.loop import Diverged
 from mvae.engine.metrics import read_records
 from mvae.engine.signals import Interrupted
-from mvae.methods.build import TRACEABLE
+from mvae.methods import METHODS
 from mvae.methods.vae import VAEConfig
 from mvae.models.optimizer import OptimizerConfig, decayed_rate
 from mvae.models.traced import with_values
@@ -123,7 +123,7 @@ def names_in(folder: Path) -> set[str]:
 @pytest.mark.parametrize("config", ["dvae_torus.py", "vae.py", "svae.py"])
 def test_packed_parameters_are_those_of_lone_runs(tmp_path, parameters, config):
     jobs = jobs_of(tmp_path, config=config)
-    assert jobs[0].config["method"] in TRACEABLE
+    assert METHODS[jobs[0].config["method"]].traceable
     run_pack(jobs)
     for job in jobs:
         assert_alike(parameters[job.path.name], alone(job, tmp_path / "alone" / job.path.name))

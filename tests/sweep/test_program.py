@@ -9,12 +9,14 @@ import time
 import pytest
 
 from tests.processes import outcome, started
+from tests.programs import assert_refused, call
 from tests.sweep.tiny import TINY
 
 CONFIG = "--config=configs/dvae_torus.py:quick"
 
 
 start = functools.partial(started, "-m", "mvae.sweep")
+main = functools.partial(call, "mvae/sweep/__main__.py")
 
 
 def program(*arguments):
@@ -27,7 +29,6 @@ def sweep_file(tmp_path, entries):
     return f"--sweep={path}"
 
 
-@pytest.mark.slow
 def test_help_says_how_to_use_it():
     code, output, _ = program("--help")
     assert code == 0
@@ -37,14 +38,11 @@ def test_help_says_how_to_use_it():
 
 def test_bad_member_is_named_and_nothing_is_trained(tmp_path):
     sweep = sweep_file(tmp_path, [("a", TINY), ("b", TINY | {"model.bta": 1.0})])
-    code, _, errors = program(CONFIG, sweep, f"--workdir={tmp_path / 'runs'}")
-    assert code == 2
-    assert errors.startswith("mvae.sweep: member b: unknown config key 'model.bta': known are model.beta")
-    assert "Traceback" not in errors
+    outcome = main(CONFIG, sweep, f"--workdir={tmp_path / 'runs'}")
+    assert_refused(outcome, "mvae.sweep: member b: unknown config key 'model.bta': known are model.beta")
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -55,14 +53,13 @@ def test_bad_member_is_named_and_nothing_is_trained(tmp_path):
         (["--config=configs/dvae_torus.py:fast", "--sweep=x", "--workdir=x"], "'quick' or none, got 'fast'"),
         (["--executor=slurm"], "executor"),
         (["torus"], "unexpected argument 'torus'"),
+        ([CONFIG, "--sweep=configs/vae.py", "--workdir=x"], "has no function sweep()"),
+        (["--seeds_per_program=0"], "seeds_per_program"),
         (["--executor=ray", "--cpu_devices=2"], "--cpu_devices is of --executor=local"),
     ],
 )
 def test_bad_command_lines(arguments, message):
-    code, _, errors = program(*arguments)
-    assert code == 2
-    assert message in errors
-    assert "Traceback" not in errors
+    assert_refused(main(*arguments), message)
 
 
 def newest(folder):

@@ -56,7 +56,7 @@ def rotated_mnist(
     Raises:
       UsageError: if an option is out of range, or the data are missing or damaged, or fewer than asked for.
 
-    Source: after Connor, Canal & Rozell, Variational Autoencoder with Learned Latent Structure, 2021, section 4.
+    Source: after [connor2021, Sec. 4].
     The code published with it draws angles afresh in every epoch, from [0°, 350°) in training, and has the anchors of
     all digits at the same multiples of 360°/N.
     """
@@ -82,7 +82,7 @@ def rotated_mnist(
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def _angles(
-    key: Key[Array, ""], largest: float, spread: float, num: int, num_anchors: int
+    key: Key[Array, ""], largest: Float[Array, ""] | float, spread: Float[Array, ""] | float, num: int, num_anchors: int
 ) -> tuple[Float[Array, " n"], Float[Array, "n N"]]:
     key_angle, key_phase = jax.random.split(key)
     angle = largest * (1.0 - 2.0 * jax.random.uniform(key_angle, (num,), jnp.float32))

@@ -1,4 +1,4 @@
-"""Cars3D: colour pictures of 183 cars from 24 azimuths and 4 elevations (Reed et al. 2015)."""
+"""Cars3D: colour pictures of 183 cars from 24 azimuths and 4 elevations [reed2015]."""
 
 import math
 

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from mvae.data.factors.known_factors import Pictures, find
 from mvae.data.resize import area_average
@@ -77,8 +76,10 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _decode(content: bytes, where: str) -> np.ndarray:
     """Returns the pictures of a car, uint8 `(24·4, 128, 128, 3)`, by azimuth and then by elevation."""
+    from scipy.io import loadmat  # here, since no other data need it
+
     try:
-        array = scipy.io.loadmat(BytesIO(content))["im"]
+        array = loadmat(BytesIO(content))["im"]
     except Exception as error:  # damage may raise anything in there
         raise UsageError(f"{where}: damaged file ({type(error).__name__}: {error})") from error
     expected = (SIDE, SIDE, 3, SIZES["azimuth"], SIZES["elevation"])

@@ -1,4 +1,4 @@
-"""COIL-20: grey pictures of 20 objects on a turntable, 72 angles each (Nene, Nayar & Murase 1996)."""
+"""COIL-20: grey pictures of 20 objects on a turntable, 72 angles each [nene1996]."""
 
 import re
 import zipfile

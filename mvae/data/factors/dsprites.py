@@ -1,4 +1,4 @@
-"""dSprites: white shapes on black, every combination of five factors (Matthey et al. 2017).
+"""dSprites: white shapes on black, every combination of five factors [matthey2017].
 
 The file of the data set is read as it is; the builder of tensorflow-datasets needs TensorFlow to prepare it.
 """

@@ -1,4 +1,4 @@
-"""3D Shapes: an object in a room, every combination of six factors (Burgess & Kim 2018).
+"""3D Shapes: an object in a room, every combination of six factors [burgess2018b].
 
 The file of the data set is read as it is; the builder of tensorflow-datasets needs TensorFlow to prepare it.
 """

@@ -1,4 +1,4 @@
-"""Small NORB: grey pictures of 50 toys under known pose and light (LeCun, Huang & Bottou 2004).
+"""Small NORB: grey pictures of 50 toys under known pose and light [lecun2004].
 
 The files of the data set are read as they are; the builder of tensorflow-datasets needs TensorFlow to prepare them.
 A file is: a magic number for the type of its entries, the number n of its dimensions, max(n, 3) sizes of which the

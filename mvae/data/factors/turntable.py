@@ -55,9 +55,9 @@ def turntable(
 
     Args:
       mesh: `blob` or `horn`, which are generated; `bunny`, the Stanford bunny; or the name of a file of the format
-        OBJ, which ends in `.obj` or `.obj.gz`. The object is moved and scaled into the unit ball.
+        OBJ, which ends in `.obj` or `.obj.gz`, or its absolute path. The object is moved and scaled into the unit ball.
       dir: the folder that holds the file, directly or in a subfolder `bunny` or, for other files, `turntable`. Not
-        looked at for a generated mesh.
+        looked at for a generated mesh or an absolute path.
       size: pixels along a side, from 1 to 256.
       num_azimuths: how many azimuths, at least 2.
       num_elevations: how many elevations, at least 1.
@@ -140,7 +140,9 @@ def named_mesh(name: str, dir: str) -> Mesh:
         path = find(
             "the mesh bunny", "bunny", dir, BUNNY, f"{BUNNY_REMEDY}; the meshes {', '.join(GENERATED)} need no file"
         )
-    elif name.endswith((".obj", ".obj.gz")):
+    elif name.lower().endswith((".obj", ".obj.gz")) and Path(name).is_absolute():
+        path = Path(name)
+    elif name.lower().endswith((".obj", ".obj.gz")):
         remedy = f"put {name} into a folder DIR and pass --config.data.dir=DIR"
         path = find(f"the mesh {name}", "turntable", dir, (name,), remedy)
     else:

@@ -1,7 +1,8 @@
 """Triangle meshes: what one is, how it is centred, and two that are generated."""
 
+import importlib
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,30 +62,13 @@ def icosphere(subdivisions: int) -> Mesh:
     >>> [part.shape for part in icosphere(1)]
     [(42, 3), (80, 3)]
     """
-    golden = (1 + math.sqrt(5)) / 2
-    corners = np.array([(0.0, i, j * golden) for i in (-1, 1) for j in (-1, 1)])
-    vertices = np.concatenate([np.roll(corners, shift, axis=1) for shift in range(3)])
-    triples = np.array([(i, j, k) for i in range(12) for j in range(i) for k in range(j)])
-    a, b, c = vertices[triples].transpose(1, 0, 2)
-    near = [np.isclose(np.linalg.norm(end - start, axis=1), 2.0) for start, end in ((a, b), (b, c), (c, a))]
-    faces = triples[np.logical_and.reduce(near)]
-    inward = np.linalg.det(vertices[faces]) < 0
-    faces[inward] = faces[inward][:, ::-1]
-    for _ in range(subdivisions):
-        vertices, faces = _divided(vertices, faces)
-    return Mesh(vertices / np.linalg.norm(vertices, axis=1, keepdims=True), faces)
+    sphere = trimesh_module().creation.icosphere(subdivisions=subdivisions)
+    return Mesh(np.array(sphere.vertices, np.float64), np.array(sphere.faces))
 
 
-def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every triangle in four, new vertices, one an edge, pushed out to the sphere through the old ones."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    ends, which = np.unique(edges, axis=0, return_inverse=True)
-    middles = vertices[ends].sum(axis=1)
-    middles *= np.linalg.norm(vertices[0]) / np.linalg.norm(middles, axis=1, keepdims=True)
-    ab, bc, ca = len(vertices) + which.reshape(3, -1)
-    a, b, c = faces.T
-    quarters = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    return np.concatenate([vertices, middles]), np.concatenate([np.stack(quarter, axis=1) for quarter in quarters])
+def trimesh_module() -> Any:
+    """Returns trimesh, imported when a mesh is asked for: other data need not wait for it."""
+    return importlib.import_module("trimesh")
 
 
 def blob() -> Mesh:

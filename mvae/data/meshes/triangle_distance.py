@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from mvae.data.meshes.mesh import Mesh
+from mvae.data.meshes.mesh import Mesh, trimesh_module
 
 _FIRST = 8  # triangles that bound the distance from above
 _PAIRS_AT_ONCE = 1 << 16  # of a point and a triangle, or all of one point; bounds the memory
@@ -16,7 +16,8 @@ def mesh_distance(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndar
     The triangles with the nearest centroids bound the distance from above, by d. A triangle whose corners lie within
     r of its centroid can only be nearer if its centroid lies within d + r: of all these the least distance is taken,
     so that none is overlooked. A point that is far from the surface compared with how its distance varies over the
-    surface, such as the centre of a ball, has all triangles for candidates.
+    surface, such as the centre of a ball, has all triangles for candidates. (`trimesh.proximity` needs rtree, and holds
+    all pairs of a point and a candidate at once, however many.)
 
     Args:
       mesh: a mesh, every triangle with an area.
@@ -46,18 +47,13 @@ def triangle_distance(
 ) -> Float[np.ndarray, "*batch"]:
     """Returns the distance of points from triangles.
 
-    It is the distance from the plane where the foot of the perpendicular lies in the triangle, else that from the
-    nearest side.
-
     Args:
       points: `(..., 3)`.
       corners: the three corners of each triangle, which has an area, `(..., 3, 3)`.
     """
-    offsets = points[..., None, :] - corners
-    sides = np.roll(corners, -1, axis=-2) - corners
-    along = np.sum(offsets * sides, axis=-1) / np.sum(sides**2, axis=-1)
-    to_sides = np.linalg.norm(offsets - np.clip(along, 0, 1)[..., None] * sides, axis=-1).min(axis=-1)
-    normal = np.cross(sides[..., 0, :], sides[..., 1, :])
-    inside = np.all(np.sum(np.cross(sides, offsets) * normal[..., None, :], axis=-1) >= 0, axis=-1)
-    to_plane = np.abs(np.sum(offsets[..., 0, :] * normal, axis=-1)) / np.linalg.norm(normal, axis=-1)
-    return np.where(inside, to_plane, to_sides)
+    shape = np.broadcast_shapes(points.shape[:-1], corners.shape[:-2])
+    points = np.broadcast_to(points, (*shape, 3)).reshape(-1, 3)
+    nearest = trimesh_module().triangles.closest_point(
+        np.broadcast_to(corners, (*shape, 3, 3)).reshape(-1, 3, 3), points
+    )
+    return np.linalg.norm(nearest - points, axis=1).reshape(shape)

@@ -6,9 +6,9 @@ x and the major angle y, and u = sqrt(w) psi, an eigenfunction psi(x) exp(i m y)
   -u''/e^2 + V u = lambda u,   V = (sqrt w)''/(e^2 sqrt w) + m^2/w^2,
 
 with u of period 2 pi, even or odd, found by collocation at equispaced points, which converges geometrically.
-Eigenpairs are found in float64 and improved by one step of Ogita and Aishima (Iterative refinement for symmetric
-eigenvalue decomposition, 2018) in numpy.longdouble: the kernel far from its start is the small sum of many large
-terms, which cancel only as well as they are known. Where longdouble is float64 the step changes nothing for worse.
+Eigenpairs are found in float64 and improved by one step of iterative refinement [ogita2018] in numpy.longdouble: the
+kernel far from its start is the small sum of many large terms, which cancel only as well as they are known. Where
+longdouble is float64 the step changes nothing for worse.
 """
 
 import functools

@@ -109,8 +109,7 @@ def beta_vae_score(
     |w|²/2) learns from `num_train` points which factor it was; the score is its accuracy on `num_test` others. The
     module's head says how a data set stands in for a generator of pictures.
 
-    Source: Higgins et al. 2017, "beta-VAE" (ICLR); batch and numbers of points are those of Locatello et al. 2019
-    (arXiv:1811.12359).
+    Source: [higgins2017]; batch and numbers of points are those of [locatello2019].
 
     Args:
         codes: Codes, (n, k).
@@ -169,9 +168,8 @@ def factor_vae_score(
     about unit variance under the prior. The score does not change if a code is shifted, or scaled so that it stays
     on its side of this threshold. If no code votes, no factor is ever named and the score is 0.
 
-    Source: Kim & Mnih 2018, "Disentangling by Factorising" (arXiv:1802.05983); numbers as in Locatello et al. 2019
-    (arXiv:1811.12359), in whose code the threshold is one of the standard deviation. The protocol estimates the
-    variance of the codes from 10 000 rows, here it is from all.
+    Source: [kim2018]; numbers as in [locatello2019], in whose code the threshold is one of the standard deviation. The
+    protocol estimates the variance of the codes from 10 000 rows, here it is from all.
 
     Args:
         codes: Codes, (n, k).

@@ -1,7 +1,6 @@
 """Disentanglement of codes with respect to known factors: MIG, SAP, DCI and IRS.
 
-The protocol is that of Locatello et al. 2019, "Challenging Common Assumptions in the Unsupervised Learning of
-Disentangled Representations" (arXiv:1811.12359). Scores that fix one factor are in `fixed_factor`.
+The protocol is that of [locatello2019]. Scores that fix one factor are in `fixed_factor`.
 """
 
 from typing import NamedTuple
@@ -44,8 +43,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, num_bins: int = 20) -> float:
     and largest value, so the score does not change if a code is shifted or scaled. With n rows such an estimate is
     too large by about (bins - 1)(values - 1)/(2n) nats, for the best code and the second alike.
 
-    Source: Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs" (arXiv:1802.04942); the protocol has
-    10 000 rows and 20 bins.
+    Source: [chen2018]; the protocol has 10 000 rows and 20 bins.
 
     >>> v = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     >>> round(mig(v, v), 6), round(mig(np.repeat(v, 2, axis=1), v), 6)
@@ -86,9 +84,7 @@ def sap(
     equally frequent values the best possible gap is 1 - 1/m. And one against the rest, a line is cut into half-lines:
     of a factor with many values, a code equal to it tells little more than the two at the ends, a gap of about 1/m.
 
-    Source: Kumar, Sattigeri & Balakrishnan 2018, "Variational Inference of Disentangled Latent Concepts from
-    Unlabeled Observations" (arXiv:1711.00848), section 3; the protocol has 10 000 training and 5 000 test rows, so
-    15 000 here.
+    Source: [kumar2018, Sec. 3]; the protocol has 10 000 training and 5 000 test rows, so 15 000 here.
 
     Args:
         codes: Codes, (n, k), k ≥ 2.
@@ -170,9 +166,8 @@ def dci(
     with rows × codes × trees × values of the factors: the protocol's 15 000 rows of ten codes take tens of seconds
     for each factor, on one core.
 
-    Source: Eastwood & Williams 2018, "A Framework for the Quantitative Evaluation of Disentangled Representations"
-    (ICLR). The weights of completeness, the trees and accuracy in place of prediction error are the protocol's,
-    which has 10 000 training and 5 000 test rows, so 15 000 here.
+    Source: [eastwood2018]. The weights of completeness, the trees and accuracy in place of prediction error are the
+    protocol's, which has 10 000 training and 5 000 test rows, so 15 000 here.
 
     Args:
         codes: Codes, (n, k), k ≥ 2.
@@ -216,8 +211,7 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, num_bin
     know of no factor score near 0 only if their quantile is near their largest deviation: uniform ones do, normal
     ones do not. A value of a factor with few rows pulls the score up.
 
-    Source: Suter et al. 2019, "Robustly Disentangled Causal Mechanisms" (arXiv:1811.00007), where the quantile is 1;
-    the protocol has 0.99 and 10 000 rows.
+    Source: [suter2019], where the quantile is 1; the protocol has 0.99 and 10 000 rows.
 
     Args:
         codes: Codes, (n, k).

@@ -1,4 +1,4 @@
-"""The hidden latent space Z_hid of the reparametrisation (er.md): a cube, or R^n seen as one through its quantiles."""
+"""The hidden latent space Z_hid of the reparametrisation [golikov2018]: a cube, or R^n seen as one by quantiles."""
 
 import jax
 import jax.numpy as jnp

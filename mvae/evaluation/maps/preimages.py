@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mvae.evaluation.maps.nearest_images import BLOCK
 
@@ -56,7 +56,7 @@ def _descended(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     eye = jnp.eye(len(start), dtype=start.dtype)
 
-    def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def step(_: Int[Array, ""], state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         u, residual, damping = state
         jacobian = jax.vmap(lambda direction: jax.jvp(f, (u,), (direction,))[1], out_axes=1)(eye)
         normal = jacobian.T @ jacobian

@@ -1,4 +1,4 @@
-"""Quality of a learned map of a cube, or of R^n, onto a manifold, which is to carry one law to the uniform law (er.md).
+"""Quality of a learned map of a cube, or of R^n, onto a manifold, from one law to the uniform one [golikov2018].
 
 The paper calls for such measures ("one can develop corresponding metrics to control the quality of mapping") and gives
 none. A closed manifold has no chart that is injective, onto and continuous on a cube, so that every map fails in
@@ -140,7 +140,7 @@ def reparametrization_quality(
         ValueError: Naming the argument, for a map between spaces of other dimensions or with values that are not
             finite, a manifold of infinite volume, an unknown law, too few points or permutations.
 
-    Source: er.md, sections 2.1, 2.2 and Appendix 5.1.
+    Source: [golikov2018, Secs. 2.1 and 2.2, App. 5.1].
     """
     check_latent(latent)
     check_count("num_points", num_points, 50)

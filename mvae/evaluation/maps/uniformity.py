@@ -49,7 +49,7 @@ def rayleigh_test(z: ArrayLike) -> Uniformity:
     Raises:
         ValueError: For another shape, values that are not finite, or a point at the origin.
 
-    Source: Mardia & Jupp, Directional statistics, 2000, Eqs. 10.4.4 and 10.4.6.
+    Source: [mardia2000, Eqs. 10.4.4 and 10.4.6].
     """
     directions = _directions(z)
     n, p = directions.shape
@@ -70,7 +70,7 @@ def bingham_test(z: ArrayLike) -> Uniformity:
     Raises:
         ValueError: As `rayleigh_test`.
 
-    Source: Mardia & Jupp, Directional statistics, 2000, Eq. 10.7.1; on the circle it is Rayleigh's test of 2θ.
+    Source: [mardia2000, Eq. 10.7.1]; on the circle it is Rayleigh's test of 2θ.
     """
     directions = _directions(z)
     n, p = directions.shape
@@ -92,7 +92,7 @@ def watson_test(z: ArrayLike) -> Uniformity:
     Raises:
         ValueError: As `rayleigh_test`.
 
-    Source: Mardia & Jupp, Directional statistics, 2000, Eqs. 6.3.34 to 6.3.37; Stephens 1970.
+    Source: [mardia2000, Eqs. 6.3.34 to 6.3.37; stephens1970].
     """
     directions = _directions(z, 2)
     n = len(directions)

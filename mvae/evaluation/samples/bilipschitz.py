@@ -1,4 +1,4 @@
-"""How far a map stretches and compresses its domain locally: the bi-Lipschitz measure (vdae.md, section 4.3)."""
+"""How far a map stretches and compresses its domain locally: the bi-Lipschitz measure [li2020, Sec. 4.3]."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Kernel maximum mean discrepancy of two samples, and its permutation test (Gretton et al. 2012)."""
+"""Kernel maximum mean discrepancy of two samples, and its permutation test [gretton2012]."""
 
 import math
 from functools import partial
@@ -70,7 +70,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
     Raises:
         ValueError: For wrong shapes, values that are not finite, or a bandwidth that is not positive or cannot be had.
 
-    Source: Gretton et al., A kernel two-sample test, 2012, Eqs. 3 and 5.
+    Source: [gretton2012, Eqs. 3 and 5].
     """
     points, labels = _pooled(x, y, bandwidth)
     return float(_statistics(points, labels[:, None], unbiased=unbiased)[0])

@@ -39,7 +39,7 @@ _TORUS_IN_OKLAB = np.array(
     ]
 )
 
-# Oklab (Ottosson 2020), by its definition: Lab -> cube roots of cone responses; cone responses -> linear
+# Oklab [ottosson2020], by its definition: Lab -> cube roots of cone responses; cone responses -> linear
 # sRGB.
 _LAB_TO_CONES = np.array(
     [

@@ -116,7 +116,7 @@ def draw_curve(ax: Axes, curve: np.ndarray, view: Square, colours: Any, zorder: 
 
 
 def cut(curve: np.ndarray, view: Square) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the segments of a curve cut off at the border of a square (Liang and Barsky, 1984).
+    """Returns the segments of a curve cut off at the border of a square [liang1984].
 
     Args:
         curve: (T, 2); NaN and infinite points break it.

@@ -1,4 +1,4 @@
-"""A learned map onto a manifold: where it carries a grid, how evenly, and where it is torn (er.md)."""
+"""A learned map onto a manifold: where it carries a grid, how evenly, and where it is torn [golikov2018]."""
 
 import functools
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def reparametrization(
         NotImplementedError: For another manifold.
         ValueError: For a map between spaces of other dimensions or with values that are not finite.
 
-    Source: er.md, section 2.2.
+    Source: [golikov2018, Sec. 2.2].
     """
     check_latent(latent)
     circle = isinstance(manifold, Sphere | FlatTorus) and manifold.dim == 1

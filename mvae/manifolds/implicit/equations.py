@@ -121,7 +121,11 @@ def invert_positive(
         keep = pivot > least
         safe = jnp.where(keep, pivot, 1)
         row = jnp.where(keep & ~unit, matrix[k], 0)
-        swept = (unit[:, None] * row + unit * row[:, None] - (unit[:, None] & unit) * keep) / safe
+        swept = (
+            jnp.where(unit[:, None], row, 0)
+            + jnp.where(unit, row[:, None], 0)
+            - jnp.where(unit[:, None] & unit & keep, 1, 0).astype(row.dtype)
+        ) / safe
         matrix = jnp.where(cross, swept, matrix - row[:, None] * row / safe)
         log_determinant, full = log_determinant + jnp.log(safe), full & keep
     return -matrix, log_determinant, full

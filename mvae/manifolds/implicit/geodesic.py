@@ -2,7 +2,7 @@
 
   p'' = -J^T (J J^T)^-1 (p'^T H p')
 
-is integrated by the explicit Runge-Kutta method of order 8 of Dormand and Prince, in a number of steps that is fixed
+is integrated by the explicit Runge-Kutta method of order 8 of [prince1981], in a number of steps that is fixed
 for a manifold, and put back onto it after each, at the speed that it had.
 """
 
@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.integrate import DOP853
 
 from mvae.manifolds import safe_math
 from mvae.manifolds.implicit.equations import Equations, dot, invert_positive
@@ -20,10 +19,17 @@ from mvae.manifolds.implicit.projection import closest_point
 from mvae.manifolds.implicit.survey import survey
 
 _LEAST_STEPS, _MOST_STEPS = 16, 48
-_STAGES = len(DOP853.B)
-_A, _B = np.asarray(DOP853.A)[:_STAGES, :_STAGES], np.asarray(DOP853.B)
 _HALVINGS = 3
 _NEWTON_STEPS = 12
+
+
+@functools.cache
+def _tableau() -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the stages and weights of the method of Dormand and Prince, order 8."""
+    from scipy.integrate import DOP853  # here, since its import takes as long as that of the rest of the geometry
+
+    stages = len(DOP853.B)
+    return np.asarray(DOP853.A)[:stages, :stages], np.asarray(DOP853.B)
 
 
 def _num_steps(equations: Equations) -> int:
@@ -35,7 +41,7 @@ def _num_steps(equations: Equations) -> int:
 def geodesic(equations: Equations, z: Float[Array, " n"], v: Float[Array, " n"]) -> Float[Array, " n"]:
     """Point reached from z in unit time with the tangent part of v as initial velocity."""
     num_steps, scale = _num_steps(equations), survey(equations).scale
-    table, weights = jnp.asarray(_A, z.dtype) / num_steps, jnp.asarray(_B, z.dtype) / num_steps
+    table, weights = (jnp.asarray(part, z.dtype) / num_steps for part in _tableau())
 
     def slope(state: Array) -> Array:
         p, velocity = state
@@ -49,8 +55,8 @@ def geodesic(equations: Equations, z: Float[Array, " n"], v: Float[Array, " n"])
             return slopes.at[index].set(slope(at)), None
 
         state = _settle(equations, state, scale)
-        slopes = jnp.zeros((_STAGES, *state.shape), state.dtype)
-        slopes, _ = jax.lax.scan(stage, slopes, (table, jnp.arange(_STAGES)))
+        slopes = jnp.zeros((len(table), *state.shape), state.dtype)
+        slopes, _ = jax.lax.scan(stage, slopes, (table, jnp.arange(len(table))))
         p, velocity = state + jnp.tensordot(weights, slopes, 1, precision="highest")
         # Steps too long for the curvature then go astray, but not to infinity.
         before, after = safe_math.norm(jnp.stack([state[1], velocity]))

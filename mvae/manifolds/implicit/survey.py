@@ -102,7 +102,7 @@ def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
 
 
 def _reach(net: np.ndarray, tangent: np.ndarray, pool: np.ndarray) -> float:
-    """Least |q - p|^2 / (2 |normal part of q - p|): Federer's formula for the reach, on pairs of points."""
+    """Least |q - p|^2 / (2 |normal part of q - p|): the reach [federer1959, Thm. 4.18], on pairs of points."""
     least = np.inf
     close = 1e-4 * np.max(np.ptp(pool, axis=0))
     for p, projection in zip(net, tangent, strict=True):

@@ -1,7 +1,7 @@
 r"""Volume and uniform law of an implicit manifold, from the tube around it.
 
 Within its reach the manifold has a tube whose points x are a closest point p and a normal vector of length below
-a radius e, and Lebesgue measure on it is (Weyl, On the volume of tubes, 1939)
+a radius e, and Lebesgue measure on it is [weyl1939]
 
   dx = det(A) dp dnu,   A = 1 - second fundamental form along x - p, on the tangent space,
 
@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
-from scipy.stats import qmc
 
 from mvae.manifolds import safe_math
 from mvae.manifolds.implicit.equations import Equations, invert_positive
@@ -45,7 +44,7 @@ def _foot(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _mean_weight(equations: Equations, net: Array, x: Array, radius: float) -> Array:
+def _mean_weight(equations: Equations, net: Array, x: Array, radius: Float[Array, ""] | float) -> Array:
     def weight(y: Array) -> Array:
         _, distance, log_determinant = _foot(equations, net, y)
         kernel = jnp.maximum(1 - (distance / radius) ** 2, 0) ** 2
@@ -57,6 +56,8 @@ def _mean_weight(equations: Equations, net: Array, x: Array, radius: float) -> A
 @functools.cache
 def volume_with_error(equations: Equations) -> tuple[float, float]:
     """Volume and its standard error, from scrambled Sobol points with a fixed seed."""
+    from scipy.stats import qmc  # here, since its import takes as long as that of the rest of the geometry
+
     facts = survey(equations)
     radius = facts.reach / 2
     lower, upper = facts.lower - radius, facts.upper + radius
@@ -92,8 +93,8 @@ def _fill(
     net: Float[Array, "k n"],
     lower: Float[Array, " n"],
     upper: Float[Array, " n"],
-    radius: float,
-    log_least: float,
+    radius: Float[Array, ""] | float,
+    log_least: Float[Array, ""] | float,
 ) -> Float[Array, "count n"]:
     def accept(x: Array, uniform: Array) -> tuple[Array, Bool[Array, ""]]:
         p, distance, log_determinant = _foot(equations, net, x)

@@ -3,9 +3,8 @@
 With a group that acts transitively and keeps the uniform law, the posteriors that an embedding f makes are joined by
 their images under every g, and KL(g q || p) = KL(q || p).
 
-Source: Golikov & Kretov, Embedding-reparameterization procedure for manifold-valued latent variables in generative
-models, 2018, section 3. There the encoder produces an angle for SO(2). Here a group element is the projection of free
-outputs onto the group: it is the same group, but the encoder has no seam at 2π to be continuous across.
+Source: [golikov2018, Sec. 3]. There the encoder produces an angle for SO(2). Here a group element is the projection of
+free outputs onto the group: it is the same group, but the encoder has no seam at 2π to be continuous across.
 """
 
 from collections.abc import Callable

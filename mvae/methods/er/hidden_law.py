@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.distributions.beta import beta_kl_to_uniform, beta_log_prob, sample_beta
-from mvae.methods.gaussian import GaussianPosterior, sample_gaussian
-from mvae.methods.vae import gaussian_kl, gaussian_log_ratio
+from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl, gaussian_log_ratio, sample_gaussian
 
 BETA, GAUSSIAN = "beta", "gaussian"
 LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
@@ -64,7 +63,7 @@ def beta_law(dim: int) -> HiddenLaw:
     κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1). Both parameters are held in
     [`LEAST`, `GREATEST`]: below, draws are 0 or 1 in float32; above, they are all one number.
 
-    Source: er.md, section 4.
+    Source: [golikov2018, Sec. 4].
     """
 
     def posterior(location: Array, log_scale: Array) -> BetaPosterior:

@@ -102,12 +102,14 @@ def inverse_multiquadric_mmd(
         y: Points.
         base: c > 0, in squared units of the points; `SCALES` are the values of s.
 
-    Source: Tolstikhin, Bousquet, Gelly & Schölkopf, Wasserstein auto-encoders, 2018, Algorithm 2 and section 4.
+    Source: [tolstikhin2018, Alg. 2, Sec. 4].
     """
     n = x.shape[0]
 
     def kernel_sum(a: Array, b: Array) -> Array:
-        squares = jnp.sum(a**2, axis=1)[:, None] + jnp.sum(b**2, axis=1) - 2 * jnp.matmul(a, b.T, precision=_EXACT)
+        squares = (
+            jnp.sum(a**2, axis=1)[:, None] + jnp.sum(b**2, axis=1)[None] - 2 * jnp.matmul(a, b.T, precision=_EXACT)
+        )
         squares = jnp.maximum(squares, 0.0)
         return jnp.sum(sum(scale * base / (scale * base + squares) for scale in SCALES)) / len(SCALES)
 
@@ -122,7 +124,8 @@ def reparametrization(config: ReparametrizationConfig, manifold: Manifold, law: 
 
         E|z - f(e(z))|² + λ MMD²(e(z), p(z_hid)) [+ μ MMD²(f(z_hid), z)],
 
-    whose first term keeps f one to one and whose second has f carry p(z_hid) to the uniform law (er.md, section 2.2).
+    whose first term keeps f one to one and whose second has f carry p(z_hid) to the uniform law
+    [golikov2018, Sec. 2.2].
     An exact one is `uniform_map`, after the distribution function of the normal law where Z_hid is R^d. Of Euclidean
     space f is the identity, either way: its latent variable is Z_hid itself.
 

@@ -22,7 +22,7 @@ _KEY = 0x3A9
 
 def reparametrization_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
     """Measures of `mvae.evaluation.ReparametrizationQuality`, named "map_...", of a learned map; empty without one."""
-    lifted = experiment.model.reparametrization
+    lifted = experiment.model.capabilities.get("reparametrization")
     if lifted is None or lifted.loss is None:
         return {}
     found = reparametrization_quality(
@@ -37,7 +37,7 @@ def reparametrization_numbers(experiment: Experiment, params: Params) -> dict[st
 
 def draw_reparametrization(experiment: Experiment, params: Params, folder: RunFolder) -> None:
     """Draws the learned map of one member into reparametrization.png, on a manifold that there is a picture of."""
-    lifted = experiment.model.reparametrization
+    lifted = experiment.model.capabilities.get("reparametrization")
     if lifted is None or lifted.loss is None:
         return
     f = Partial(lifted.apply, params["reparametrization"])

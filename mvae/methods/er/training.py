@@ -1,4 +1,4 @@
-"""Training of an ER: the reparametrisation by a Wasserstein autoencoder, then the VAE behind it (er.md, section 2)."""
+"""Training of an ER: its map by a Wasserstein autoencoder, then the VAE behind it [golikov2018, Sec. 2]."""
 
 from typing import Any
 

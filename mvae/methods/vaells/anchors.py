@@ -4,9 +4,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from mvae.data import Dataset
-from mvae.errors import UsageError
-
 ANCHOR_CHOICES = ("random", "even", "batch")
 
 
@@ -35,7 +32,7 @@ def choose_anchors(
         order = jnp.where(other, jnp.inf, jax.random.uniform(key, (num_classes, len(label))))
         rows = jnp.argsort(order, axis=1)[:, :num_anchors]
     else:
-        targets = (jnp.arange(num_anchors) + 0.5) / num_anchors
+        targets = (jnp.arange(num_anchors, dtype=parameter.dtype) + 0.5) / num_anchors
         distance = jnp.abs(parameter[None] - targets[:, None])
         rows = jnp.argmin(jnp.where(other[:, None], jnp.inf, distance[None]), axis=-1)
     return image[rows]
@@ -59,38 +56,3 @@ def check_anchors(label: Int[Array, " b"], num_classes: int, num_anchors: int) -
             f"num_anchors = {num_anchors}, but class {least} has {int(counts[least])} examples to choose from: "
             "ask for fewer anchors or raise init_batch_size"
         )
-
-
-def check_anchor_choice(
-    choice: str, dataset: Dataset, init_batch_size: int, *, num_classes: int, num_anchors: int
-) -> None:
-    """Raises if data cannot give the anchors that are asked for.
-
-    Args:
-        choice: Of `ANCHOR_CHOICES`.
-        dataset: The data.
-        init_batch_size: Examples that anchors are chosen from.
-        num_classes: K.
-        num_anchors: N.
-
-    Raises:
-        UsageError: Naming the entry of the config.
-    """
-    first = dataset.render({name: jnp.asarray(array[:init_batch_size]) for name, array in dataset.train.items()})
-    needed = {"batch": "anchors", "even": "parameter"}.get(choice, "label")
-    if needed not in first:
-        raise UsageError(f"config.model.anchors = {choice!r} needs data with {needed}, not {dataset.name}")
-    if choice == "batch":
-        given = first["anchors"].shape[1]
-        if (num_anchors, num_classes) != (given, 1):
-            raise UsageError(
-                f"config.model: each example of {dataset.name} brings {given} anchors of its own: num_anchors must be "
-                f"{given} and num_classes 1, got {num_anchors} and {num_classes}"
-            )
-        return
-    if "label" not in first:
-        raise UsageError(f"config.model.anchors: {dataset.name} has no labels, which say which anchors are whose")
-    try:
-        check_anchors(first["label"], num_classes, num_anchors)
-    except ValueError as error:
-        raise UsageError(f"config.model: {error}") from error

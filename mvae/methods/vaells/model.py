@@ -1,4 +1,4 @@
-"""VAELLS: transport operators, learned with the networks, are posterior and prior of the latent space (vaells.md)."""
+"""VAELLS: transport operators, learned with the networks, are posterior and prior of the latent space [connor2021]."""
 
 import dataclasses
 import math
@@ -10,16 +10,13 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import Euclidean
 from mvae.methods.vaells.anchors import ANCHOR_CHOICES, choose_anchors
 from mvae.methods.vaells.transport_density import COEFFICIENT_GRADIENTS, TransportLaw, draw, infer, log_density
 from mvae.methods.vaells.transport_marginal import log_marginal_density
-from mvae.models.likelihood import LIKELIHOODS
-from mvae.models.model import Batch, LossTerms, Model, Params
+from mvae.models.autoencoder import Networks, build_core
+from mvae.models.model import Batch, LossTerms, Model, Params, lacking
 from mvae.models.objective import VariationalConfig
-from mvae.nets import build_nets
-
-Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
+from mvae.nets import Head
 
 
 class TransportPosterior(NamedTuple):
@@ -35,11 +32,60 @@ class TransportPosterior(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AlternatingConfig:
+    """Who learns when, and how fast the operators do.
+
+    Attributes:
+        warm_up_steps: Steps of the networks as an autoencoder with noise, without operators.
+        operator_warm_up_steps: Steps of the operators alone, after that; 0 for none, as published.
+        network_steps: Steps of networks and anchors in each turn.
+        operator_steps: Steps of the operators in each turn.
+        network_rate: Factor on the learning rate of the networks after the warm-up.
+        operator_rate: Rate of the operators' gradient descent at first.
+        max_operator_rate: Its upper bound.
+        operator_factor: On a step that does not lower the loss, which is undone, the rate is multiplied by it; on one
+            that does, divided.
+
+    Raises:
+        ValueError: For a value out of range, naming it.
+    """
+
+    warm_up_steps: int = 500
+    operator_warm_up_steps: int = 1000
+    network_steps: int = 20
+    operator_steps: int = 20
+    network_rate: float = 1.0
+    operator_rate: float = 4e-4
+    max_operator_rate: float = 0.1
+    operator_factor: float = 0.95
+
+    def __post_init__(self):
+        for name, least in (
+            ("warm_up_steps", 1),
+            ("operator_warm_up_steps", 0),
+            ("network_steps", 1),
+            ("operator_steps", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not (math.isfinite(self.network_rate) and self.network_rate > 0):
+            raise ValueError(f"network_rate must be a positive number, got {self.network_rate}")
+        if not 0 < self.operator_rate <= self.max_operator_rate < math.inf:
+            raise ValueError(f"operator_rate must lie in (0, max_operator_rate], got {self.operator_rate}")
+        if not 0 < self.operator_factor < 1:
+            raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
+
+    def num_network_steps(self, num_steps: int) -> int:
+        """Returns how many of so many steps of the alternating stage are the networks'."""
+        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
+        return rounds * self.network_steps + min(rest, self.network_steps)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VAELLSConfig(VariationalConfig):
     """Everything that makes a VAELLS apart from the data, beside what `VariationalConfig` has.
 
     Attributes:
-        dim: Dimension d of the latent space.
         num_operators: M.
         initial_operator_scale: Standard deviation of the operators' entries at initialisation.
         operator_penalty: η, weight of ½ Σ_m |Ψ_m|_F².
@@ -54,12 +100,12 @@ class VAELLSConfig(VariationalConfig):
         max_iterations: Steps of each start at most.
         coefficient_gradient: "fixed", derivatives with inferred coefficients held fixed, as published, or "implicit",
             with the coefficients moving along. The same where λ is γ²/b.
+        training: Who learns when.
 
     Raises:
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    dim: int
     beta: float = 0.03
     num_operators: int = 1
     initial_operator_scale: float = 0.05
@@ -73,9 +119,10 @@ class VAELLSConfig(VariationalConfig):
     num_restarts: int = 2
     max_iterations: int = 50
     coefficient_gradient: str = "fixed"
+    training: AlternatingConfig = dataclasses.field(default_factory=AlternatingConfig)
 
     def __post_init__(self):
-        counts = ("dim", "num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")
+        counts = ("num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -125,38 +172,28 @@ class VAELLS(NamedTuple):
     penalty: Callable[[Params], Float[Array, ""]]
 
 
-def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
+def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_draws: int = 0) -> VAELLS:
     """Builds the VAELLS.
 
     loss(x) = -E[log p(x | z)] + β E[log q(z | x) - log p(z)], where z is x's encoding transported by random
     coefficients, plus noise; q(z | x) is its density by the inferred coefficients, and the prior is the mean of the
-    same density over the anchors of x's class (vaells.md, Eqs. 5 to 9). β is the variance σ² of p(x | z), the loss
+    same density over the anchors of x's class [connor2021, Eqs. 5 to 9]. β is the variance σ² of p(x | z), the loss
     being σ² times the published one and the reconstruction that of unit variance. Training adds β times `penalty`.
 
-    In `LossTerms`, `kl` is log q(z | x) - log p(z) of one draw and `time` the squared distance of z from μ, over d.
+    In `LossTerms`, `kl` is log q(z | x) - log p(z) of one draw; the term "squared_move" is |z - μ|² / d.
     `log_likelihood` is that given the class.
 
     Args:
         config: The typed configuration.
+        networks: A user's own.
         marginal_draws: If not 0, `log_likelihood` has the densities of posterior and prior with their coefficients
             integrated out, by so many draws, see `log_marginal_density`, in place of the largest values.
 
     Returns:
         The model, whose parameters are a dict with "encoder", "decoder", "likelihood", "operators", (M, d, d), and,
-        unless each example brings its own, "anchors", (K, N_a, h, w, c).
+        unless each example brings its own, "anchors", (K, N_a, *event).
     """
-    encoder, decoder = build_nets(
-        config.net,
-        config.encoder_widths,
-        config.decoder_widths,
-        config.event_shape,
-        ambient_dim=config.dim,
-        initial_log_time=0.0,
-        num_times=0,
-    )
-    encoder_apply: Apply = encoder.apply
-    decoder_apply: Apply = decoder.apply
-    likelihood = LIKELIHOODS[config.likelihood]()
+    core = build_core(config, {"location": Head(config.dim)}, networks)
     own_anchors = config.anchors == "batch"
     limits: dict[str, Any] = {"num_restarts": config.num_restarts, "max_iterations": config.max_iterations}
 
@@ -164,9 +201,9 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         encoder_key, decoder_key, operator_key, anchor_key = jax.random.split(key, 4)
         shape = (config.num_operators, config.dim, config.dim)
         params = {
-            "encoder": encoder.init(encoder_key, batch["x"][:1]),
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, config.dim))),
-            "likelihood": likelihood.params,
+            "encoder": core.encoder.init(encoder_key, batch["x"][:1]),
+            "decoder": core.decoder.init(decoder_key, jnp.zeros((1, config.dim))),
+            "likelihood": core.likelihood.params,
             "operators": config.initial_operator_scale * jax.random.normal(operator_key, shape),
         }
         if not own_anchors:
@@ -181,21 +218,21 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         return params
 
     def locate(params: Params, image: Array) -> Float[Array, "b d"]:
-        return encoder_apply(params["encoder"], image)[0]
+        return core.encoder.outputs(params["encoder"], image)["location"]
 
     def encode(params: Params, image: Array) -> TransportPosterior:
         return TransportPosterior(locate(params, image), params["operators"])
+
+    def encode_images(params: Params, images: Float[Array, "b N *event"]) -> Float[Array, "b N d"]:
+        return locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
 
     def encode_anchors(params: Params, batch: Batch) -> Float[Array, "b N d"]:
         """Encodings of the anchors of each example."""
         images = batch["anchors"] if own_anchors else params["anchors"]
         if not own_anchors and not config.learn_anchors:
             images = jax.lax.stop_gradient(images)
-        found = locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+        found = encode_images(params, images)
         return found if own_anchors else found[batch["label"]]
-
-    def decode(params: Params, z: Array) -> Array:
-        return likelihood.mean(decoder_apply(params["decoder"], z))
 
     def sample_posterior(key: Key[Array, ""], q: TransportPosterior, shape: tuple[int, ...] = ()) -> Array:
         return draw(key, config.posterior, q.operators, q.location, shape).z
@@ -237,13 +274,8 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
         return infer_both(inference_key, q.operators, q.location, encode_anchors(params, batch), drawn)
 
     def assemble(params: Params, batch: Batch, location: Array, z: Array, kl: Array, step: Any) -> LossTerms:
-        image = batch["x"]
-        output = decoder_apply(params["decoder"], z)
-        reconstruction = -likelihood.log_prob(params["likelihood"], image, output)
-        mse = jnp.mean((image - likelihood.mean(output)) ** 2, axis=tuple(range(1, image.ndim)))
         moved = jnp.mean((z - location) ** 2, axis=-1)
-        loss = config.loss(reconstruction, kl, step)
-        return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, moved)
+        return core.terms(params, batch["x"], z, kl, step, {"squared_move": moved})
 
     def terms(
         params: Params, key: Key[Array, ""], batch: Batch, coefficients: Sampled, step: Array | None = None
@@ -271,32 +303,41 @@ def vaells(config: VAELLSConfig, *, marginal_draws: int = 0) -> VAELLS:
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
         draw_key, inference_key = jax.random.split(key)
-        image = batch["x"]
-        q = encode(params, image)
+        q = encode(params, batch["x"])
         anchors = encode_anchors(params, batch)
         drawn = draw(draw_key, config.posterior, q.operators, q.location, (num_samples,))
         found = infer_both(inference_key, q.operators, q.location, anchors, drawn)
-        output = decoder_apply(params["decoder"], found.z.reshape(-1, config.dim))
-        tiled = jnp.broadcast_to(image, (num_samples, *image.shape)).reshape(output.shape)
-        log_likelihoods = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num_samples, -1)
         if marginal_draws:
             ratio = marginal_log_ratio(jax.random.fold_in(key, 2), q.operators, q.location, anchors, found)
         else:
             own, prior = found.posterior_coefficients, found.prior_coefficients
             ratio = log_ratio(q.operators, q.location, anchors, found.z, own, prior)
-        return logsumexp(log_likelihoods - ratio, axis=0) - math.log(num_samples)
+        return core.log_likelihood(params, batch["x"], found.z, -ratio)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
-        if own_anchors:
-            raise NotImplementedError("no samples without data: each example brings the anchors of its own prior")
         anchor_key, draw_key = jax.random.split(key)
         images = params["anchors"].reshape(-1, *config.event_shape)
         rows = jax.random.randint(anchor_key, (num,), 0, len(images))
         location = locate(params, images)[rows]
-        return decode(params, draw(draw_key, config.prior, params["operators"], location).z)
+        return core.decode(params, draw(draw_key, config.prior, params["operators"], location).z)
 
     def penalty(params: Params) -> Float[Array, ""]:
         return 0.5 * config.operator_penalty * jnp.sum(params["operators"] ** 2)
 
-    model = Model(Euclidean(config.dim), init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample)
+    reason = "no samples without data: each example brings the anchors of its own prior"
+    capabilities = {"operators": lambda params: params["operators"], **core.likelihood.capabilities}
+    if not own_anchors:
+        capabilities["anchors"] = lambda params: encode_images(params, params["anchors"])
+    model = Model(
+        manifold=config.manifold,
+        init=init,
+        encode=encode,
+        decode=core.decode,
+        sample_posterior=sample_posterior,
+        loss_terms=loss_terms,
+        log_likelihood=log_likelihood,
+        sample=lacking(reason) if own_anchors else sample,
+        capabilities=capabilities,
+        lacks={"sample": reason} if own_anchors else {},
+    )
     return VAELLS(model, infer_batch, terms, warm_up_terms, penalty)

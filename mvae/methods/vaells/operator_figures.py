@@ -20,7 +20,7 @@ FIGURE_SEED = 7
 
 
 def draw_operator_figures(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws pictures decoded from samples of posteriors and from the orbit of each operator (vaells.md, Figs. 5 and 7).
+    """Draws pictures decoded from samples of posteriors and the orbit of each operator [connor2021, Figs. 5 and 7].
 
     Both reach further than the posteriors of the model, whose samples the eye could hardly tell from their centre.
     """

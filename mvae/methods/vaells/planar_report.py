@@ -150,7 +150,7 @@ def anchor_codes(experiment: Experiment, params: Params) -> Float[Array, "K N d"
 
 
 def draw_planar_figures(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws codes with orbits, samples of the prior and inferred paths (vaells.md, Fig. 3) of a latent plane."""
+    """Draws codes with orbits, samples of the prior and inferred paths [connor2021, Fig. 3] of a latent plane."""
     dataset, model = experiment.dataset, experiment.model
     if not has_orbits(experiment, params) or model.manifold.dim != 2:
         return

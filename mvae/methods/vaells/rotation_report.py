@@ -148,7 +148,7 @@ def _angles(pictures: Float[np.ndarray, "n T h w 1"]) -> Float[np.ndarray, "n T"
 
 
 def draw_rotation_figure(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws the decoded orbits of one digit of each class (vaells.md, Figure 6)."""
+    """Draws the decoded orbits of one digit of each class [connor2021, Fig. 6]."""
     if not turns_digits(experiment, params):
         return
     turned = turn_digits(experiment, params, NUM_DIGITS, NUM_COLUMNS)

@@ -1,7 +1,5 @@
-"""Training of a VAELLS: a warm-up of the networks, then network steps and operator steps in turns (vaells.md, 4)."""
+"""Training of a VAELLS: a warm-up of the networks, then steps of operators and networks [connor2021, Sec. 4]."""
 
-import dataclasses
-import math
 from typing import Any
 
 import flax.struct
@@ -10,69 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from mvae.methods.vaells.model import VAELLS, VAELLSConfig
+from mvae.methods.vaells.model import VAELLS, AlternatingConfig
 from mvae.models.stage import Batch, Metrics, Stage, gradient_stage
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AlternatingConfig:
-    """Who learns when, and how fast the operators do.
-
-    Attributes:
-        warm_up_steps: Steps of the networks as an autoencoder with noise, without operators.
-        operator_warm_up_steps: Steps of the operators alone, after that; 0 for none, as published.
-        network_steps: Steps of networks and anchors in each turn.
-        operator_steps: Steps of the operators in each turn.
-        network_rate: Factor on the learning rate of the networks after the warm-up.
-        operator_rate: Rate of the operators' gradient descent at first.
-        max_operator_rate: Its upper bound.
-        operator_factor: On a step that does not lower the loss, which is undone, the rate is multiplied by it; on one
-            that does, divided.
-
-    Raises:
-        ValueError: For a value out of range, naming it.
-    """
-
-    warm_up_steps: int = 500
-    operator_warm_up_steps: int = 1000
-    network_steps: int = 20
-    operator_steps: int = 20
-    network_rate: float = 1.0
-    operator_rate: float = 4e-4
-    max_operator_rate: float = 0.1
-    operator_factor: float = 0.95
-
-    def __post_init__(self):
-        for name, least in (
-            ("warm_up_steps", 1),
-            ("operator_warm_up_steps", 0),
-            ("network_steps", 1),
-            ("operator_steps", 1),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not (math.isfinite(self.network_rate) and self.network_rate > 0):
-            raise ValueError(f"network_rate must be a positive number, got {self.network_rate}")
-        if not 0 < self.operator_rate <= self.max_operator_rate < math.inf:
-            raise ValueError(f"operator_rate must lie in (0, max_operator_rate], got {self.operator_rate}")
-        if not 0 < self.operator_factor < 1:
-            raise ValueError(f"operator_factor must lie in (0, 1), got {self.operator_factor}")
-
-    def num_network_steps(self, num_steps: int) -> int:
-        """Returns how many of so many steps of the alternating stage are the networks'."""
-        rounds, rest = divmod(max(num_steps - self.operator_warm_up_steps, 0), self.network_steps + self.operator_steps)
-        return rounds * self.network_steps + min(rest, self.network_steps)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AlternatingVAELLSConfig(VAELLSConfig):
-    """A VAELLS and its training, the block of a config.
-
-    Attributes:
-        training: Who learns when.
-    """
-
-    training: AlternatingConfig = dataclasses.field(default_factory=AlternatingConfig)
 
 
 @flax.struct.dataclass
@@ -134,7 +71,7 @@ def alternating_stages(
         def mean_loss(network: Any, operators: Array) -> tuple[Array, Metrics]:
             params = network | {"operators": operators}
             terms = method.terms(params, key, batch, inferred, state.step)
-            means = {field: jnp.mean(value) for field, value in terms._asdict().items()}
+            means = {name: jnp.mean(value) for name, value in terms.by_name().items()}
             means["loss"] += beta * method.penalty(params)
             return means["loss"], means
 

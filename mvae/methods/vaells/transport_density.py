@@ -1,4 +1,4 @@
-"""Random transport of a point along learned operators plus noise: its samples and its density (vaells.md, 2.3)."""
+"""Random transport of a point along learned operators plus noise: its samples and density [connor2021, Sec. 2.3]."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from mvae.transport import Inference, implicit_coefficients, infer_coefficients,
 COEFFICIENT_GRADIENTS = ("fixed", "implicit")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TransportLaw:
     """The law of z = exp(Σ_m c_m Ψ_m) μ + γ ε with c_m ~ Laplace(0, b) and ε ~ N(0, I), given μ.
 
@@ -69,7 +69,7 @@ def draw(
         location: μ, (..., d).
         shape: Samples for each location, on leading axes.
 
-    Source: vaells.md, Eq. 5.
+    Source: [connor2021, Eq. 5].
     """
     coefficient_key, noise_key = jax.random.split(key)
     batch = (*shape, *location.shape[:-1])
@@ -126,7 +126,7 @@ def log_density(
         coefficients: c, inferred, (..., M).
         gradient: "fixed" or "implicit".
 
-    Source: vaells.md, Eqs. 6 and 7.
+    Source: [connor2021, Eqs. 6 and 7].
     """
     if gradient == "implicit":
         coefficients = implicit_coefficients(operators, coefficients, location, z, l1_weight=law.weight).coefficients

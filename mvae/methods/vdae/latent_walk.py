@@ -1,12 +1,12 @@
-"""The random walk x → z → x' of an autoencoder, which generates by being run (vdae.md, Algorithm 2)."""
+"""The random walk x → z → x' of an autoencoder, which generates by being run [li2020, Alg. 2]."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 from jaxtyping import Array, Float, Key
+from scipy import special
 
 from mvae.models.model import Model, Params
 
@@ -84,7 +84,7 @@ def mixing_steps(codes: Float[Array | np.ndarray, "t s m d"]) -> int | None:
     if seeds < 2 or chains < 2:
         raise ValueError(f"mixing needs two seeds and two chains of each, got {seeds} and {chains}")
     between, within = seeds - 1, seeds * (chains - 1)
-    quantile = scipy.stats.f.ppf(1 - MIXED_LEVEL, between, within)
+    quantile = special.fdtri(between, within, 1 - MIXED_LEVEL)
     above = np.flatnonzero(seed_share(codes) > quantile / (quantile + within / between))
     first = 0 if len(above) == 0 else int(above[-1]) + 1
     return first if first < len(codes) else None

@@ -1,4 +1,4 @@
-"""VDAE: an autoencoder around a learned diffusion map, whose posterior is one step of the random walk (vdae.md)."""
+"""VDAE: an autoencoder around a learned diffusion map, whose posterior is one step of the random walk [li2020]."""
 
 import dataclasses
 import math
@@ -9,16 +9,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from mvae.manifolds import Euclidean
 from mvae.methods.vdae.latent_walk import latent_walk
 from mvae.methods.vdae.spectral_net import SpectralNet, SpectralNetConfig, spectral_net
-from mvae.models.likelihood import LIKELIHOODS
-from mvae.models.model import Batch, LossTerms, Model, Params
+from mvae.models.autoencoder import Networks, build_core
+from mvae.models.model import Batch, LossTerms, Model, Params, lacking
 from mvae.models.objective import VariationalConfig
-from mvae.nets import CovarianceNet, build_nets
+from mvae.nets import CovarianceNet
 from mvae.spectral import local_covariance
 
-Apply = Callable[..., Any]  # flax's own annotation allows for mutable collections, which there are none of here
 FROZEN = ("encoder", "reference")  # parameters that the second stage leaves alone
 SAMPLE_NOISES = ("none", "likelihood")
 LANES = 128
@@ -43,7 +41,6 @@ class VDAEConfig(VariationalConfig):
     `encoder_widths` of that one are the hidden layers of the covariance network.
 
     Attributes:
-        dim: D, diffusion coordinates.
         spectral: The first stage.
         num_neighbors: Points whose covariance Σ* is, the nearest of ψ(x); None for those in a ball.
         radius: δ, radius of that ball in diffusion coordinates; None for nearest neighbours.
@@ -59,7 +56,6 @@ class VDAEConfig(VariationalConfig):
 
     needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
 
-    dim: int
     encoder_widths: tuple[int, ...] = (256, 256)
     decoder_widths: tuple[int, ...] = (256, 256, 256)
     spectral: SpectralNetConfig = dataclasses.field(default_factory=SpectralNetConfig)
@@ -71,9 +67,8 @@ class VDAEConfig(VariationalConfig):
     sample_noise: str = "none"
 
     def __post_init__(self):
-        for name in ("dim", "walk_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.walk_steps < 1:
+            raise ValueError(f"walk_steps must be at least 1, got {self.walk_steps}")
         if (self.num_neighbors is None) == (self.radius is None):
             raise ValueError(f"give num_neighbors or radius, got {self.num_neighbors} and {self.radius}")
         if self.num_neighbors is not None and self.num_neighbors < 2:
@@ -113,7 +108,7 @@ def step_kl(factor: Float[Array, "... D D"], inverse: Float[Array, "... D D"]) -
         factor: L with C = L L', lower triangular.
         inverse: The inverse of the same of S, see `lower_inverse`: S stays while C learns.
 
-    Source: vdae.md, Eq. 7, which lacks the ½.
+    Source: [li2020, Eq. 7], which lacks the ½.
     """
     ratio = jnp.matmul(inverse, factor, precision="highest")
     return 0.5 * (jnp.sum(ratio**2, axis=(-2, -1)) - factor.shape[-1]) - _half_log_det(inverse) - _half_log_det(factor)
@@ -139,7 +134,7 @@ def _half_log_det(factor: Float[Array, "... D D"]) -> Float[Array, "..."]:
     return jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)), axis=-1)
 
 
-def vdae(config: VDAEConfig, num_points: int) -> VDAE:
+def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) -> VDAE:
     """Builds the VDAE.
 
     The encoder is a diffusion map ψ learned in a stage of its own and fixed thereafter. q(z' | x) = N(ψ(x), C(x)) is
@@ -147,7 +142,7 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
 
         loss(x) = -log p(x' | z') + β KL(N(ψ(x), C) ‖ N(ψ(x), α Σ*)),  x' = argmin over y ≠ x of |ψ(y) - z'|
 
-    with Σ* the covariance of the codes around ψ(x) (vdae.md, Eqs. 5 to 7). Neighbours are sought among the first
+    with Σ* the covariance of the codes around ψ(x) [li2020, Eqs. 5 to 7]. Neighbours are sought among the first
     `init_batch_size` training examples, not in the batch: in a small batch the nearest example is far, and the decoder
     then learns averages over that distance.
 
@@ -155,31 +150,23 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
     with it: Σ* is the covariance, about its mean; the trace, not the nuclear norm; x itself is excluded; one nearest
     neighbour.
 
-    In `LossTerms`, `kl` is that of the two steps, `mse` the squared error of x', `time` tr C / D. `elbo` is the local
-    evidence lower bound, Eq. 5.
+    In `LossTerms`, `kl` is that of the two steps, `mse` the squared error of x'; the term "step_variance" is tr C / D.
+    `elbo` is the local evidence lower bound, Eq. 5.
 
     Args:
         config: The typed configuration.
         num_points: Training examples, the points of the graph.
+        networks: A user's own; its encoder is the network of the diffusion map.
 
     Returns:
         The model; its parameters are a dict with "encoder" (the first stage's), "decoder", "likelihood", "covariance"
         and "reference", the examples among which neighbours are sought, their codes and the inverse factors of α Σ*.
     """
-    spectral = spectral_net(config.spectral, config.dim, config.event_shape, num_points)
-    _, decoder = build_nets(
-        config.net,
-        config.encoder_widths,
-        config.decoder_widths,
-        config.event_shape,
-        ambient_dim=config.dim,
-        initial_log_time=0.0,
-        num_times=0,
-    )
+    own = networks or Networks()
+    spectral = spectral_net(config.spectral, config.dim, config.event_shape, num_points, own.encoder)
+    core = build_core(config, {}, own)
     covariance = CovarianceNet(config.encoder_widths, config.dim)
-    decoder_apply: Apply = decoder.apply
-    covariance_apply: Apply = covariance.apply
-    likelihood = LIKELIHOODS[config.likelihood]()
+    covariance_apply: Callable[..., Any] = covariance.apply
 
     def start(key: Key[Array, ""], batch: Batch, first: Params) -> Params:
         decoder_key, covariance_key = jax.random.split(key)
@@ -189,8 +176,8 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         scale = jnp.sqrt(jnp.mean(jnp.sum(target**2, axis=(1, 2))) / config.dim)
         return {
             "encoder": encoder,
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, config.dim))),
-            "likelihood": likelihood.params,
+            "decoder": core.decoder.init(decoder_key, jnp.zeros((1, config.dim))),
+            "likelihood": core.likelihood.params,
             "covariance": covariance.init(covariance_key, code[:1]),
             "reference": {
                 "x": batch["x"],
@@ -209,9 +196,6 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         unit = covariance_apply(params["covariance"], location)
         return WalkPosterior(location, params["reference"]["scale"] * unit)
 
-    def decode(params: Params, z: Array) -> Array:
-        return likelihood.mean(decoder_apply(params["decoder"], z))
-
     def sample_posterior(key: Key[Array, ""], q: WalkPosterior, shape: tuple[int, ...] = ()) -> Array:
         noise = jax.random.normal(key, (*shape, *q.location.shape), q.location.dtype)
         return q.location + jnp.einsum("...ij,...j->...i", q.factor, noise, precision="highest")
@@ -223,15 +207,12 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         found = nearest_code(reference["code"], z, batch["index"])
         flat = reference["x"].reshape(len(reference["x"]), -1)
         neighbor = flat[found].reshape(batch["x"].shape)
-        output = decoder_apply(params["decoder"], z)
-        reconstruction = -likelihood.log_prob(params["likelihood"], neighbor, output)
-        mse = jnp.mean((neighbor - likelihood.mean(output)) ** 2, axis=tuple(range(1, neighbor.ndim)))
         # While all examples of training are in the reference, they know their place in it.
         known = step is not None and len(reference["code"]) == num_points
         place = batch["index"] if known else nearest_code(reference["code"], q.location)
         kl = step_kl(q.factor, reference["inverse"][place])
         trace = jnp.sum(q.factor**2, axis=(1, 2)) / config.dim
-        return LossTerms(config.loss(reconstruction, kl, step), -(reconstruction + kl), reconstruction, kl, mse, trace)
+        return core.terms(params, neighbor, z, kl, step, {"step_variance": trace})
 
     def observe(params: Params, key: Key[Array, ""], mean: Array) -> Array:
         deviation = jnp.exp(params["likelihood"].get("log_std", jnp.zeros(())))
@@ -248,11 +229,19 @@ def vdae(config: VDAEConfig, num_points: int) -> VDAE:
         image = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.event_shape)
         return walk(params, walk_key, image, config.walk_steps)[-1]
 
-    def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        raise NotImplementedError("the prior of a VDAE is the stationary law of its walk, whose density is not known")
-
-    manifold = Euclidean(config.dim)
-    model = Model(manifold, init, encode, decode, sample_posterior, loss_terms, log_likelihood, sample, walk)
+    reason = "the prior of a VDAE is the stationary law of its walk, whose density is not known"
+    model = Model(
+        manifold=config.manifold,
+        init=init,
+        encode=encode,
+        decode=core.decode,
+        sample_posterior=sample_posterior,
+        loss_terms=loss_terms,
+        log_likelihood=lacking(reason),
+        sample=sample,
+        capabilities={"walk": walk, **core.likelihood.capabilities},
+        lacks={"log_likelihood": reason},
+    )
     return VDAE(model, spectral, start)
 
 

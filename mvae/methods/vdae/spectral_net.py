@@ -1,15 +1,15 @@
-"""SpectralNet: a network whose outputs span the slowest modes of the random walk on the data (vdae.md, section 2)."""
+"""SpectralNet: a network whose outputs span the slowest modes of the random walk on the data [li2020, Sec. 2]."""
 
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.models.model import Batch, Params
-from mvae.nets import NETS, build_nets
+from mvae.nets import NETS, Head, Network, build_encoder
 from mvae.spectral import PointwiseGraph, graph_sums, orthonormalize, pair_affinities
 
 LAPLACIANS = ("random_walk", "unnormalized")
@@ -24,9 +24,9 @@ class SpectralNetConfig:
     Attributes:
         num_neighbors: Neighbours of each point in the graph; None for all pairs.
         scale_neighbor: Which neighbour gives a point its scale.
-        density_power: α of Coifman and Lafon, 1 for coordinates that do not depend on the density of the data.
+        density_power: α of [coifman2006], 1 for coordinates that do not depend on the density of the data.
         laplacian: "random_walk", modes of P with mean squares under its stationary law, or "unnormalized", under
-            the law of the data, as in the code published with vdae.md.
+            the law of the data, as in the code published with [li2020].
         net: "mlp", "conv" or "circular_conv".
         widths: Widths of its hidden layers.
         num_extra: Outputs beyond the coordinates; the slowest modes are sought in the span of all of them.
@@ -103,7 +103,9 @@ class SpectralNet(NamedTuple):
     embed: Callable[[Params, Array], Float[Array, "b dim"]]
 
 
-def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ...], num_points: int) -> SpectralNet:
+def spectral_net(
+    config: SpectralNetConfig, dim: int, event_shape: tuple[int, ...], num_points: int, own: Network | None = None
+) -> SpectralNet:
     """Builds the network that learns the diffusion map of data.
 
     For outputs y of a batch, centred so that the constant mode is gone, training minimises
@@ -115,30 +117,22 @@ def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ..
     (`PointwiseGraph`), so that any batch gives an unbiased A. T comes from `orthonormalize` on a second batch. Any
     basis of the span has the same loss, and so `fit` turns the outputs to the modes by solving A u = (1 - λ) B u once.
 
-    Against the code published with vdae.md: the constant mode is taken away instead of being learned; coordinates are
+    Against the code published with [li2020]: the constant mode is taken away instead of being learned; coordinates are
     rotated to the modes and scaled by λ^t; gradients go through the orthonormalisation; the head is linear.
 
     Args:
         config: The typed configuration.
         dim: D, how many coordinates.
-        event_shape: (height, width, channels).
+        event_shape: Shape of an example.
         num_points: n, of the whole graph.
+        own: A user's own network to features, in place of the config's.
 
-    Source: Shaham et al., SpectralNet: Spectral Clustering using Deep Neural Networks, 2018; vdae.md, section 2.
+    Source: [shaham2018; li2020, Sec. 2].
     """
-    net, _ = build_nets(
-        config.net,
-        config.widths,
-        (1,),
-        event_shape,
-        ambient_dim=dim + config.num_extra,
-        initial_log_time=0.0,
-        num_times=0,
-    )
-    apply: Callable[..., Any] = net.apply
+    net = build_encoder(config.net, config.widths, {"location": Head(dim + config.num_extra)}, own)
 
-    def outputs(params: Params, image: Array) -> Float[Array, "b k"]:
-        return apply(params["net"], image)[0]
+    def outputs(params: Params, x: Array) -> Float[Array, "b k"]:
+        return net.outputs(params["net"], x)["location"]
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         return {"net": net.init(key, batch["x"][:1])}
@@ -151,7 +145,7 @@ def spectral_net(config: SpectralNetConfig, dim: int, event_shape: tuple[int, ..
         y, weight = outputs(params, batch["x"]), measure(batch)
         half = len(y) // 2 if config.separate_batch else len(y)
         other = slice(half, None) if config.separate_batch else slice(None)
-        centred = y - _mean(y[other], weight[other])
+        centred = y - _mean(y[other], weight[other])[None]
         frame = orthonormalize(centred[other], weights=weight[other])
         first = {name: array[:half] for name, array in batch.items()}
         edges = pair_affinities(_flat(first["x"]), _graph(first))

@@ -1,4 +1,4 @@
-"""Training of a VDAE: the diffusion map, then the autoencoder around it (vdae.md, Algorithm 1)."""
+"""Training of a VDAE: the diffusion map, then the autoencoder around it [li2020, Alg. 1]."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Key
 
-from mvae.errors import UsageError
-from mvae.methods.vdae.model import FROZEN, VDAE, VDAEConfig
+from mvae.methods.vdae.model import FROZEN, VDAE
 from mvae.methods.vdae.spectral_net import SpectralNet, SpectralNetConfig
 from mvae.models.stage import Batch, Metrics, Stage, TrainState, gradient_stage
 
@@ -25,32 +24,6 @@ def spectral_stages(
         num_steps: Steps of the second stage.
     """
     return map_stage(method.spectral, config), _autoencoder_stage(method, optimizer, num_steps)
-
-
-def check_sizes(config: VDAEConfig, batch_size: int, init_batch_size: int) -> None:
-    """Raises if batches are too small for the orthonormal outputs, or the first one for its neighbours.
-
-    Args:
-        config: The method's.
-        batch_size: Examples of a step.
-        init_batch_size: Examples of the first batch, no more than the training set has.
-
-    Raises:
-        UsageError: Naming the entry of the config.
-    """
-    outputs = config.dim + config.spectral.num_extra
-    rows = batch_size // 2 if config.spectral.separate_batch else batch_size
-    if rows < outputs + 1:
-        raise UsageError(
-            f"config.batch_size = {batch_size}: {outputs} outputs are to be orthonormal on {rows} examples; take "
-            "more, or config.model.spectral.separate_batch=False"
-        )
-    neighbors = config.num_neighbors or 2
-    if neighbors > init_batch_size:
-        raise UsageError(
-            f"config.model.num_neighbors = {neighbors}: neighbours are sought among {init_batch_size} examples, "
-            "the smaller of config.init_batch_size and the training set"
-        )
 
 
 def map_stage(net: SpectralNet, config: SpectralNetConfig) -> Stage:

@@ -32,11 +32,11 @@ def walk_numbers(experiment: Experiment, params: Params) -> dict[str, Any]:
     fifty, as in clusters that the walk does not leave, it is None.
     """
     model = experiment.model
-    if model.walk is None:
+    if "walk" not in model.capabilities:
         return {}
     seeds = pictures(experiment, NUM_SEEDS)
     image = jnp.repeat(seeds, NUM_CHAINS, axis=0)
-    path = jax.jit(model.walk, static_argnums=3)(params, jax.random.key(WALK_SEED), image, NUM_STEPS)
+    path = jax.jit(model.capabilities["walk"], static_argnums=3)(params, jax.random.key(WALK_SEED), image, NUM_STEPS)
     codes = jax.lax.map(lambda image: model.encode(params, image).location, path)
     codes = np.asarray(codes).reshape(len(path), len(seeds), NUM_CHAINS, -1)
     steps = mixing_steps(codes)
@@ -63,8 +63,8 @@ def _self_error(experiment: Experiment, params: Params) -> float:
 
 
 def draw_walks(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws walks from seeds: points after a number of steps, or rows and grids of pictures (vdae.md, Figs. 2 to 5)."""
-    if experiment.model.walk is None:
+    """Draws walks from seeds: points after a number of steps, or rows and grids of pictures [li2020, Figs. 2 to 5]."""
+    if "walk" not in experiment.model.capabilities:
         return
     shape = experiment.dataset.event_shape
     if len(shape) == 3:
@@ -76,11 +76,13 @@ def draw_walks(experiment: Experiment, params: Params, folder: RunFolder) -> Non
 def _point_walk(experiment: Experiment, params: Params) -> Any:
     """Many chains from one seed."""
     model = experiment.model
-    assert model.walk is not None
+    assert "walk" in model.capabilities
     data = pictures(experiment, NUM_POINTS)
     dim = data.shape[1]
     seeds = jnp.broadcast_to(data[:1], (NUM_POINTS, *data.shape[1:]))
-    path = jax.jit(model.walk, static_argnums=3)(params, jax.random.key(WALK_SEED), seeds, max(SHOWN_STEPS))
+    path = jax.jit(model.capabilities["walk"], static_argnums=3)(
+        params, jax.random.key(WALK_SEED), seeds, max(SHOWN_STEPS)
+    )
     points = np.asarray(path).reshape(len(path), NUM_POINTS, dim)[np.array(SHOWN_STEPS)]
     cloud = np.asarray(data).reshape(-1, dim)
     return figures.walk_steps(points, steps=SHOWN_STEPS, seed=cloud[0], data=cloud)
@@ -88,8 +90,8 @@ def _point_walk(experiment: Experiment, params: Params) -> Any:
 
 def _draw_picture_walks(experiment: Experiment, params: Params, folder: RunFolder) -> None:
     model = experiment.model
-    assert model.walk is not None
-    walk = jax.jit(model.walk, static_argnums=3)
+    assert "walk" in model.capabilities
+    walk = jax.jit(model.capabilities["walk"], static_argnums=3)
     key = jax.random.key(WALK_SEED)
     seeds = pictures(experiment, NUM_ROWS)
     path = np.asarray(walk(params, key, seeds, max(SHOWN_STEPS)))

@@ -1,20 +1,20 @@
-"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028), a baseline without an encoder."""
+"""Wasserstein GAN with gradient penalty [gulrajani2017], a baseline without an encoder."""
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import Euclidean
+from mvae.manifolds import Manifold
 from mvae.manifolds.safe_math import norm
-from mvae.models.model import Batch, Model, Params
-from mvae.nets import NETS, build_nets
+from mvae.models.autoencoder import Networks
+from mvae.models.model import Batch, Model, Params, lacking
+from mvae.nets import NETS, Head, build_decoder, build_encoder
 
-Apply = Callable[..., Any]
 PRIORS: dict[str, Callable[..., Array]] = {
     "normal": jax.random.normal,
     "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0),
@@ -26,12 +26,12 @@ class WGANConfig:
     """Everything that makes a Wasserstein GAN apart from the data.
 
     Attributes:
-        event_shape: (height, width, channels).
+        manifold: The latent space, R^d.
+        event_shape: Shape of an example.
         net: As in `VariationalConfig`.
         encoder_widths: Widths of the hidden layers of the critic, for convolutions their channels: the encoder of a
             VAE, with one output.
         decoder_widths: The same of the generator, from the latent space on.
-        dim: Dimension d of the latent space.
         prior: "normal", N(0, I), or "uniform", on [-1, 1)^d.
         gradient_penalty: λ, weight of (|∇D| - 1)².
         num_critic_steps: Steps of the critic before each of the generator.
@@ -42,11 +42,11 @@ class WGANConfig:
 
     needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
 
+    manifold: Manifold
     event_shape: tuple[int, ...]
     net: str = "mlp"
     encoder_widths: tuple[int, ...] = (512, 512, 512)
     decoder_widths: tuple[int, ...] = (512, 512)
-    dim: int
     prior: str = "normal"
     gradient_penalty: float = 10.0
     num_critic_steps: int = 5
@@ -58,13 +58,17 @@ class WGANConfig:
             widths = getattr(self, name)
             if not widths or any(width < 1 for width in widths):
                 raise ValueError(f"{name} must be one or more positive widths, got {widths}")
-        for name in ("dim", "num_critic_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.num_critic_steps < 1:
+            raise ValueError(f"num_critic_steps must be at least 1, got {self.num_critic_steps}")
         if self.prior not in PRIORS:
             raise ValueError(f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}")
         if not (math.isfinite(self.gradient_penalty) and self.gradient_penalty >= 0):
             raise ValueError(f"gradient_penalty must be zero or more, got {self.gradient_penalty}")
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the latent space."""
+        return self.manifold.dim
 
 
 class CriticTerms(NamedTuple):
@@ -107,47 +111,39 @@ def gradient_penalty(
     """Returns (|∇D(x̂)| - 1)² at x̂ = s x + (1 - s) x̃, between each example and a sample.
 
     Args:
-        critic: D, pictures -> scores, each of its own picture alone.
+        critic: D, examples -> scores, each of its own example alone.
         real: x.
         generated: x̃.
         share: s in [0, 1].
 
-    Source: Gulrajani et al. 2017, Eq. 3.
+    Source: [gulrajani2017, Eq. 3].
     """
-    weight = share[:, None, None, None]
+    weight = share.reshape(-1, *[1] * (real.ndim - 1))
     between = weight * real + (1 - weight) * generated
     gradient = jax.grad(lambda image: jnp.sum(critic(image)))(between)
     return (norm(gradient.reshape(len(gradient), -1)) - 1) ** 2
 
 
-def wgan(config: WGANConfig) -> WGAN:
+def wgan(config: WGANConfig, networks: Networks | None = None) -> WGAN:
     """Builds the Wasserstein GAN.
 
     The critic maximises E D(x) - E D(G(z)) - λ E(|∇D| - 1)², the generator E D(G(z)). The networks are those of the
     VAEs: the critic is the encoder with one output, and the generator the decoder, whose last layer does not start at
-    zero as there, since then all samples were the same picture and no gradient would reach its other layers.
+    zero as there, since then all samples were the same and no gradient would reach its other layers.
 
     The model decodes and samples. It has neither encoder nor density: its `encode`, `sample_posterior`, `loss_terms`
     and `log_likelihood` raise NotImplementedError with the reason.
 
     Args:
         config: The typed configuration.
+        networks: A user's own; its encoder is the critic's network.
 
     Returns:
         Model and losses; the parameters are a dict with "critic" and "decoder".
     """
-    critic, generator = build_nets(
-        config.net,
-        config.encoder_widths,
-        config.decoder_widths,
-        config.event_shape,
-        ambient_dim=1,
-        initial_log_time=0.0,
-        num_times=0,
-        zero_output=False,
-    )
-    critic_apply: Apply = critic.apply
-    generator_apply: Apply = generator.apply
+    own = networks or Networks()
+    critic = build_encoder(config.net, config.encoder_widths, {"score": Head(1)}, own.encoder)
+    generator = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, zero_output=False)
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         critic_key, generator_key = jax.random.split(key)
@@ -157,10 +153,10 @@ def wgan(config: WGANConfig) -> WGAN:
         }
 
     def score(params: Params, image: Array) -> Float[Array, " b"]:
-        return critic_apply(params["critic"], image)[0][:, 0]
+        return critic.outputs(params["critic"], image)["score"][:, 0]
 
     def decode(params: Params, z: Array) -> Array:
-        return generator_apply(params["decoder"], z)
+        return generator.apply(params["decoder"], z)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, PRIORS[config.prior](key, (num, config.dim)))
@@ -176,25 +172,20 @@ def wgan(config: WGANConfig) -> WGAN:
     def generator_loss(params: Params, key: Key[Array, ""], num: int) -> Float[Array, " num"]:
         return -score(params, sample(params, key, num))
 
-    no_encoder = _lacking("a GAN has no encoder")
+    lacks = {
+        "encoder": "a GAN has no encoder",
+        "bound": "a GAN has neither a posterior nor a bound",
+        "log_likelihood": "a GAN has no density",
+    }
     model = Model(
-        manifold=Euclidean(config.dim),
+        manifold=config.manifold,
         init=init,
-        encode=no_encoder,
+        encode=lacking(lacks["encoder"]),
         decode=decode,
-        sample_posterior=no_encoder,
-        loss_terms=_lacking("a GAN has neither a posterior nor a bound"),
-        log_likelihood=_lacking("a GAN has no density"),
+        sample_posterior=lacking(lacks["encoder"]),
+        loss_terms=lacking(lacks["bound"]),
+        log_likelihood=lacking(lacks["log_likelihood"]),
         sample=sample,
+        lacks=lacks,
     )
     return WGAN(model, config.num_critic_steps, critic_terms, generator_loss)
-
-
-def _lacking(reason: str) -> Callable[..., Any]:
-    """Returns a function of a model that has no such function."""
-
-    def lacking(*arguments: Any) -> NoReturn:
-        del arguments
-        raise NotImplementedError(reason)
-
-    return lacking

@@ -35,7 +35,7 @@ def adversarial_stage(
     """Builds the stage "adversarial".
 
     A step is `num_critic_steps` steps of the critic and then one of the generator. All of them have samples of their
-    own; the steps of the critic share the batch, where Gulrajani et al. take another batch each time, so that a pass
+    own; the steps of the critic share the batch, where [gulrajani2017] takes another batch each time, so that a pass
     over the data has as many steps of the generator as a VAE has steps.
 
     Metrics are means over the steps of the critic: "loss", what it minimises, "wasserstein" and "penalty", see

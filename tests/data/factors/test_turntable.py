@@ -126,13 +126,28 @@ def test_grid_that_is_not_full_is_refused():
         full_grid(fewer)
 
 
+@pytest.mark.parametrize(
+    ("mesh", "total", "row"),
+    [
+        ("blob", 198504, [0, 0, 68, 234, 227, 233, 215, 197, 159, 121, 97, 75, 54, 28, 0, 0]),
+        ("horn", 165802, [0, 0, 109, 147, 100, 59, 17, 0, 0, 0, 72, 197, 127, 35, 0, 0]),
+    ],
+)
+def test_pictures_of_generated_meshes_are_those_of_the_first_release(mesh, total, row):
+    images = np.asarray(load("turntable", mesh=mesh, size=16, num_azimuths=8, num_elevations=3).train["x"], int)
+    assert images.sum() == pytest.approx(total, rel=1e-4)
+    np.testing.assert_allclose(images[0, 8, :, 0], row, atol=1)
+
+
 @pytest.mark.parametrize("place", ["", "turntable"])
-@pytest.mark.parametrize("name", ["thing.obj", "thing.obj.gz"])
+@pytest.mark.parametrize("name", ["thing.obj", "thing.obj.gz", "Thing.OBJ"])
 def test_mesh_of_a_file(tmp_path, place, name):
     (tmp_path / place).mkdir(exist_ok=True)
     (tmp_path / place / name).write_text(TETRAHEDRON)
     dataset = load("turntable", mesh=name, dir=str(tmp_path), **SMALL)
     assert np.asarray(dataset.train["x"]).max() > 100
+    by_path = load("turntable", mesh=str(tmp_path / place / name), **SMALL)
+    np.testing.assert_array_equal(by_path.train["x"], dataset.train["x"])
 
 
 def test_missing_files_name_the_places_and_the_remedy(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from mvae.data import load, surface_distance
-from mvae.data.meshes.mesh import Mesh, icosphere
+from mvae.data.meshes.mesh import Mesh, horn, icosphere
 from mvae.data.meshes.mesh_points import bunny_mesh, standardised, triangle_areas, uniform_on_mesh
 from mvae.data.meshes.triangle_distance import mesh_distance, triangle_distance
 from mvae.errors import UsageError
@@ -141,12 +141,24 @@ def test_options_out_of_range_are_named(option, value):
         load("bunny", **{option: value})
 
 
+def test_points_for_a_seed_are_those_of_the_first_release():
+    expected = [
+        [-0.10448103352767862, 0.5891969802147534, -0.18831290112409405],
+        [-0.060633341793621856, 0.4816964274208808, -0.4854838903303784],
+        [0.22528288168214897, 0.059952927404901, 0.6088040656984625],
+    ]
+    np.testing.assert_allclose(uniform_on_mesh(np.random.default_rng(5), horn(), 3), expected, rtol=1e-12)
+
+
 def test_real_bunny():
     folder = os.environ.get("MVAE_DATA_DIR") or str(SHARED)
     if not (Path(folder) / "bunny" / "stanford-bunny.obj.gz").exists():
         pytest.skip(f"needs bunny/stanford-bunny.obj.gz in {folder} (or in the folder that MVAE_DATA_DIR names)")
     dataset, mesh = load("bunny", dir=folder), bunny_mesh(folder)
     points = vectors(dataset.train)
+    few = load("bunny", dir=folder, num_train=3, num_test=2, seed=1)
+    np.testing.assert_allclose(vectors(few.train)[0], [0.15349391, 0.45272872, 1.42985880], rtol=1e-6)
+    np.testing.assert_allclose(vectors(few.test)[1], [-0.77375758, 0.32236671, -0.06394935], rtol=1e-6)
     assert_standard(points)
     assert_uniform(points, mesh)
     assert mesh_distance(mesh, points[:5000]).max() < 1e-6

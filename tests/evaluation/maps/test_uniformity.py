@@ -39,7 +39,7 @@ def test_p_values_of_uniform_points_are_uniform(test, n, p):
 
 
 def test_p_values_beyond_the_tables():
-    """Rayleigh's and Watson's upper points of 5 % and 1 % (Mardia & Jupp 2000, section 6.3 and appendix 2)."""
+    """Rayleigh's and Watson's upper points of 5 % and 1 % [mardia2000, Sec. 6.3, App. 2]."""
     rng = np.random.default_rng(1)
     for level, watson in ((0.05, 0.187), (0.01, 0.268)):
         k = np.arange(1, 20)

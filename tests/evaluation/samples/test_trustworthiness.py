@@ -1,20 +1,54 @@
+import importlib
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from scipy.stats import rankdata
 
-from mvae.evaluation import trustworthiness
+from mvae.evaluation.samples import trustworthiness
 
+pytest.importorskip("sklearn")
+module = importlib.import_module("mvae.evaluation.samples.trustworthiness")  # hidden behind the function of its name
 RNG = np.random.default_rng(0)
 
 
+def by_definition(codes, distances, num_neighbours):
+    """T(k) with equal distances sharing the mean of their ranks."""
+    n, k, excess = len(codes), num_neighbours, 0.0
+    for i in range(n):
+        others = np.delete(np.arange(n), i)
+        ranks = rankdata(distances[i, others])
+        nearest = np.argsort(np.linalg.norm(codes[others] - codes[i], axis=1), kind="stable")[:k]
+        excess += np.maximum(ranks[nearest] - k, 0).sum()
+    return 1 - 2 * excess / (n * k * (2 * n - 3 * k - 1))
+
+
 @pytest.mark.parametrize("num_neighbours", [1, 5, 19])
-def test_agrees_with_scikit_learn(num_neighbours):
-    manifold = pytest.importorskip("sklearn.manifold")
-    truth = RNG.normal(size=(60, 5))
-    codes, distances = truth[:, :2] + 0.3 * RNG.normal(size=(60, 2)), cdist(truth, truth)
-    expected = manifold.trustworthiness(distances, codes, n_neighbors=num_neighbours, metric="precomputed")
-    assert 0.6 < expected < 0.95
-    assert trustworthiness(codes, distances, num_neighbours=num_neighbours) == pytest.approx(expected, abs=1e-12)
+@pytest.mark.parametrize("dim", [2, 30])  # scikit-learn searches few dimensions by a tree and many by products
+def test_agrees_with_the_definition(num_neighbours, dim):
+    truth = RNG.normal(size=(120, 40))
+    label = np.arange(120) % 3
+    codes, distances = truth[:, :dim] + 0.3 * RNG.normal(size=(120, dim)), cdist(truth, truth)
+    for each in (distances, np.where(label[:, None] == label, distances, np.inf)):
+        expected = by_definition(codes, each, num_neighbours)
+        assert 0.45 < expected < 0.97
+        assert trustworthiness(codes, each, num_neighbours=num_neighbours) == pytest.approx(expected, abs=1e-12)
+        moved = trustworthiness(1e-3 * codes + 1e4, each, num_neighbours=num_neighbours)
+        assert moved == pytest.approx(expected, abs=1e-3)
+
+
+def test_ties_at_the_kth_neighbour_are_the_mean_of_both_orders():
+    group, codes = np.arange(9) // 3, np.tile([0.0, 1.0, 2.5], 3) + 10 * (np.arange(9) // 3)
+    distances = np.abs(group[:, None] - group).astype(float)
+    # The nearest code is one of the two others of the group, which share the ranks 1 and 2: an excess of 1/2.
+    expected = 1 - 2 * 4.5 / (9 * (18 - 3 - 1))
+    assert trustworthiness(codes[:, None], distances, num_neighbours=1) == pytest.approx(expected, abs=1e-12)
+
+
+def test_too_many_codes_are_refused_before_their_distances_are_looked_at(monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 11)
+    with pytest.raises(ValueError, match="codes must be 11 at most, got 12: take as many of them at random"):
+        trustworthiness(CODES, None, num_neighbours=2)
 
 
 def circle(turns):

@@ -10,7 +10,8 @@ from scipy.linalg import expm
 from scipy.special import logsumexp
 from scipy.stats import laplace, norm
 
-from mvae.methods.vaells.model import Sampled, TransportPosterior, VAELLSConfig, vaells
+from mvae.manifolds import Euclidean
+from mvae.methods.vaells.model import AlternatingConfig, Sampled, TransportPosterior, VAELLSConfig, vaells
 from mvae.methods.vaells.transport_density import TransportLaw, draw, log_density
 
 SHAPE = (1, 4, 1)
@@ -24,7 +25,17 @@ CONFIG = VAELLSConfig(
     min_capacity=0.0,
     max_capacity=None,
     capacity_steps=None,
-    dim=2,
+    manifold=Euclidean(2),
+    training=AlternatingConfig(
+        warm_up_steps=1,
+        operator_warm_up_steps=0,
+        network_steps=20,
+        operator_steps=20,
+        network_rate=1.0,
+        operator_rate=4e-4,
+        max_operator_rate=0.1,
+        operator_factor=0.99,
+    ),
     num_operators=2,
     initial_operator_scale=0.7,
     operator_penalty=0.5,
@@ -119,7 +130,7 @@ def test_loss_is_put_together_as_documented(params):
     np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
     np.testing.assert_allclose(terms.loss, terms.reconstruction + 0.3 * terms.kl, rtol=1e-6)
     np.testing.assert_allclose(terms.mse, np.mean((BATCH["x"] - picture) ** 2, axis=(1, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(terms.time, np.mean((found.z - q.location) ** 2, axis=-1), rtol=1e-5)
+    np.testing.assert_allclose(terms.extra["squared_move"], np.mean((found.z - q.location) ** 2, axis=-1), rtol=1e-5)
     capacity = dataclasses.replace(CONFIG, min_capacity=1.0, max_capacity=5.0, capacity_steps=100)
     loss = vaells(capacity).terms(params, KEY, BATCH, found, 50).loss
     np.testing.assert_allclose(loss, terms.reconstruction + 0.3 * np.abs(terms.kl - 3.0), rtol=1e-5)
@@ -228,7 +239,7 @@ def test_samples(params):
     ("change", "message"),
     [
         ({name: 0}, f"{name} must be at least 1, got 0")
-        for name in ("dim", "num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")
+        for name in ("num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")
     ]
     + [
         ({"initial_operator_scale": -0.1}, "initial_operator_scale must be zero or more, got -0.1"),

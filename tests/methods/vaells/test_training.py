@@ -49,12 +49,12 @@ def quadratic():
         size = jnp.sum(params["operators"] ** 2) / 2
         loss = (params["encoder"] + params["anchors"] - batch["x"]) ** 2 / 2
         loss += size * coefficients.prior_coefficients
-        return LossTerms(loss, -loss, loss, loss, loss, loss)
+        return LossTerms(loss, -loss, loss, loss, loss)
 
     def warm_up_terms(params, key, batch, step):
         del key, step
         loss = (params["encoder"] - batch["x"]) ** 2 / 2
-        return LossTerms(loss, -loss, loss, loss, loss, loss)
+        return LossTerms(loss, -loss, loss, loss, loss)
 
     def penalty(params):
         return jnp.sum(params["operators"] ** 2) / 2

@@ -7,6 +7,7 @@ import pytest
 
 from mvae.data import load
 from mvae.data.graph import with_graph
+from mvae.manifolds import Euclidean
 from mvae.methods.vdae.model import VDAEConfig, lower_inverse, nearest_code, step_factor, step_kl, vdae
 from mvae.methods.vdae.spectral_net import SpectralNetConfig
 from tests.methods.vdae.test_spectral_net import BASE
@@ -21,7 +22,7 @@ OPTIONS = {
     "min_capacity": 0.0,
     "max_capacity": None,
     "capacity_steps": None,
-    "dim": 2,
+    "manifold": Euclidean(2),
     "spectral": SpectralNetConfig(**(BASE | {"widths": (16,)})),
     "num_neighbors": 8,
     "radius": None,
@@ -142,7 +143,7 @@ def test_samples_and_walks_have_their_shapes_and_noise_its_size(circle):
     _, method, params, batch = build(circle, likelihood="gaussian_learned_variance", sample_noise="likelihood")
     params = params | {"likelihood": {"log_std": jnp.log(jnp.float32(0.2))}}
     zero = params | {"decoder": jax.tree.map(jnp.zeros_like, params["decoder"])}
-    path = method.model.walk(zero, jax.random.key(0), batch["x"], 5)
+    path = method.model.capabilities["walk"](zero, jax.random.key(0), batch["x"], 5)
     assert path.shape == (6, 60, 2)
     np.testing.assert_array_equal(path[0], batch["x"])
     assert abs(float(jnp.std(path[1:])) - 0.2) < 4 * 0.2 / np.sqrt(2 * path[1:].size)
@@ -159,7 +160,6 @@ def test_samples_and_walks_have_their_shapes_and_noise_its_size(circle):
         ({"num_neighbors": 1}, "num_neighbors"),
         ({"step_scale": 0.0}, "step_scale"),
         ({"covariance_floor": 0.0}, "covariance_floor"),
-        ({"dim": 0}, "dim"),
         ({"walk_steps": 0}, "walk_steps"),
         ({"sample_noise": "other"}, "sample_noise"),
         ({"sample_noise": "likelihood", "likelihood": "bernoulli"}, "likelihood"),

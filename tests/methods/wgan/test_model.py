@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mvae.manifolds import Euclidean
 from mvae.methods.wgan.model import WGANConfig, gradient_penalty, wgan
 from mvae.methods.wgan.training import adversarial_stage
 from mvae.models.optimizer import OptimizerConfig, adversarial_adam
@@ -17,7 +18,7 @@ CONFIG = WGANConfig(
     net="mlp",
     encoder_widths=(64, 64),
     decoder_widths=(64, 64),
-    dim=2,
+    manifold=Euclidean(2),
     prior="normal",
     gradient_penalty=10.0,
     num_critic_steps=5,
@@ -105,7 +106,6 @@ def test_what_a_gan_lacks_is_said():
         ({"net": "transformer"}, "net must be one of"),
         ({"encoder_widths": ()}, "encoder_widths must be"),
         ({"decoder_widths": (0,)}, "decoder_widths must be"),
-        ({"dim": 0}, "dim must be"),
         ({"num_critic_steps": 0}, "num_critic_steps must be"),
         ({"prior": "laplace"}, "prior must be one of"),
         ({"gradient_penalty": -1.0}, "gradient_penalty must be"),

@@ -1,0 +1,30 @@
+"""The method er: the reparametrisation, where it is learned, then the VAE behind it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mvae.errors import UsageError
+from mvae.methods.er.model import ERConfig, er
+from mvae.methods.er.training import reparametrization_stages
+from mvae.methods.method import Built, Method, MethodInputs, completed, traceable
+from mvae.models.model import Model
+from mvae.models.optimizer import adam
+from mvae.models.stage import Stage
+from mvae.models.traced import with_values
+
+
+def _build(inputs: MethodInputs) -> Built:
+    config = completed(inputs)
+
+    def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
+        method = er(with_values(config, "model", values), inputs.networks)
+        rates = adam(with_values(inputs.optimizer, "optimizer", values), inputs.num_steps)
+        return method.model, reparametrization_stages(method, config.reparametrization, rates, inputs.num_steps)
+
+    try:
+        return traceable(at)
+    except (NotImplementedError, ValueError) as error:
+        raise UsageError(f"config.model: {error}") from error
+
+
+METHOD = Method("er", ERConfig, _build, traceable=True)

@@ -1,0 +1,142 @@
+"""The noun Method: what makes a model and its training of a config."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from mvae.data import Dataset
+from mvae.errors import UsageError
+from mvae.manifolds import Euclidean, Manifold
+from mvae.models.autoencoder import Networks
+from mvae.models.model import Model
+from mvae.models.objective import VariationalConfig
+from mvae.models.optimizer import OptimizerConfig, adam
+from mvae.models.stage import Stage, gradient_stage
+from mvae.models.traced import with_values
+
+StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
+
+
+class MethodInputs(NamedTuple):
+    """What a method is built from.
+
+    Attributes:
+        config: The method's typed config.
+        dataset: The data, with what the method's `prepare` adds.
+        optimizer: Learning rates.
+        num_steps: Steps of the last stage.
+        batch_size: Examples per step.
+        init_batch_size: Examples shown to data-dependent initialisation.
+        networks: A user's own.
+    """
+
+    config: Any
+    dataset: Dataset
+    optimizer: OptimizerConfig
+    num_steps: int
+    batch_size: int
+    init_batch_size: int
+    networks: Networks = Networks()
+
+
+class Built(NamedTuple):
+    """What a method makes of its inputs.
+
+    Attributes:
+        model: The model.
+        stages: Stages of training, in order.
+        stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
+            may be tracers; None for a method that takes them as constants.
+        params_of: Final state of the last stage -> parameters of the model.
+    """
+
+    model: Model
+    stages: tuple[Stage, ...]
+    stages_at: StagesAt | None = None
+    params_of: Callable[[Any], Any] = lambda state: state.params
+
+
+class Method(NamedTuple):
+    """A method: a row of `mvae.methods.METHODS`.
+
+    Attributes:
+        name: As `config.method` has it.
+        config: Its frozen dataclass, whose fields have defaults but for `manifold` and `event_shape`.
+        build: Inputs -> model and stages; raises `UsageError` for what does not go together.
+        latent: Manifold -> the latent space of this method that is nearest to it: itself wherever it will do.
+        prepare: (config, dataset) -> the data with what the method needs beside them.
+        traceable: Whether `build` gives `stages_at`.
+        needs_all_data: Whether it compares all training examples with each other, so that they cannot be streamed.
+        reports: What a run says of its models beside `mvae.reports.REPORTS`.
+    """
+
+    name: str
+    config: type
+    build: Callable[[MethodInputs], Built]
+    latent: Callable[[Manifold], Manifold] = lambda manifold: manifold
+    prepare: Callable[[Any, Dataset], Dataset] = lambda config, dataset: dataset
+    traceable: bool = False
+    needs_all_data: bool = False
+    reports: tuple[Any, ...] = ()
+
+
+def euclidean(manifold: Manifold) -> Manifold:
+    """Returns R^d of the manifold's dimension, itself if it is Euclidean: the `latent` of methods on R^d."""
+    return manifold if isinstance(manifold, Euclidean) else Euclidean(manifold.dim)
+
+
+def one_stage(make: Callable[..., Model], inputs: MethodInputs) -> Built:
+    """Returns the model that `make(config, networks)` gives, and the one stage that minimises its loss."""
+    config = completed(inputs)
+
+    def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
+        model = make(with_values(config, "model", values), inputs.networks)
+        stage = gradient_stage(
+            "train",
+            inputs.num_steps,
+            lambda key, batch, previous: model.init(key, batch),
+            model.loss_terms,
+            adam(with_values(inputs.optimizer, "optimizer", values), inputs.num_steps),
+        )
+        return model, (stage,)
+
+    return traceable(at)
+
+
+def traceable(at: Callable[[Mapping[str, Any]], tuple[Model, tuple[Stage, ...]]]) -> Built:
+    """Returns what `at`, values of `mvae.models.traced.TRACED` -> model and stages, gives for those of the config."""
+    model, stages = at({})
+    return Built(model, stages, lambda values: at(values)[1])
+
+
+def completed(inputs: MethodInputs) -> Any:
+    """Returns the config with the capacity rising over the whole training, if it does not say over what.
+
+    Raises:
+        UsageError: For a Bernoulli likelihood of data that leave [0, 1].
+    """
+    config: VariationalConfig = inputs.config
+    if config.likelihood == "bernoulli":
+        check_unit_range(inputs.dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
+    if config.max_capacity is not None and config.capacity_steps is None:
+        return dataclasses.replace(config, capacity_steps=inputs.num_steps)
+    return config
+
+
+def check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
+    """Raises if the first examples leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
+    x = dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["x"]
+    low, high = float(jnp.min(x)), float(jnp.max(x))
+    if low < 0 or high > 1:
+        raise UsageError(
+            f"config.model.{setting} needs values in [0, 1], those of {dataset.name} reach from {low:.2f} to "
+            f"{high:.2f}: {remedy}"
+        )
+
+
+def check_no_warmup(inputs: MethodInputs, method: str, reason: str) -> None:
+    """Raises if an encoder is to start after the decoder in a method where none is trained."""
+    if inputs.optimizer.encoder_warmup_steps:
+        raise UsageError(f"config.optimizer.encoder_warmup_steps must be 0 for the method {method}{reason}")

@@ -1,0 +1,214 @@
+"""The autoencoder that all variational methods share: networks, likelihood, ELBO, importance weights, samples."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float, Key
+
+from mvae.manifolds import Manifold
+from mvae.models.likelihood import LIKELIHOODS, Likelihood
+from mvae.models.model import Batch, LossTerms, Model, Params, lacking
+from mvae.models.objective import VariationalConfig
+from mvae.nets import Encoder, Head, Network, build_decoder, build_encoder
+
+Encode = Callable[[Params, Array], Any]
+Start = Callable[[Key[Array, ""], Encoder, Params, Array], Params]
+
+
+class Networks(NamedTuple):
+    """A user's own networks, in place of those that a config names.
+
+    Attributes:
+        encoder: x (b, *event) -> features (b, k); the heads are added. None for the config's.
+        decoder: Points (b, n) -> (b, *event). None for the config's.
+    """
+
+    encoder: Network | None = None
+    decoder: Network | None = None
+
+
+class Drawn(NamedTuple):
+    """Draws of a posterior.
+
+    Attributes:
+        z: Points of the latent space, (*shape, b, n).
+        code: The variable whose density the posterior has, where it is another one, such as the point of a cube that
+            is mapped to z; z itself for most.
+    """
+
+    z: Float[Array, "*shape b n"]
+    code: Any
+
+
+class Latent(NamedTuple):
+    """A family of posteriors q(z | x) with its prior on one latent space.
+
+    Attributes:
+        manifold: The latent space.
+        heads: What it wants of an encoder, by name; "location" among them.
+        posterior: (params, outputs of the heads) -> q(z | x), a NamedTuple that begins with `location`.
+        draw: (key, q, shape) -> `Drawn`, differentiable in q.
+        kl: (params, q, drawn) -> KL(q(z | x) ‖ p(z)), or an unbiased estimate of it from one draw, (b,), in nats.
+        log_ratio: (params, q, drawn) -> log p(z) - log q(z | x), (*shape, b), in nats.
+        sample_prior: (params, key, num) -> points, (num, n).
+        terms: q -> numbers of the posterior that training reports, by name, each (b,).
+        init: (key, batch) -> parameters of its own.
+        even: Whether z and -z are one point, so that decoders are even.
+        lacks: As of `Model`, such as the reason why `log_ratio` is not known.
+    """
+
+    manifold: Manifold
+    heads: Mapping[str, Head]
+    posterior: Callable[[Params, dict[str, Array]], Any]
+    draw: Callable[..., Drawn]
+    kl: Callable[[Params, Any, Drawn], Float[Array, " b"]]
+    log_ratio: Callable[[Params, Any, Drawn], Float[Array, "*shape b"]]
+    sample_prior: Callable[[Params, Key[Array, ""], int], Float[Array, "num n"]]
+    terms: Callable[[Any], dict[str, Float[Array, " b"]]]
+    init: Callable[[Key[Array, ""], Batch], dict[str, Any]] = lambda key, batch: {}
+    even: bool = False
+    lacks: Mapping[str, str] = {}
+
+
+class Core(NamedTuple):
+    """Encoder, decoder and likelihood of a config, and what they make of draws.
+
+    Attributes:
+        encoder: With the heads that were asked for.
+        decoder: Points to the parameter of p(x | z).
+        likelihood: p(x | z).
+        decode: (params, z) -> mean of p(x | z), (b, *event).
+        terms: (params, x, z, kl, step, extra) -> `LossTerms` of one draw z (b, n) for each example.
+        log_likelihood: (params, x, z, log_ratio) -> log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x), (b,), of draws z
+            (L, b, n) with log p(z) - log q(z | x), (L, b).
+    """
+
+    encoder: Encoder
+    decoder: Network
+    likelihood: Likelihood
+    decode: Callable[[Params, Array], Array]
+    terms: Callable[..., LossTerms]
+    log_likelihood: Callable[[Params, Array, Array, Array], Float[Array, " b"]]
+
+
+def build_core(
+    config: VariationalConfig, heads: Mapping[str, Head], networks: Networks | None = None, *, even: bool = False
+) -> Core:
+    """Builds the networks and writes down ELBO and importance weights.
+
+    With f the decoder and z a draw of q(z | x),
+
+        elbo(x) = log p(x | f(z)) - KL(q(z | x) ‖ p(z)),
+        log p(x) ≈ log (1/L) Σ_l p(x | f(z_l)) p(z_l) / q(z_l | x),
+
+    the latter a lower bound in expectation, tight as L grows.
+
+    Args:
+        config: Networks, likelihood and objective.
+        heads: Of the encoder.
+        networks: A user's own.
+        even: Whether the decoder is.
+
+    Source: [kingma2014]; [burda2016, Eq. 8].
+    """
+    own = networks or Networks()
+    encoder = build_encoder(config.net, config.encoder_widths, heads, own.encoder)
+    decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, even=even)
+    likelihood = LIKELIHOODS[config.likelihood]()
+
+    def decode(params: Params, z: Array) -> Array:
+        return likelihood.mean(decoder.apply(params["decoder"], z))
+
+    def terms(
+        params: Params, x: Array, z: Array, kl: Array, step: Array | None, extra: Mapping[str, Array]
+    ) -> LossTerms:
+        output = decoder.apply(params["decoder"], z)
+        reconstruction = -likelihood.log_prob(params["likelihood"], x, output)
+        mse = jnp.mean((x - likelihood.mean(output)) ** 2, axis=tuple(range(1, x.ndim)))
+        loss = config.loss(reconstruction, kl, step)
+        return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, extra)
+
+    def log_likelihood(params: Params, x: Array, z: Array, log_ratio: Array) -> Float[Array, " b"]:
+        num = z.shape[0]
+        output = decoder.apply(params["decoder"], z.reshape(-1, z.shape[-1]))
+        tiled = jnp.broadcast_to(x, (num, *x.shape)).reshape(output.shape)
+        log_p = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num, -1)
+        return logsumexp(log_p + log_ratio, axis=0) - math.log(num)
+
+    return Core(encoder, decoder, likelihood, decode, terms, log_likelihood)
+
+
+def autoencoder(
+    config: VariationalConfig,
+    make_latent: Callable[[Encode], Latent],
+    networks: Networks | None = None,
+    *,
+    start: Start | None = None,
+) -> Model:
+    """Builds the variational autoencoder of a family of posteriors.
+
+    Args:
+        config: Networks, likelihood and objective.
+        make_latent: Returns the family, given the encoder as (params, x) -> q(z | x), for a prior made of posteriors.
+        networks: A user's own.
+        start: (key, encoder, its parameters, x) -> parameters of the encoder where training starts; None for as they
+            are.
+
+    Returns:
+        The model; its parameters are a dict with "encoder", "decoder", "likelihood" and those of the family.
+    """
+
+    def encode(params: Params, x: Array) -> Any:
+        return latent.posterior(params, core.encoder.outputs(params["encoder"], x))
+
+    latent = make_latent(encode)
+    core = build_core(config, latent.heads, networks, even=latent.even)
+
+    def init(key: Key[Array, ""], batch: Batch) -> Params:
+        x = batch["x"]
+        if start is None:
+            encoder_key, decoder_key = jax.random.split(key)
+            encoder = core.encoder.init(encoder_key, x[:1])
+        else:
+            encoder_key, start_key, decoder_key = jax.random.split(key, 3)
+            encoder = start(start_key, core.encoder, core.encoder.init(encoder_key, x[:1]), x)
+        nets = {
+            "encoder": encoder,
+            "decoder": core.decoder.init(decoder_key, jnp.zeros((1, latent.manifold.ambient_dim))),
+            "likelihood": core.likelihood.params,
+        }
+        return nets | latent.init(jax.random.fold_in(key, 0), batch)
+
+    def sample_posterior(key: Key[Array, ""], q: Any, shape: tuple[int, ...] = ()) -> Array:
+        return latent.draw(key, q, shape).z
+
+    def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
+        q = encode(params, batch["x"])
+        drawn = latent.draw(key, q, ())
+        return core.terms(params, batch["x"], drawn.z, latent.kl(params, q, drawn), step, latent.terms(q))
+
+    def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
+        q = encode(params, batch["x"])
+        drawn = latent.draw(key, q, (num_samples,))
+        return core.log_likelihood(params, batch["x"], drawn.z, latent.log_ratio(params, q, drawn))
+
+    def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
+        return core.decode(params, latent.sample_prior(params, key, num))
+
+    reason = latent.lacks.get("log_likelihood")
+    return Model(
+        manifold=latent.manifold,
+        init=init,
+        encode=encode,
+        decode=core.decode,
+        sample_posterior=sample_posterior,
+        loss_terms=loss_terms,
+        log_likelihood=log_likelihood if reason is None else lacking(reason),
+        sample=sample,
+        capabilities=core.likelihood.capabilities,
+        lacks=latent.lacks,
+    )

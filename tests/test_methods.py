@@ -1,0 +1,106 @@
+"""Every method, small: trained, stopped by a signal, resumed to the very same bits, evaluated, drawn."""
+
+import json
+import os
+import signal
+import sys
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from mvae.engine import loop
+from mvae.engine.program import build_program
+from mvae.engine.signals import Interrupted
+from mvae.methods import METHODS
+from mvae.runs.experiment import build_experiment
+from mvae.runs.run import conclude, train
+from mvae.runs.run_folder import RunFolder
+from tests.test_configs import CONFIGS, tiny
+
+# The smallest config of each method: pictures of few pixels, or points of the plane.
+STEMS = {name: name for name in METHODS} | {"dvae": "dvae_torus", "vaells": "vaells_circles"}
+
+
+def smallest(method: str) -> dict:
+    """The config with one seed, and data that cost little to make and to draw."""
+    path = next(path for path in CONFIGS if path.stem == STEMS[method])
+    config = tiny(path, "quick", path.parent)
+    config["num_seeds"] = 1
+    config["evaluation"]["bound_samples"] = 2
+    if config["data"]["name"] == "turntable":
+        config["data"] |= dict.fromkeys(config["data"]) | {"name": "simple_picture", "size": 8}
+        config["data"] |= {"num_train": 40, "num_test": 20}
+    if method == "vamp":
+        config["model"]["clip_pseudo_inputs"] = False  # pixels of these pictures are negative, too
+    return config
+
+
+def refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def stop_after(step: int):
+    """A ProgressBar.advance that sends SIGTERM to this process once so many steps are done."""
+
+    def advance(bar, done):
+        del bar
+        if done == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return advance
+
+
+FIGURES = {
+    **{name: {"latent_space_seed_0", "decoded_grid", "reconstructions"} for name in ("dvae", "vae", "svae", "vamp")},
+    "vdae": {"latent_space_seed_0", "walk"},
+    "vaells": {"latent_space_seed_0", "operator_orbits", "prior_samples", "paths"},
+    "er": {"latent_space_seed_0", "reparametrization"},
+    "wgan": {"samples"},
+}
+
+
+def built_once():
+    """A `build_program` that compiles each stage once for several runs; compiled anew is tests/test_configs.py."""
+    programs = {}
+
+    def build(stage, *arguments, **options):
+        if stage.name not in programs:
+            programs[stage.name] = build_program(stage, *arguments, **options)
+        return programs[stage.name]
+
+    return build
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compiles without most of XLA's optimisations: compilation is what takes the time here."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, monkeypatch):
+    config = smallest(method)
+    experiment = build_experiment(config)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step
+    with jax.debug_key_reuse(True):
+        whole = train(experiment, RunFolder(tmp_path / "whole"))
+    monkeypatch.setattr(sys.modules[train.__module__], "build_program", built_once())
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.ProgressBar, "advance", stop_after(2))
+        with pytest.raises(Interrupted):
+            train(experiment, RunFolder(tmp_path / "run"))
+    resumed = train(experiment, RunFolder(tmp_path / "run"))
+    chex.assert_trees_all_equal(resumed, whole, strict=True)
+
+    results = conclude(experiment, resumed, RunFolder(tmp_path / "run"))
+    saved = json.loads((tmp_path / "run" / "results.json").read_text(), parse_constant=refuse_constant)
+    assert saved == results
+    unknown = {name for name, value in saved["mean"].items() if value is None}
+    assert unknown == set(saved["unavailable"])  # what is not known has its reason
+    assert all(np.isfinite(value) for name, value in saved["mean"].items() if name not in unknown)
+    assert {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")} >= FIGURES[method]
