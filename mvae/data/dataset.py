@@ -37,6 +37,9 @@ class Dataset(NamedTuple):
       periodic_factors: the factors that are angles, in equal steps all the way round.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
+      closed_curves: whether each of `curves` returns to where it began.
+      rotated_by: the column of rows with the angle in radians by which `render` turns an image; None where it turns
+        none.
       source: what training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
         the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None where
         `train` lives on the device.
@@ -51,6 +54,8 @@ class Dataset(NamedTuple):
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()
     curves: Rows | None = None
+    closed_curves: bool = False
+    rotated_by: str | None = None
     source: RowSource | None = None
 
     @property

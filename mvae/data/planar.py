@@ -131,6 +131,7 @@ def _planar(name: str, num_train: int, num_test: int, seed: int) -> Dataset:
         render=render,
         event_shape=(AMBIENT_DIM,),
         curves={"x": points, "label": labels, "parameter": parameters},
+        closed_curves=name == "concentric_circles",
     )
 
 

@@ -19,15 +19,25 @@ Record = dict[str, Any]
 
 
 def read_records(path: Path) -> list[Record]:
-    """Returns the lines of a metrics.jsonl; a last line cut short by a crash is left out."""
+    """Returns the lines of a metrics.jsonl; those that are damaged are left out, which is said, but for the last.
+
+    The last one may have been cut short by a crash.
+    """
     if not path.exists():
         return []
-    records = []
-    for line in path.read_text().splitlines():
+    records, damaged = [], []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+            record = json.loads(line) if line.strip() else None
+        except ValueError:  # of the text or its encoding
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif line.strip() and number < len(lines):
+            damaged.append(number)
+    if damaged:
+        LOGGER.warning("%s: %d damaged line(s) skipped, the first is line %d", path, len(damaged), damaged[0])
     return records
 
 

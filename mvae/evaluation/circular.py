@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
@@ -21,38 +22,62 @@ def circular_correlation(a: ArrayLike, b: ArrayLike) -> float:
         b: Angles in radians, (n,).
 
     Raises:
-        ValueError: For other shapes, values that are not finite, or angles that are all alike modulo half a turn.
+        ValueError: For other shapes, values that are not finite, or angles that are all alike modulo half a turn, to
+            the precision of their dtype.
 
     Source: [fisher1983].
     """
+    roundings = _rounding(a), _rounding(b)
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape or len(a) < 2:
         raise ValueError(f"a and b must be two or more angles each, got shapes {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("a and b must be finite")
-    # sin(a_i - a_j) sin(b_i - b_j) = ½ [cos(d_i - d_j) - cos(s_i - s_j)] with d = a - b and s = a + b; likewise sin².
-    together = _resultant(a - b) - _resultant(a + b)
-    alone = (len(a) ** 2 - _resultant(2 * a)) * (len(b) ** 2 - _resultant(2 * b))
-    if alone <= (1e-12 * len(a) ** 2) ** 2:
-        raise ValueError("a and b must each have angles that differ by more than half turns")
-    return float(np.clip(together / np.sqrt(alone), -1, 1))
+    for name, angles, rounding in (("a", a, roundings[0]), ("b", b, roundings[1])):
+        # sin² of the distance to the middle; its root is the distance itself where that is small.
+        if np.sqrt(np.mean(np.sin(_centred(angles)) ** 2)) <= rounding:
+            raise ValueError(f"the correlation is undefined: all angles of {name} are alike, modulo half a turn")
+    a, b = _centred(a), _centred(b)
+    together = _sum_of_products(a, b)
+    return float(np.clip(together / np.sqrt(_sum_of_products(a, a) * _sum_of_products(b, b)), -1, 1))
 
 
-def _resultant(angles: Float[np.ndarray, " n"]) -> float:
-    """|Σ exp(i angle)|² = Σ_{i,j} cos(angle_i - angle_j)."""
-    return float(abs(np.exp(1j * angles).sum()) ** 2)
+_ROUNDINGS = 8.0  # how many of its roundings an angle may be off
+
+
+def _rounding(angles: ArrayLike) -> float:
+    """How far angles may be off for their dtype: that of their largest value, and of a turn's fraction at least."""
+    given = np.asarray(angles)
+    kind = given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else np.dtype(np.float64)
+    largest = float(np.max(np.abs(given.astype(np.float64)), initial=1.0))
+    return _ROUNDINGS * float(jnp.finfo(kind).eps) * largest
+
+
+def _centred(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Angles less their mean modulo half a turn: small numbers where all are alike, so that nothing cancels."""
+    return angles - 0.5 * np.angle(np.exp(2j * angles).sum())
+
+
+def _sum_of_products(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
+    """½ Σ_{i,j} sin(a_i - a_j) sin(b_i - b_j), by the sines of differences."""
+    sin_a, cos_a, sin_b, cos_b = np.sin(a), np.cos(a), np.sin(b), np.cos(b)
+    return float((sin_a @ sin_b) * (cos_a @ cos_b) - (sin_a @ cos_b) * (cos_a @ sin_b))
 
 
 class AngleReadout(NamedTuple):
     """How well an angle can be read from codes.
 
     Attributes:
-        correlation: Mean over the groups of the circular correlation of true and read angles.
-        error: Mean absolute difference of true and read angles, radians; by chance π/2.
+        correlation: Mean over the groups of the circular correlation of true and read angles; None where a group has
+            none.
+        error: Mean absolute difference of true and read angles, radians, over what can be read; by chance π/2. None
+            where nothing can.
+        undefined: Why the correlation or both are None; empty where they are not.
     """
 
-    correlation: float
-    error: float
+    correlation: float | None
+    error: float | None
+    undefined: str = ""
 
 
 RIDGE = 1e-3
@@ -79,29 +104,43 @@ def angle_readout(
         test_codes: Codes that it is tried on.
         test_angles: Their angles in radians.
         train_groups: Group of each training example; None for a single group.
-        test_groups: Group of each test example, of those in `train_groups`.
+        test_groups: Group of each test example. Those of a group that has no training example cannot be read.
 
     Raises:
-        ValueError: If only one of the two has groups, or a group of the test set has no training example.
+        ValueError: If only one of the two has groups.
     """
     if (train_groups is None) != (test_groups is None):
         raise ValueError("train_groups and test_groups must be given together")
     train_of = np.zeros(len(train_codes), int) if train_groups is None else np.asarray(train_groups)
     test_of = np.zeros(len(test_codes), int) if test_groups is None else np.asarray(test_groups)
-    correlations, errors = [], []
-    for group in np.unique(test_of):
+    correlations, errors, lacking = [], [], []
+    groups = np.unique(test_of)
+    for group in groups:
         fit, apply = train_of == group, test_of == group
         if not fit.any():
-            raise ValueError(f"test_groups has the group {group}, which train_groups lacks")
+            lacking.append(f"group {group} has no training example")
+            continue
         read = _read(train_codes[fit], train_angles[fit], test_codes[apply])
-        correlations.append(circular_correlation(test_angles[apply], read))
         errors.append(np.abs((read - test_angles[apply] + np.pi) % (2 * np.pi) - np.pi))
-    return AngleReadout(float(np.mean(correlations)), float(np.mean(np.concatenate(errors))))
+        if len(read) < 2:
+            lacking.append(f"group {group} has one test example")
+            continue
+        try:
+            correlations.append(circular_correlation(test_angles[apply], read))
+        except ValueError as error:
+            lacking.append(f"group {group}: {error}")
+    undefined = f"{len(lacking)} of {len(groups)} group(s) have no correlation: {lacking[0]}" if lacking else ""
+    return AngleReadout(
+        None if lacking else float(np.mean(correlations)),
+        float(np.mean(np.concatenate(errors))) if errors else None,
+        undefined,
+    )
 
 
 def _read(
     codes: Float[np.ndarray, "n k"], angles: Float[np.ndarray, " n"], others: Float[np.ndarray, "m k"]
 ) -> Float[np.ndarray, " m"]:
+    kind = np.result_type(codes, others, np.float16)  # what is read is as precise as the codes
     codes, others = np.asarray(codes, np.float64), np.asarray(others, np.float64)
     mean = codes.mean(axis=0)
     centred = codes - mean
@@ -110,4 +149,4 @@ def _read(
     penalty = RIDGE * np.trace(gram) / len(gram) + np.finfo(float).tiny
     kernel = np.linalg.solve(gram + penalty * np.eye(len(gram)), centred.T @ (target - target.mean(axis=0)))
     predicted = (others - mean) @ kernel + target.mean(axis=0)
-    return np.arctan2(predicted[:, 1], predicted[:, 0])
+    return np.arctan2(predicted[:, 1], predicted[:, 0]).astype(kind)

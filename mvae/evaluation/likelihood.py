@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from mvae.models import LossTerms, Model
 from mvae.models.model import Batch, Params
@@ -20,6 +20,7 @@ def map_batches(
     rows: Rows,
     render: Callable[[Rows], Batch],
     batch_size: int,
+    first: int | Int[Array, ""] = 0,
 ) -> Any:
     """Applies a function of (key, batch) to all rows, one batch after the other; jit-able.
 
@@ -30,6 +31,7 @@ def map_batches(
         render: Turns rows into a batch.
         batch_size: Rows per batch; the last batch is filled up with rows from the start, whose results
             are dropped.
+        first: Number of the first batch, where these rows are a part of more; it is what the keys are folded from.
 
     Returns:
         The tree of results over all n examples.
@@ -43,11 +45,10 @@ def map_batches(
         batch = render({name: array[index] for name, array in rows.items()})
         return function(jax.random.fold_in(key, number), batch)
 
-    results = jax.lax.map(one, (jnp.arange(num_batches), indices))
+    results = jax.lax.map(one, (first + jnp.arange(num_batches), indices))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], results)
 
 
-@partial(jax.jit, static_argnames=("model", "render", "num_samples", "batch_size"))
 def evaluate_bound(
     model: Model,
     params: Params,
@@ -57,6 +58,7 @@ def evaluate_bound(
     *,
     num_samples: int = 10,
     batch_size: int = 500,
+    first: int = 0,
 ) -> LossTerms:
     """Returns the loss terms of every example, each the mean over `num_samples` draws of the posterior, (n,).
 
@@ -68,16 +70,20 @@ def evaluate_bound(
         render: The data set's render function.
         num_samples: Draws per example.
         batch_size: Examples at a time.
+        first: Number of the first batch, where these rows are a part of more.
     """
+    return _bound(model.loss_terms, params, key, rows, render, num_samples, batch_size, first)
 
+
+@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _bound(loss_terms, params, key, rows, render, num_samples, batch_size, first):
     def terms(key, batch):
-        draws = jax.lax.map(lambda k: model.loss_terms(params, k, batch, None), jax.random.split(key, num_samples))
+        draws = jax.lax.map(lambda k: loss_terms(params, k, batch, None), jax.random.split(key, num_samples))
         return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), draws)
 
-    return map_batches(terms, key, rows, render, batch_size)
+    return map_batches(terms, key, rows, render, batch_size, first)
 
 
-@partial(jax.jit, static_argnames=("model", "render", "num_samples", "batch_size"))
 def importance_log_likelihood(
     model: Model,
     params: Params,
@@ -87,6 +93,7 @@ def importance_log_likelihood(
     *,
     num_samples: int = 100,
     batch_size: int = 100,
+    first: int = 0,
 ) -> Float[Array, " n"]:
     """Returns the importance-sampled log-likelihood of every example, (n,), in nats.
 
@@ -102,9 +109,14 @@ def importance_log_likelihood(
         render: The data set's render function.
         num_samples: Draws L per example.
         batch_size: Examples at a time.
+        first: Number of the first batch, where these rows are a part of more.
     """
+    return _importance(model.log_likelihood, params, key, rows, render, num_samples, batch_size, first)
 
-    def log_likelihood(key, batch):
-        return model.log_likelihood(params, key, batch, num_samples)
 
-    return map_batches(log_likelihood, key, rows, render, batch_size)
+@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _importance(log_likelihood, params, key, rows, render, num_samples, batch_size, first):
+    def of_batch(key, batch):
+        return log_likelihood(params, key, batch, num_samples)
+
+    return map_batches(of_batch, key, rows, render, batch_size, first)

@@ -2,10 +2,11 @@
 
 from mvae.figures.curves import robust_limits, training_curves
 from mvae.figures.drawing.colours import PALETTE, periodic_colours
-from mvae.figures.drawing.mosaic import mosaic
+from mvae.figures.drawing.mosaic import mosaic, shown_images
 from mvae.figures.drawing.style import save
 from mvae.figures.images.decoded_grid import decoded_grid, latent_grid
 from mvae.figures.images.extrapolated_rows import extrapolated_rows
+from mvae.figures.images.lines import lines_grid, reconstructed_lines
 from mvae.figures.images.pictures_at_codes import pictures_at_codes
 from mvae.figures.images.prior_samples import prior_samples
 from mvae.figures.images.reconstructions import reconstructions
@@ -29,12 +30,14 @@ __all__ = [
     "inferred_paths",
     "latent_grid",
     "latent_space",
+    "lines_grid",
     "mosaic",
     "operator_orbits",
     "periodic_colours",
     "pictures_at_codes",
     "planar_latent_space",
     "prior_samples",
+    "reconstructed_lines",
     "reconstructions",
     "reparametrization",
     "robust_limits",
@@ -43,6 +46,7 @@ __all__ = [
     "save",
     "seeded_grids",
     "seeded_walks",
+    "shown_images",
     "training_curves",
     "walk_steps",
 ]

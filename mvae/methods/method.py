@@ -15,6 +15,7 @@ from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import OptimizerConfig, adam
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
+from mvae.reports import Report
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
 
@@ -79,7 +80,7 @@ class Method(NamedTuple):
     prepare: Callable[[Any, Dataset], Dataset] = lambda config, dataset: dataset
     traceable: bool = False
     needs_all_data: bool = False
-    reports: tuple[Any, ...] = ()
+    reports: tuple[Report, ...] = ()
 
 
 def euclidean(manifold: Manifold) -> Manifold:

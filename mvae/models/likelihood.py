@@ -28,6 +28,13 @@ class Likelihood(NamedTuple):
     log_prob: Callable[[Params, Array, Array], Float[Array, " b"]]
     fit: Callable[[Array], dict[str, Array]] = lambda pictures: {}
 
+    @property
+    def capabilities(self) -> dict[str, Callable[[Params], Array]]:
+        """What a model with this likelihood can be asked: "likelihood_std" where it is learned; see `Model`."""
+        if "log_std" not in self.params:
+            return {}
+        return {"likelihood_std": lambda params: jnp.exp(params["likelihood"]["log_std"])}
+
 
 def _pixel_axes(x: Array) -> tuple[int, ...]:
     return tuple(range(1, x.ndim))

@@ -1,1 +1,40 @@
-"""What a run says of its models: numbers and figures."""
+"""What a run says of its models: one report for each question, of numbers for every seed and of figures.
+
+`Report` says when it applies and what it gives; `View` has what reports share, computed once and compiled once for all
+seeds; `conclude` writes the numbers before it draws, and sets aside what fails. `REPORTS` are those of every method;
+a method brings its own beside them.
+"""
+
+from mvae.reports.bound import BOUND, LIKELIHOOD
+from mvae.reports.codes import LATENT_SPACE, SEPARATION
+from mvae.reports.conclude import conclude, finished
+from mvae.reports.curves import CURVES
+from mvae.reports.decoded import DECODED, SAMPLES
+from mvae.reports.factors import AZIMUTH, DEGREE, SCORES
+from mvae.reports.report import Member, Programs, Report, View
+from mvae.reports.settings import EvaluationConfig, check_evaluation
+
+REPORTS: tuple[Report, ...] = (
+    BOUND,
+    LIKELIHOOD,
+    DEGREE,
+    AZIMUTH,
+    SCORES,
+    SEPARATION,
+    CURVES,
+    LATENT_SPACE,
+    DECODED,
+    SAMPLES,
+)
+
+__all__ = [
+    "REPORTS",
+    "EvaluationConfig",
+    "Member",
+    "Programs",
+    "Report",
+    "View",
+    "check_evaluation",
+    "conclude",
+    "finished",
+]

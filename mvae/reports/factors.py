@@ -1,13 +1,12 @@
-"""What a run says of known factors: the degree of its encoder, angles read from codes, disentanglement."""
+"""What codes say of known factors: the degree of the encoder, angles read from codes, disentanglement."""
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from mvae.data.factors.known_factors import all_rows, full_grid
+from mvae.data.dataset import Rows
+from mvae.data.factors.known_factors import grid_order
 from mvae.data.pictures import translation_grid
 from mvae.evaluation import (
     ambient_codes,
@@ -17,65 +16,52 @@ from mvae.evaluation import (
     disentanglement_scores,
     mapping_degree,
 )
-from mvae.evaluation.likelihood import map_batches
+from mvae.evaluation.disentanglement.scores import score_names
 from mvae.manifolds import EmbeddedTorus, FlatTorus, Sphere
-from mvae.models.model import Params
-from mvae.runs.experiment import Experiment
+from mvae.reports.report import Member, Report, View
 
-BOUND_BATCH = 500
-AT_A_TIME = 20 * BOUND_BATCH  # rows that are sent to the device together, where they are on the host
-
-
-def no_encoder(experiment: Experiment, params: Params) -> str | None:
-    """Returns why the model has no encoder, None if it has one."""
-    image = jnp.zeros((1, *experiment.dataset.event_shape))
-    try:
-        jax.eval_shape(experiment.model.encode, params, image)
-    except NotImplementedError as error:
-        return str(error)
-    return None
+DEGREES = ("degree", "winding", "winding_consistent", "captured")
+READ = ("azimuth_correlation", "azimuth_error")
 
 
-def encode_rows(experiment: Experiment, params: Params, rows: dict[str, Array]) -> np.ndarray:
-    """Locations of the posteriors of all rows, (n, ambient_dim)."""
-    model, render = experiment.model, experiment.dataset.render
-
-    def encode(key, batch):
-        del key
-        return model.encode(params, batch["x"]).location
-
-    encode_all = jax.jit(lambda rows: map_batches(encode, jax.random.key(0), rows, render, BOUND_BATCH))
-    parts = range(0, len(next(iter(rows.values()))), AT_A_TIME)
-    return np.concatenate(
-        [encode_all({name: array[start : start + AT_A_TIME] for name, array in rows.items()}) for start in parts]
-    )
-
-
-def _grid_of_factors(experiment: Experiment) -> tuple[dict[str, Array], tuple[int, ...]] | None:
-    """Rows on a periodic grid of as many factors as the latent torus or circle has angles, and the grid's shape.
-
-    None where the latent space is another, or the data have no such grid.
-    """
-    manifold, dataset = experiment.model.manifold, experiment.dataset
-    if not isinstance(manifold, FlatTorus) and manifold != Sphere(1):
-        return None
-    if "translation" in dataset.test and manifold.dim == 2:
-        n = experiment.evaluation.degree_grid
-        return {"translation": translation_grid(n).reshape(-1, 2)}, (n, n)
+def _factors_around(view: View) -> tuple[str, ...] | None:
+    """The periodic factors whose grid the data are, as many as the latent torus or circle has angles; None if none."""
+    manifold, dataset = view.model.manifold, view.dataset
     names = dataset.periodic_factors
-    sizes = tuple(dataset.factor_sizes[dataset.factor_names.index(name)] for name in names)
-    if len(names) != manifold.dim or dataset.num_train + dataset.num_test != np.prod(sizes):
-        return None
-    return full_grid(dataset, names), sizes
+    sizes = [dataset.factor_sizes[dataset.factor_names.index(name)] for name in names]
+    whole = dataset.num_train + dataset.num_test == np.prod(sizes, dtype=np.int64)
+    return names if names and len(names) == manifold.dim and whole else None
 
 
-def degree_of_factors(experiment: Experiment, params: Params) -> dict[str, Any]:
-    """Degree of the encoder from factors to the latent torus or circle; empty where that is not defined."""
-    found = _grid_of_factors(experiment)
-    if found is None:
-        return {}
-    rows, shape = found
-    degree = mapping_degree(experiment.model.manifold, encode_rows(experiment, params, rows).reshape(*shape, -1))
+def has_degree(view: View) -> bool:
+    """Whether the factors form a torus or circle like the latent space."""
+    manifold = view.model.manifold
+    if not view.has() or not (isinstance(manifold, FlatTorus) or manifold == Sphere(1)):
+        return False
+    return ("translation" in view.dataset.test and manifold.dim == 2) or _factors_around(view) is not None
+
+
+def degree_numbers(member: Member) -> dict[str, Any]:
+    """Degree of the encoder from factors to the latent torus or circle; "captured" is 1 where it is ±1."""
+    view = member.view
+    if "translation" in view.dataset.test and view.model.manifold.dim == 2:
+        n = view.settings.degree_grid
+        codes = member.encode({"translation": jnp.reshape(translation_grid(n), (-1, 2))}).reshape(n, n, -1)
+    else:
+        names = _factors_around(view)
+        assert names is not None
+        dataset = view.dataset
+        sizes = [dataset.factor_sizes[dataset.factor_names.index(name)] for name in names]
+        if min(sizes) < 8:
+            return member.undefined(
+                DEGREES, f"a degree needs 8 views or more in each direction, there are {min(sizes)}"
+            )
+        every = np.concatenate([member.codes("train"), member.codes("test")])
+        codes = every[grid_order(dataset, names)].reshape(*sizes, -1)
+    try:
+        degree = mapping_degree(view.model.manifold, codes)
+    except ValueError as error:
+        return member.undefined(DEGREES, str(error))
     return {
         "degree": degree.degree,
         "winding": None if degree.winding is None else degree.winding.tolist(),
@@ -84,40 +70,65 @@ def degree_of_factors(experiment: Experiment, params: Params) -> dict[str, Any]:
     }
 
 
-def _azimuth(experiment: Experiment, params: Params) -> dict[str, float]:
+def _objects(view: View, rows: Rows) -> np.ndarray:
+    """Which object each row shows: their zeros of azimuth have nothing to do with each other."""
+    if "object" not in view.dataset.factor_names:
+        return np.zeros(len(rows["azimuth"]), int)
+    return np.asarray(rows["factors"][:])[:, view.dataset.factor_names.index("object")]
+
+
+def azimuth_numbers(member: Member) -> dict[str, Any]:
     """How well the azimuth can be read from the codes, and on a circle how well it is the latent angle itself."""
-    dataset, manifold = experiment.dataset, experiment.model.manifold
-    train, test = (encode_rows(experiment, params, rows) for rows in (dataset.train, dataset.test))
-    angles = [np.asarray(rows["azimuth"]) for rows in (dataset.train, dataset.test)]
-    objects = [np.zeros(len(each), int) for each in angles]
-    if "object" in dataset.factor_names:  # their zeros of azimuth have nothing to do with each other
-        column = dataset.factor_names.index("object")
-        objects = [np.asarray(rows["factors"][:, column]) for rows in (dataset.train, dataset.test)]
-    readout = angle_readout(train, angles[0], test, angles[1], train_groups=objects[0], test_groups=objects[1])
-    found = {"azimuth_correlation": readout.correlation, "azimuth_error": readout.error}
-    if manifold in (Sphere(1), FlatTorus(1)) and np.ptp(objects[0]) == 0:
-        z = np.concatenate([train, test])
+    view = member.view
+    parts = [(view.dataset.train, member.codes("train")), (view.dataset.test, member.codes("test"))]
+    (train_angles, test_angles) = angles = [np.asarray(rows["azimuth"][:]) for rows, _ in parts]
+    (train_objects, test_objects) = objects = [_objects(view, rows) for rows, _ in parts]
+    (train, test) = codes = [found for _, found in parts]
+    try:
+        readout = angle_readout(
+            train, train_angles, test, test_angles, train_groups=train_objects, test_groups=test_objects
+        )
+    except ValueError as error:
+        found: dict[str, Any] = member.undefined(READ, str(error))
+    else:
+        found = {"azimuth_correlation": readout.correlation, "azimuth_error": readout.error}
+        member.undefined([name for name, value in found.items() if value is None], readout.undefined)
+    if view.model.manifold in (Sphere(1), FlatTorus(1)) and np.ptp(np.concatenate(objects)) == 0:
+        z = np.concatenate(codes)
         latent = np.arctan2(z[:, 1], z[:, 0])
-        found["latent_azimuth_correlation"] = circular_correlation(latent, np.concatenate(angles))
+        try:
+            found["latent_azimuth_correlation"] = circular_correlation(latent, np.concatenate(angles))
+        except ValueError as error:
+            found |= member.undefined(["latent_azimuth_correlation"], str(error))
     return found
 
 
-def factor_scores(experiment: Experiment, params: Params) -> dict[str, float]:
-    """How well the codes give the known factors: the azimuth, and the scores that are asked for.
+def score_numbers(member: Member) -> dict[str, Any]:
+    """The disentanglement scores that are asked for, of all examples.
 
-    The scores are those of all pictures, for ambient coordinates and, with the ending "_angles", for angles where the
-    manifold has them.
+    They are those of ambient coordinates and, with the ending "_angles", of angles where the manifold has them.
     """
-    dataset, manifold = experiment.dataset, experiment.model.manifold
-    found = _azimuth(experiment, params) if "azimuth" in dataset.test else {}
-    if not experiment.evaluation.scores:
-        return found
-    rows = all_rows(dataset)
-    z, factors = encode_rows(experiment, params, rows), np.asarray(rows["factors"])
+    view = member.view
+    manifold, scores = view.model.manifold, view.settings.scores
+    if reason := view.model.lacks.get("encoder"):
+        return member.undefined(scores, reason)
+    z = np.concatenate([member.codes("train"), member.codes("test")])
+    rows = (view.dataset.train, view.dataset.test)
+    factors = np.concatenate([np.asarray(part["factors"][:]) for part in rows])
     codes = {"": ambient_codes(manifold, z)}
     if isinstance(manifold, Sphere | FlatTorus | EmbeddedTorus):
         codes["_angles"] = angle_codes(manifold, z)
+    found: dict[str, Any] = {}
     for ending, code in codes.items():
-        scores = disentanglement_scores(experiment.evaluation.scores, code, factors)
-        found |= {name + ending: value for name, value in scores.items()}
+        for score in scores:
+            try:
+                values: dict[str, Any] = dict(disentanglement_scores((score,), code, factors))
+                found |= {name + ending: value for name, value in values.items()}
+            except ValueError as error:
+                found |= member.undefined([name + ending for name in score_names(score)], str(error))
     return found
+
+
+DEGREE = Report("degree", has_degree, degree_numbers, gives=DEGREES)
+AZIMUTH = Report("azimuth", lambda view: view.has() and "azimuth" in view.dataset.test, azimuth_numbers, gives=READ)
+SCORES = Report("scores", lambda view: bool(view.settings.scores), score_numbers)

@@ -1,213 +1,262 @@
-"""What a run leaves behind: its numbers per member of the seed axis, and its figures."""
+"""The nouns of reports: what one asks of a run, and the view of the run that all of them share."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float
+from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from mvae import figures
-from mvae.engine.metrics import read_records
+from mvae.data import Dataset
+from mvae.data.dataset import Rows
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
-from mvae.methods.er.report import draw_reparametrization, reparametrization_numbers
-from mvae.methods.vaells.operator_figures import draw_operator_figures
-from mvae.methods.vaells.planar_report import draw_planar_figures, planar_numbers
-from mvae.methods.vaells.rotation_report import draw_rotation_figure, rotation_numbers
-from mvae.methods.vdae.walk_report import NUM_STEPS, draw_walks, walk_numbers
+from mvae.evaluation.likelihood import map_batches
+from mvae.models import LossTerms, Model
 from mvae.models.model import Params
-from mvae.reports.factors import BOUND_BATCH, degree_of_factors, encode_rows, factor_scores, no_encoder
-from mvae.runs.experiment import Experiment
-from mvae.runs.run_folder import RunFolder
+from mvae.reports.settings import EvaluationConfig
 
-NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
-NUM_RECONSTRUCTIONS = 20
-GRID_SIZE = 15
-FIGURE_SEED = 0
-BOUND = ("elbo", "kl", "mse", "time")
-NUMBERS = (
-    degree_of_factors,
-    factor_scores,
-    planar_numbers,
-    rotation_numbers,
-    walk_numbers,
-    reparametrization_numbers,
-)
+BATCH = 500  # examples at a time
+BATCH_BYTES = 2**28  # at most, of the data of a batch
+AT_A_TIME = 20 * BATCH  # rows that are sent to the device together, where they are on the host
+PART_DRAWS = 50_000  # of one program, which a signal has to wait for
+EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
+
+Drawing = Figure | Callable[[], Figure]
 
 
-def evaluate_member(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
-    """Returns the test-set numbers of one member: nats per picture, squared error per pixel.
+class Report(NamedTuple):
+    """A question that a run answers.
 
-    A number that the model does not have is None, and "unavailable" maps its name to the reason.
-
-    Args:
-        experiment: The experiment.
-        params: Parameters of one member.
-        key: Source of the draws.
+    Attributes:
+        name: A word for it, unlike those of other reports.
+        applies: Whether the question can be asked of this model and these data.
+        numbers: What it says of one seed: name -> float, int, text or list, or None, after `Member.undefined` has been
+            told why. None for a report of figures alone.
+        figures: Yields (file name, figure), or a function that draws the figure: one that raises does not stop those
+            after it. None for a report of numbers alone.
+        gives: Names of the numbers that it gives wherever it applies: they are None, with the reason, if it raises.
     """
-    bound_key, likelihood_key = jax.random.split(key)
-    numbers: dict[str, Any] = {}
-    unavailable: dict[str, str] = {}
 
-    def measure(names: Sequence[str], function: Callable[[], dict[str, Any]]) -> None:
-        nonlocal numbers, unavailable
-        try:
-            numbers |= function()
-        except NotImplementedError as error:
-            numbers |= dict.fromkeys(names)
-            unavailable |= dict.fromkeys(names, str(error))
-
-    measure(BOUND, lambda: _bound(experiment, params, bound_key))
-    measure(["log_likelihood"], lambda: _log_likelihood(experiment, params, likelihood_key))
-    if "log_std" in params.get("likelihood", {}):
-        numbers["likelihood_std"] = float(np.exp(params["likelihood"]["log_std"]))
-    if (reason := no_encoder(experiment, params)) is not None:
-        scores = experiment.evaluation.scores
-        numbers |= dict.fromkeys(scores)
-        unavailable |= dict.fromkeys(scores, reason)
-    else:
-        for function in NUMBERS:
-            numbers |= function(experiment, params)
-    if numbers.get("mixing_steps", 0.0) is None:
-        unavailable["mixing_steps"] = f"chains still remember their seeds after {NUM_STEPS} steps of the walk"
-    return numbers | ({"unavailable": unavailable} if unavailable else {})
+    name: str
+    applies: Callable[["View"], bool]
+    numbers: Callable[["Member"], dict[str, Any]] | None = None
+    figures: Callable[["View"], Iterable[tuple[str, Drawing]]] | None = None
+    gives: tuple[str, ...] = ()
 
 
-def _bound(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
-    """Means of the loss terms."""
-    dataset = experiment.dataset
-    terms = evaluate_bound(
-        experiment.model,
-        params,
-        key,
-        dataset.test,
-        dataset.render,
-        num_samples=experiment.evaluation.bound_samples,
-        batch_size=min(BOUND_BATCH, dataset.num_test),
-    )
-    return {name: float(np.asarray(getattr(terms, name), np.float64).mean()) for name in BOUND}
+class Programs:
+    """The functions of a model on its data, compiled: once for all seeds, and for all runs of one model."""
 
+    def __init__(self, model: Model, dataset: Dataset):
+        self.model, self.dataset = model, dataset
+        self._kept: dict[str, Any] = {}
+        self.batch_size = batch_size(dataset.event_shape)
 
-def _log_likelihood(experiment: Experiment, params: Params, key: Key[Array, ""]) -> dict[str, Any]:
-    settings, dataset = experiment.evaluation, experiment.dataset
-    found = importance_log_likelihood(
-        experiment.model,
-        params,
-        key,
-        dataset.test,
-        dataset.render,
-        num_samples=settings.importance_samples,
-        batch_size=min(settings.batch_size, dataset.num_test),
-    )
-    return {"log_likelihood": float(np.asarray(found, np.float64).mean())}
+    def jit(self, name: str, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """Returns `jax.jit(function, **options)`, the same one whenever it is asked for by this name.
 
+        The function takes parameters as an argument; what it closes over must not depend on the seed.
+        """
+        if name not in self._kept:
+            self._kept[name] = jax.jit(function, **options)
+        return self._kept[name]
 
-def summarize(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns {"members", "num_seeds", "mean", "std", "unavailable"}.
+    def member(self, params: Params, index: int) -> Params:
+        """Returns the parameters at a place of the seed axis."""
+        take = self.jit("member", lambda params, index: jax.tree.map(lambda leaf: leaf[index], params))
+        return take(params, np.int32(index))
 
-    std is the sample standard deviation, None for one seed. Both are None for the numbers that the members do not
-    have, one of them or all, which "unavailable" maps to the reason.
-    """
-    unavailable = {name: reason for member in members for name, reason in member.get("unavailable", {}).items()}
-    known = [name for name, value in members[0].items() if isinstance(value, float)]
-    names = [name for name in known if name not in unavailable]
-    columns = {name: np.array([member[name] for member in members]) for name in names}
-    lacking = dict.fromkeys(unavailable)
-    return {
-        "members": members,
-        "num_seeds": len(members),
-        "mean": {name: float(column.mean()) for name, column in columns.items()} | lacking,
-        "std": {name: float(column.std(ddof=1)) if len(members) > 1 else None for name, column in columns.items()}
-        | lacking,
-        "unavailable": unavailable,
-    }
+    def encode_rows(self, params: Params, rows: Rows) -> Float[np.ndarray, "n k"]:
+        """Returns the locations of the posteriors of all rows."""
+        render, size = self.dataset.render, self.batch_size
 
+        def encode(params: Params, rows: Rows) -> Array:
+            of_batch = lambda key, batch: self.model.encode(params, batch["x"]).location  # noqa: E731
+            return map_batches(of_batch, jax.random.key(0), rows, render, size)
 
-def _curves(folder: RunFolder) -> list[dict[str, Any]]:
-    """The records of training without what says nothing of it.
-
-    That is wall time, and the loss where it is minus the ELBO, or the sum of a GAN's other metrics.
-    """
-    records = read_records(folder.metrics)
-    left_out = {"seconds", "reconstruction"}
-    if all("elbo" in record and np.allclose(record["loss"], -np.asarray(record["elbo"])) for record in records):
-        left_out.add("loss")
-    if all("wasserstein" in record for record in records):
-        left_out.add("loss")
-    return [{name: value for name, value in record.items() if name not in left_out} for record in records]
-
-
-def _colour(rows: dict[str, Array]) -> dict[str, np.ndarray]:
-    """What colours the latent space: the label, but the azimuth of views of a single object; or the translation."""
-    if "azimuth" in rows and ("elevation" in rows or np.ptp(np.asarray(rows["label"])) == 0):
-        return {"angle": np.asarray(rows["azimuth"])}
-    return {name: np.asarray(rows[name]) for name in ("label", "translation") if name in rows}
-
-
-def draw_figures(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
-    """Draws the latent space of every member, and grid, reconstructions and curves of the first.
-
-    Of a model without an encoder, curves and samples.
-
-    Args:
-        experiment: The experiment.
-        params: Parameters, seeds on the first axis.
-        folder: The run's folder.
-        results: What `summarize` returned.
-    """
-    first = jax.tree.map(lambda leaf: leaf[0], params)
-    figures.save(figures.training_curves(_curves(folder)), folder.figures / "training_curves.png")
-    pictures = len(experiment.dataset.event_shape) == 3  # a vector makes no picture
-    if no_encoder(experiment, first) is not None:
-        if pictures:
-            _draw_samples(experiment, first, folder)
-        return
-    _draw_codes(experiment, params, folder, results)
-    draw_planar_figures(experiment, first, folder)
-    draw_rotation_figure(experiment, first, folder)
-    draw_operator_figures(experiment, first, folder)
-    draw_walks(experiment, first, folder)
-    draw_reparametrization(experiment, first, folder)
-    if pictures:
-        batch = experiment.dataset.render(
-            {name: array[:NUM_RECONSTRUCTIONS] for name, array in experiment.dataset.test.items()}
+        encoded = self.jit("encode_rows", encode)
+        parts = range(0, len(next(iter(rows.values()))), AT_A_TIME)
+        return np.concatenate(
+            [encoded(params, {name: array[k : k + AT_A_TIME] for name, array in rows.items()}) for k in parts]
         )
-        _draw_decoded(experiment, first, batch["x"], folder)
+
+    def in_batches(self, name: str, function: Callable[..., Array], params: Params, array: Any) -> np.ndarray:
+        """Returns function(params, array) of an array with the example axis first, in batches on the device."""
+        compiled, array = self.jit(name, function), np.asarray(array)
+        parts = range(0, len(array), self.batch_size)
+        return np.concatenate([np.asarray(compiled(params, array[k : k + self.batch_size])) for k in parts])
 
 
-def _draw_codes(experiment: Experiment, params: Any, folder: RunFolder, results: dict[str, Any]) -> None:
-    """Draws the latent space of every member."""
-    rows = {name: array[:NUM_DRAWN] for name, array in experiment.dataset.test.items()}
-    colour = _colour(rows)
-    for index, member in enumerate(results["members"]):
-        one = jax.tree.map(lambda leaf, i=index: leaf[i], params)
-        title = f"seed {member['seed']}"
-        title += f": ELBO {member['elbo']:.2f}" if member["elbo"] is not None else ""
-        title += f", degree {member['degree']:+d}" if "degree" in member else ""
-        codes = encode_rows(experiment, one, rows)
-        figure = figures.latent_space(experiment.model.manifold, codes, **colour, title=title)
-        figures.save(figure, folder.figures / f"latent_space_seed_{member['seed']}.png")
+def batch_size(event_shape: tuple[int, ...]) -> int:
+    """Returns how many examples are worked on together: fewer of those that are large."""
+    return max(1, min(BATCH, BATCH_BYTES // (4 * math.prod(event_shape))))
 
 
-def _draw_samples(experiment: Experiment, params: Params, folder: RunFolder) -> None:
-    """Draws samples of the model side by side."""
-    samples = experiment.model.sample(params, jax.random.key(FIGURE_SEED), GRID_SIZE**2)
-    grid = np.asarray(samples).reshape(GRID_SIZE, GRID_SIZE, *experiment.dataset.event_shape)
-    figures.save(figures.decoded_grid(grid), folder.figures / "samples.png")
+class View:
+    """A trained run, as reports see it.
+
+    Attributes:
+        model: The model.
+        dataset: The data.
+        settings: How it is judged.
+        seeds: The seeds, in their order.
+        records: Lines of metrics.jsonl.
+        programs: Compiled functions.
+        members: One for each seed.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        dataset: Dataset,
+        settings: EvaluationConfig,
+        seeds: Sequence[int],
+        params: Any,
+        *,
+        records: Sequence[dict[str, Any]] = (),
+        programs: Programs | None = None,
+    ):
+        """Computes nothing yet; `params` has the seeds on the first axis."""
+        self.model, self.dataset, self.settings, self.params = model, dataset, settings, params
+        self.seeds, self.records = tuple(seeds), list(records)
+        self.programs = programs or Programs(model, dataset)
+        self.members = [Member(self, index) for index in range(len(self.seeds))]
+        self._kept: dict[str, Any] = {}
+
+    def kept(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Returns compute(), which does not depend on the seed, computed once by this name."""
+        if name not in self._kept:
+            self._kept[name] = compute()
+        return self._kept[name]
+
+    def has(self, *capabilities: str) -> bool:
+        """Whether the model has all of these capabilities, and an encoder."""
+        return "encoder" not in self.model.lacks and all(name in self.model.capabilities for name in capabilities)
+
+    @property
+    def shows(self) -> str:
+        """As what an example is drawn: "image", "line" for longer vectors and images a pixel wide, or "point"."""
+        shape = self.dataset.event_shape
+        if len(shape) == 3 and min(shape[:2]) > 1 and max(shape[:2]) <= 32 * min(shape[:2]):
+            return "image"
+        return "line" if math.prod(shape) > 3 else "point"
+
+    def first(self, part: str, num: int) -> Rows:
+        """Returns the first rows of "train" or "test"."""
+        rows = self.dataset.train if part == "train" else self.dataset.test
+        return {name: array[:num] for name, array in rows.items()}
+
+    def spread(self, num: int) -> Float[Array, "n *event"]:
+        """Returns examples of the training set, evenly spread over it."""
+        dataset = self.dataset
+        rows = np.linspace(0, dataset.num_train - 1, min(num, dataset.num_train)).astype(int)
+        chosen = {name: jnp.asarray(array[rows]) for name, array in dataset.train.items()}
+        return self.programs.jit("render", dataset.render)(chosen)["x"]
 
 
-def _draw_decoded(experiment: Experiment, params: Params, image: Array, folder: RunFolder) -> None:
-    """Draws reconstructions and what a grid of points of the latent space decodes to."""
-    model, dataset = experiment.model, experiment.dataset
-    decode = jax.jit(model.decode)
-    decoded = decode(params, model.encode(params, image).location)
-    figures.save(
-        figures.reconstructions(np.asarray(image), np.asarray(decoded)),
-        folder.figures / "reconstructions.png",
-    )
-    if "operators" in params or "walk" in model.capabilities:  # no grid knows where the prior lies; orbits and walks do
-        return
-    points = figures.latent_grid(model.manifold, GRID_SIZE, GRID_SIZE, key=jax.random.key(FIGURE_SEED))
-    grid = decode(params, points.reshape(-1, model.manifold.ambient_dim))
-    grid = np.asarray(grid).reshape(GRID_SIZE, GRID_SIZE, *dataset.event_shape)
-    figures.save(figures.decoded_grid(grid, manifold=model.manifold), folder.figures / "decoded_grid.png")
+class Member:
+    """One seed of a run; what is computed of it is kept.
+
+    Attributes:
+        view: The run.
+        seed: The seed.
+        numbers: What reports have said of it so far.
+    """
+
+    def __init__(self, view: View, index: int):
+        self.view, self.index, self.seed = view, index, view.seeds[index]
+        self.numbers: dict[str, Any] = {}
+        self.reasons: dict[str, str] = {}
+        self._kept: dict[str, Any] = {}
+
+    def kept(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Returns compute(), computed once by this name."""
+        if name not in self._kept:
+            self._kept[name] = compute()
+        return self._kept[name]
+
+    def say_why(self, name: str, reason: str) -> None:
+        """Notes why a number is None."""
+        self.reasons[name] = " ".join(reason.split())
+
+    def undefined(self, names: Iterable[str], reason: str) -> dict[str, None]:
+        """Returns numbers that are None, all for one reason."""
+        names = tuple(names)
+        for name in names:
+            self.say_why(name, reason)
+        return dict.fromkeys(names)
+
+    @functools.cached_property
+    def params(self) -> Params:
+        """Its parameters."""
+        return self.view.programs.member(self.view.params, self.index)
+
+    def _keys(self) -> Array:
+        """Sources of the draws: of the bound, and of the log-likelihood."""
+        key = jax.random.fold_in(jax.random.key(np.uint32(self.seed)), EVALUATION_STREAM)
+        return jax.random.split(key)
+
+    def codes(self, part: str) -> Float[np.ndarray, "n k"]:
+        """Returns the locations of the posteriors of all rows of "train" or "test"."""
+        rows = self.view.dataset.train if part == "train" else self.view.dataset.test
+        return self.kept(f"codes of {part}", lambda: self.encode(rows))
+
+    def encode(self, rows: Rows) -> Float[np.ndarray, "n k"]:
+        """Returns the locations of the posteriors of rows."""
+        return self.view.programs.encode_rows(self.params, rows)
+
+    def encode_x(self, x: Any) -> Float[np.ndarray, "n k"]:
+        """Returns the locations of the posteriors of examples, (n, *event)."""
+        model = self.view.model
+        located = lambda params, x: model.encode(params, x).location  # noqa: E731
+        return self.view.programs.in_batches("encode_x", located, self.params, x)
+
+    def decode(self, z: Any) -> np.ndarray:
+        """Returns what points decode to, (..., *event) of (..., k)."""
+        z = np.asarray(z)
+        decoded = self.view.programs.in_batches(
+            "decode", self.view.model.decode, self.params, z.reshape(-1, z.shape[-1])
+        )
+        return decoded.reshape(*z.shape[:-1], *decoded.shape[1:])
+
+    def bound(self) -> LossTerms:
+        """Returns the loss terms of every test example, (n,), each the mean over draws."""
+        size, samples = self.view.programs.batch_size, self.view.settings.bound_samples
+        return self.kept("bound", lambda: self._in_parts(evaluate_bound, self._keys()[0], samples, size))
+
+    def log_likelihood(self) -> Float[np.ndarray, " n"]:
+        """Returns the importance-sampled log-likelihood of every test example, in nats."""
+        size, samples = self.view.settings.batch_size, self.view.settings.importance_samples
+        key = self._keys()[1]
+        return self.kept("log_likelihood", lambda: self._in_parts(importance_log_likelihood, key, samples, size))
+
+    def _in_parts(self, evaluate: Callable[..., Any], key: Array, num_samples: int, size: int) -> Any:
+        """Evaluates the test set, in as many programs as let a signal through soon; the numbers are those of one."""
+        view, rows = self.view, self.view.dataset.test
+        num = view.dataset.num_test
+        size = min(size, num)
+        batches, together = -(-num // size), max(1, PART_DRAWS // (num_samples * size))
+
+        def part(rows: Rows, first: int) -> Any:
+            options = {"num_samples": num_samples, "batch_size": size, "first": first}
+            found = evaluate(view.model, self.params, key, rows, view.dataset.render, **options)
+            return jax.tree.map(np.asarray, found)
+
+        if together >= batches:
+            return part(rows, 0)
+        parts = []
+        for first in tqdm(range(0, batches, together), desc=f"seed {self.seed}", leave=False, disable=None):
+            index = np.arange(first * size, (first + together) * size) % num
+            parts.append(part({name: array[index] for name, array in rows.items()}, first))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:num], *parts)
+
+    def reconstructions(self, num: int) -> tuple[Float[np.ndarray, "n *event"], Float[np.ndarray, "n *event"]]:
+        """Returns the first test examples and what the locations of their posteriors decode to."""
+        view = self.view
+        x = np.asarray(view.programs.jit("render", view.dataset.render)(view.first("test", num))["x"])
+        return x, self.decode(self.codes("test")[:num])

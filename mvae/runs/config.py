@@ -12,41 +12,15 @@ from ml_collections import ConfigDict
 
 from mvae import data as data_sets
 from mvae.errors import unknown
-from mvae.evaluation import SCORES
 from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
+from mvae.reports import EvaluationConfig
 from mvae.runs.manifolds import manifold_block
 from mvae.runs.notation import Catalogue, block_of
 from mvae.typed import default_block
 
 DATA = Catalogue("data set", "config.data", data_sets.BUILDERS, kept=("dir", "seed", "num_train", "num_test", "size"))
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """How a finished run is judged, on the test set.
-
-    Attributes:
-        importance_samples: Draws L per example for the log-likelihood.
-        bound_samples: Draws per example for ELBO, KL and MSE.
-        batch_size: Examples at a time for the log-likelihood; bounds its memory.
-        degree_grid: Translations per direction of the grid on which the degree is computed.
-        scores: Disentanglement scores of data with known factors, of `mvae.evaluation.SCORES`.
-    """
-
-    importance_samples: int = 100
-    bound_samples: int = 10
-    batch_size: int = 100
-    degree_grid: int = 64
-    scores: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        _positive(self, "importance_samples", "bound_samples", "batch_size")
-        if self.degree_grid < 8:
-            raise ValueError(f"degree_grid must be at least 8, got {self.degree_grid}")
-        if wrong := [name for name in self.scores if name not in SCORES]:
-            raise ValueError(f"scores must be of {', '.join(SCORES)}, got {', '.join(wrong)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mvae.models.optimizer import OptimizerConfig
-from mvae.runs.config import EvaluationConfig, RunConfig, model_config
+from mvae.reports import EvaluationConfig
+from mvae.runs.config import RunConfig, model_config
 from mvae.runs.notation import text_of_block
 from mvae.runs.overrides import CATALOGUES, Resolved
 

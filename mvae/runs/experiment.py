@@ -1,7 +1,6 @@
 """From a config to data, model and stages."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +11,8 @@ from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
 from mvae.models import Model
 from mvae.models.stage import Stage
-from mvae.runs.config import EvaluationConfig, RunConfig
+from mvae.reports import REPORTS, EvaluationConfig, Report, check_evaluation
+from mvae.runs.config import RunConfig
 from mvae.runs.overrides import resolve
 from mvae.typed import typed
 
@@ -29,6 +29,7 @@ class Experiment(NamedTuple):
         params_of: Final state of the last stage -> parameters of the model.
         stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
             may be tracers; None for a method that takes them as constants.
+        reports: What is asked of the trained model.
     """
 
     run: RunConfig
@@ -38,6 +39,7 @@ class Experiment(NamedTuple):
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
+    reports: tuple[Report, ...] = REPORTS
 
 
 def build_experiment(
@@ -69,7 +71,7 @@ def build_experiment(
         )
     load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**config["data"])
-    _check_scores(resolved.evaluation, dataset)
+    check_evaluation(resolved.evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)
     except ValueError as error:
@@ -81,12 +83,13 @@ def build_experiment(
     dataset = method.prepare(model_config, dataset)
     inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)
-    return Experiment(run, resolved.evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at)
-
-
-def _check_scores(evaluation: EvaluationConfig, dataset: Dataset) -> None:
-    """Raises if scores are asked for that the data or the installation do not have."""
-    if evaluation.scores and not dataset.factor_names:
-        raise UsageError(f"config.evaluation.scores: {dataset.name} has no known factors to score codes by")
-    if evaluation.scores and importlib.util.find_spec("sklearn") is None:
-        raise UsageError("config.evaluation.scores needs scikit-learn: pip install mvae[eval]")
+    return Experiment(
+        run,
+        resolved.evaluation,
+        dataset,
+        built.model,
+        built.stages,
+        built.params_of,
+        built.stages_at,
+        REPORTS + method.reports,
+    )

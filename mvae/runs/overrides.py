@@ -11,7 +11,8 @@ from mvae.errors import UsageError, unknown
 from mvae.manifolds import Manifold
 from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
-from mvae.runs.config import BLOCKS, DATA, EvaluationConfig, RunConfig, model_config
+from mvae.reports import EvaluationConfig
+from mvae.runs.config import BLOCKS, DATA, RunConfig, model_config
 from mvae.runs.manifolds import CATALOGUE, build_manifold, manifold_block, text_of
 from mvae.runs.notation import Catalogue, block_of, option_value, renamed
 from mvae.typed import complete_block, convert, default_block, from_text, typed

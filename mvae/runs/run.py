@@ -1,6 +1,5 @@
 """One run, from its config to its results and figures; the same call on the same folder resumes it."""
 
-import json
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
 from mvae.engine.feed import check_stream
@@ -17,18 +15,18 @@ from mvae.engine.loop import run_stage
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, fetch
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
-from mvae.engine.processes import is_lead, lead_first, votes
+from mvae.engine.processes import lead_first, votes
 from mvae.engine.program import build_program, seed_keys
 from mvae.engine.streamed_program import build_streamed_program
-from mvae.errors import UsageError
-from mvae.reports.report import draw_figures, evaluate_member, summarize
+from mvae.reports import EvaluationConfig, Programs, View
+from mvae.reports import conclude as conclude_view
+from mvae.reports import finished as finished_view
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.overrides import resolve
-from mvae.runs.run_folder import RunFolder, write_json
+from mvae.runs.run_folder import RunFolder
+from mvae.typed import typed
 
 LOGGER = logging.getLogger(__name__)
-
-EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
 
 def run(
@@ -82,28 +80,47 @@ def run(
     return conclude(experiment, params, folder)
 
 
-def conclude(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
-    """Evaluates and draws what was trained, writes results.json and returns what it holds."""
-    results = evaluate(experiment, params, folder)
-    if is_lead():
-        draw_figures(experiment, params, folder, results)
-        write_json(folder.results, results)
-    votes(0)  # one that left before the others are done would count as lost
-    return results
+def conclude(
+    experiment: Experiment, params: Any, folder: RunFolder, programs: Programs | None = None
+) -> dict[str, Any]:
+    """Evaluates and draws what was trained, writes results.json and returns what it holds.
+
+    Args:
+        experiment: The experiment.
+        params: Parameters of the model, seeds on the first axis.
+        folder: The run's folder.
+        programs: Compiled functions of this model and these data, where several runs share them.
+    """
+    run_config, dataset, records = experiment.run, experiment.dataset, read_records(folder.metrics)
+    seeds = range(run_config.seed, run_config.seed + run_config.num_seeds)
+    view = View(experiment.model, dataset, experiment.evaluation, seeds, params, records=records, programs=programs)
+    facts = {
+        "num_steps": sum(stage.num_steps for stage in experiment.stages),
+        "num_train": dataset.num_train,
+        "num_test": dataset.num_test,
+        "importance_samples": experiment.evaluation.importance_samples,
+        "train_seconds": sum(record.get("seconds", 0.0) for record in records) if records else None,
+    }
+    try:
+        return conclude_view(view, experiment.reports, folder.path, facts)
+    finally:
+        votes(0)  # one that left before the others are done would count as lost
 
 
 def finished_results(
     folder: RunFolder, config: Mapping[str, Any], matmul_precision: str = "default"
 ) -> dict[str, Any] | None:
-    """Returns the results of a folder that is done with this config, None if there is work to do."""
+    """Returns the results of a folder that is done with this config, None if there is work to do.
+
+    Work is training, what of the evaluation or the figures failed, or an evaluation by other settings.
+    """
     if not votes(int(folder.results.exists()))[0]:
         return None
     folder.claim(dict(config), [], matmul_precision)
-    try:
-        results = json.loads(folder.results.read_text())
-    except ValueError as error:
-        raise UsageError(f"{folder.results} cannot be read ({error}): remove it to evaluate again") from error
-    LOGGER.info("%s is finished: nothing to do", folder.path)
+    settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")
+    results = finished_view(folder.path, settings)
+    if results is not None:
+        LOGGER.info("%s is finished: nothing to do", folder.path)
     return results
 
 
@@ -146,21 +163,3 @@ def train(
         )
     params = experiment.params_of(state)
     return params if mesh is None else jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), params)
-
-
-def evaluate(experiment: Experiment, params: Any, folder: RunFolder) -> dict[str, Any]:
-    """Judges every member of the seed axis on the test set; see `summarize` for what comes back."""
-    members = []
-    for index in range(experiment.run.num_seeds):
-        seed = experiment.run.seed + index
-        key = jax.random.fold_in(jax.random.key(np.uint32(seed)), EVALUATION_STREAM)
-        member = jax.tree.map(lambda leaf, i=index: leaf[i], params)
-        LOGGER.info("evaluating seed %d", seed)
-        members.append({"seed": seed} | evaluate_member(experiment, member, key))
-    return summarize(members) | {
-        "num_steps": sum(stage.num_steps for stage in experiment.stages),
-        "num_train": experiment.dataset.num_train,
-        "num_test": experiment.dataset.num_test,
-        "importance_samples": experiment.evaluation.importance_samples,
-        "train_seconds": sum(record["seconds"] for record in read_records(folder.metrics)),
-    }

@@ -1,7 +1,6 @@
 """The folder of a run: what it holds, that it belongs to one config, and that every write is atomic."""
 
 import json
-import os
 import platform
 import subprocess
 from importlib import metadata
@@ -10,25 +9,18 @@ from typing import Any
 
 import jax
 
+from mvae.engine.files import write_atomically, write_json
 from mvae.engine.processes import is_lead
 from mvae.errors import UsageError
 
 RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
 # Where the data lie is a matter of the machine, not of the experiment.
 MACHINE_KEYS = ("data.dir",)
+# What is evaluated anew from the same training, and what results.json keeps the settings of.
+EVALUATION = "evaluation."
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file in one step: a reader sees the old text or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a value as indented JSON, atomically."""
-    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+__all__ = ["RunFolder", "environment", "write_atomically", "write_json"]
 
 
 def _flat(block: dict, prefix: str = "") -> dict[str, Any]:
@@ -135,7 +127,9 @@ class RunFolder:
         differing = [
             f"  {key}: {before.get(key, '(absent)')!r} there, {now.get(key, '(absent)')!r} asked for"
             for key in sorted(before.keys() | now.keys())
-            if key not in MACHINE_KEYS and before.get(key, "(absent)") != now.get(key, "(absent)")
+            if key not in MACHINE_KEYS
+            and not key.startswith(EVALUATION)
+            and before.get(key, "(absent)") != now.get(key, "(absent)")
         ]
         if differing:
             raise UsageError(

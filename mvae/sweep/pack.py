@@ -22,6 +22,7 @@ from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.models.stage import Batch, Metrics, Stage
 from mvae.models.traced import value_of
+from mvae.reports import Programs
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.run import conclude, finished_results
 from mvae.runs.run_folder import RunFolder
@@ -84,6 +85,7 @@ class Pack:
         self._jobs = jobs
         self._folders = [RunFolder(job.path) for job in jobs]
         self._experiment = build_experiment(jobs[0].config)
+        self._programs_of_reports = Programs(self._experiment.model, self._experiment.dataset)
         self._names = differing(jobs)
         if self._names and self._experiment.stages_at is None:
             method = jobs[0].config["method"]
@@ -215,7 +217,10 @@ class Pack:
         run = dataclasses.replace(self._experiment.run, seed=int(seeds[0]), num_seeds=len(seeds))
         LOGGER.info("%s is trained", self._jobs[member].path.name)
         try:
-            return conclude(self._experiment._replace(run=run), params, self._folders[member])
+            experiment = self._experiment._replace(run=run)
+            return conclude(experiment, params, self._folders[member], self._programs_of_reports)
+        except Interrupted:
+            raise
         except Exception as error:
             LOGGER.exception("%s failed", self._jobs[member].path.name)
             return error

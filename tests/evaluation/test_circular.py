@@ -69,13 +69,49 @@ def test_bad_angles(a, b, message):
 
 
 def test_angles_without_spread():
-    with pytest.raises(ValueError, match="differ"):
+    with pytest.raises(ValueError, match="all angles of a are alike"):
         circular_correlation([1.0, 1.0 + np.pi, 1.0], [0.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("turns", [0, 3, 40])
+def test_angles_half_turns_apart_have_no_correlation_in_the_precision_they_were_given_in(dtype, turns):
+    alike = (np.array([1.0, 1.0 + np.pi, 1.0, 1.0 - np.pi]) + turns * np.pi).astype(dtype)
+    others = np.array([0.1, 1.0, 2.0, 4.0], dtype)
+    for a, b in ((alike, others), (others, alike)):
+        with pytest.raises(ValueError, match="undefined"):
+            circular_correlation(a, b)
+
+
+@pytest.mark.parametrize(("dtype", "spread"), [(np.float32, 1e-4), (np.float64, 1e-4), (np.float64, 1e-9)])
+def test_angles_that_differ_by_more_than_their_rounding_have_one(dtype, spread):
+    away = RNG.uniform(-spread, spread, 20)
+    a = away.astype(dtype)  # small numbers, so that they are stored to a relative precision
+    assert circular_correlation(a, 2 * away) == pytest.approx(1, abs=1e-4)
 
 
 def test_groups_must_match():
     z, angles = RNG.normal(size=(10, 3)), RNG.uniform(size=10)
     with pytest.raises(ValueError, match="together"):
         angle_readout(z, angles, z, angles, train_groups=np.zeros(10, int))
-    with pytest.raises(ValueError, match="lacks"):
-        angle_readout(z, angles, z, angles, train_groups=np.zeros(10, int), test_groups=np.ones(10, int))
+    strange = angle_readout(z, angles, z, angles, train_groups=np.zeros(10, int), test_groups=np.ones(10, int))
+    assert (strange.correlation, strange.error) == (None, None)
+    assert "group 1 has no training example" in strange.undefined
+
+
+def test_what_cannot_be_read_is_left_out_of_the_error_and_leaves_no_correlation():
+    train, test = RNG.uniform(0, 2 * np.pi, 100), RNG.uniform(0, 2 * np.pi, 5)
+    z, w = codes(train, np.eye(3)), codes(test, np.eye(3))
+    alone = angle_readout(z, train, w[:1], test[:1])
+    assert alone.correlation is None
+    assert alone.error < 0.05
+    assert "one test example" in alone.undefined
+    groups = np.array([0, 0, 0, 1, 2])
+    some = angle_readout(z, train, w, test, train_groups=np.arange(100) % 2, test_groups=groups)
+    assert some.correlation is None
+    assert some.error < 0.05
+    assert some.undefined.startswith("2 of 3 group(s)")
+    opposite = np.array([0.0, np.pi], np.float32)
+    two = angle_readout(z.astype(np.float32), train, codes(opposite, np.eye(3)).astype(np.float32), opposite)
+    assert two.correlation is None
+    assert two.error < 0.05

@@ -8,7 +8,8 @@ from mvae.errors import UsageError
 from mvae.manifolds import Sphere
 from mvae.methods import METHODS
 from mvae.models.optimizer import OptimizerConfig
-from mvae.runs.config import EvaluationConfig, RunConfig, default_config, is_quick
+from mvae.reports import EvaluationConfig
+from mvae.runs.config import RunConfig, default_config, is_quick
 from mvae.typed import typed
 
 RUN = {

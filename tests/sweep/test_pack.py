@@ -1,5 +1,6 @@
 """A member of a pack is the run of its own: numbers, files, checkpoints, whoever is beside it."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -68,9 +69,11 @@ def parameters(monkeypatch):
     """Trained parameters by folder, in place of evaluation and figures, which take longest."""
     found = {}
 
-    def keep(experiment, params, folder):
+    def keep(experiment, params, folder, programs):
+        del programs
         found[folder.path.name] = jax.device_get(params)
-        folder.results.write_text(json.dumps({"seed": experiment.run.seed}))
+        settings = json.loads(json.dumps(dataclasses.asdict(experiment.evaluation)))
+        folder.results.write_text(json.dumps({"seed": experiment.run.seed, "evaluation": settings}))
         return {"seed": experiment.run.seed}
 
     monkeypatch.setattr(pack, "conclude", keep)
@@ -191,7 +194,8 @@ def test_both_stages_of_a_spectral_autoencoder_are_packed(tmp_path, parameters):
 
 
 def keeping(parameters):
-    def keep(experiment, params, folder):
+    def keep(experiment, params, folder, programs):
+        del programs
         parameters[folder.path.name] = jax.device_get(params)
         return {"seed": experiment.run.seed}
 

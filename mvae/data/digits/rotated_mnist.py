@@ -77,6 +77,7 @@ def rotated_mnist(
         test=with_angles(key_test, digits.test),
         render=render,
         event_shape=(PADDED_SIDE, PADDED_SIDE, 1),
+        rotated_by="angle",
     )
 
 

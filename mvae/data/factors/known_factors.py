@@ -185,11 +185,25 @@ def full_grid(dataset: Dataset, factors: Sequence[str] | None = None) -> Rows:
     Raises:
       ValueError: if a combination is missing or there twice.
     """
-    rows, names = all_rows(dataset), dataset.factor_names if factors is None else tuple(factors)
-    columns = [dataset.factor_names.index(name) for name in names]
+    order = grid_order(dataset, dataset.factor_names if factors is None else factors)
+    return {name: array[order] for name, array in all_rows(dataset).items()}
+
+
+def grid_order(dataset: Dataset, factors: Sequence[str]) -> np.ndarray:
+    """Returns the places among `all_rows` in the order of some factors, the last one fastest.
+
+    Args:
+      dataset: data with known factors of which every combination is there once.
+      factors: names of the factors.
+
+    Raises:
+      ValueError: if a combination is missing or there twice.
+    """
+    columns = [dataset.factor_names.index(name) for name in factors]
     sizes = tuple(dataset.factor_sizes[column] for column in columns)
-    cells = np.asarray(np.ravel_multi_index(tuple(np.asarray(rows["factors"]).T[columns]), sizes))
+    values = np.concatenate([np.asarray(rows["factors"][:]) for rows in (dataset.train, dataset.test)])
+    cells = np.asarray(np.ravel_multi_index(tuple(values.T[columns]), sizes))
     order = np.argsort(cells)
     if not np.array_equal(cells[order], np.arange(math.prod(sizes))):
-        raise ValueError(f"{dataset.name} does not have every combination of {names} once")
-    return {name: array[order] for name, array in rows.items()}
+        raise ValueError(f"{dataset.name} does not have every combination of {tuple(factors)} once")
+    return order

@@ -10,6 +10,11 @@ DCI_PARTS = ("disentanglement", "completeness", "informativeness")
 SCORES = ("mig", "sap", "dci", "irs", "beta_vae", "factor_vae")
 
 
+def score_names(name: str) -> tuple[str, ...]:
+    """Returns the names under which `disentanglement_scores` gives a score."""
+    return tuple(f"dci_{part}" for part in DCI_PARTS) if name == "dci" else (name,)
+
+
 def disentanglement_scores(
     names: tuple[str, ...], codes: Float[np.ndarray, "n k"], factors: Int[np.ndarray, "n f"], seed: int = 0
 ) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mvae.errors import UsageError
 from mvae.methods.er.model import ERConfig, er
+from mvae.methods.er.reports import REPORTS
 from mvae.methods.er.training import reparametrization_stages
 from mvae.methods.method import Built, Method, MethodInputs, completed, traceable
 from mvae.models.model import Model
@@ -27,4 +28,4 @@ def _build(inputs: MethodInputs) -> Built:
         raise UsageError(f"config.model: {error}") from error
 
 
-METHOD = Method("er", ERConfig, _build, traceable=True)
+METHOD = Method("er", ERConfig, _build, traceable=True, reports=REPORTS)

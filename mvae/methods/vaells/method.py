@@ -9,6 +9,7 @@ from mvae.errors import UsageError
 from mvae.methods.method import Built, Method, MethodInputs, completed, euclidean
 from mvae.methods.vaells.anchors import check_anchors
 from mvae.methods.vaells.model import VAELLSConfig, vaells
+from mvae.methods.vaells.reports import REPORTS
 from mvae.methods.vaells.training import alternating_stages
 from mvae.models.optimizer import adam
 
@@ -48,4 +49,4 @@ def _check_anchor_choice(config: VAELLSConfig, dataset: Dataset, init_batch_size
         raise UsageError(f"config.model: {error}") from error
 
 
-METHOD = Method("vaells", VAELLSConfig, _build, latent=euclidean)
+METHOD = Method("vaells", VAELLSConfig, _build, latent=euclidean, reports=REPORTS)

@@ -41,6 +41,7 @@ def latent_walk(
         z = model.sample_posterior(latent_key, model.encode(params, image))
         following = model.decode(params, z)
         following = following if observe is None else observe(noise_key, following)
+        following = following.astype(image.dtype)  # parameters may be of another precision
         return following, following
 
     _, path = jax.lax.scan(step, image, jax.random.split(key, num_steps))

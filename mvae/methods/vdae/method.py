@@ -8,6 +8,7 @@ from mvae.data.graph import with_graph
 from mvae.errors import UsageError
 from mvae.methods.method import Built, Method, MethodInputs, check_no_warmup, completed, euclidean, traceable
 from mvae.methods.vdae.model import VDAEConfig, vdae
+from mvae.methods.vdae.reports import REPORTS
 from mvae.methods.vdae.training import spectral_stages
 from mvae.models.model import Model
 from mvae.models.optimizer import adam
@@ -56,4 +57,13 @@ def _check_sizes(config: VDAEConfig, inputs: MethodInputs) -> None:
         )
 
 
-METHOD = Method("vdae", VDAEConfig, _build, latent=euclidean, prepare=_with_graph, traceable=True, needs_all_data=True)
+METHOD = Method(
+    "vdae",
+    VDAEConfig,
+    _build,
+    latent=euclidean,
+    prepare=_with_graph,
+    traceable=True,
+    needs_all_data=True,
+    reports=REPORTS,
+)

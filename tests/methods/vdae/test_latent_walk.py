@@ -79,3 +79,14 @@ def test_chains_that_never_move_never_mix():
     codes = np.repeat(codes, 8, axis=0)
     np.testing.assert_allclose(seed_share(codes), 1)
     assert mixing_steps(codes) is None
+
+
+def test_a_walk_keeps_the_precision_of_its_seeds():
+    class Double(Autoregression):
+        def decode(self, params, z):
+            return super().decode(params, z).astype(jnp.float64)
+
+    with jax.enable_x64(True):
+        found = latent_walk(Double(), {}, jax.random.key(1), jnp.zeros((3, 1, 2, 1), jnp.float32), 4)
+    assert found.dtype == jnp.float32
+    assert found.shape == (5, 3, 1, 2, 1)
