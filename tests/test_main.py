@@ -98,7 +98,7 @@ def test_bad_command_lines(arguments, message):
         ("--config.data.dir=/nowhere", "/nowhere"),
         ("--config.num_steps=0", "num_steps must be at least 1, got 0"),
         ("--config.batch_size=100000", "batch_size = 100000 is larger than the 256 training examples"),
-        ("--config.model.likelihood=bernoulli", "needs pixels in [0, 1]"),
+        ("--config.model.likelihood=bernoulli", "needs values in [0, 1]"),
     ],
 )
 def test_bad_values_leave_no_folder(tmp_path, override, message):

@@ -184,7 +184,7 @@ PICTURES = {"name": "simple_picture", "size": 8, "num_train": 40, "num_test": 40
         ),
         ({"model": {"posterior": 0.05}}, "config.model.posterior must be a block of keys, got 0.05"),
         ({"model": {"training": None}}, "config.model.training must be a block of keys, got None"),
-        ({"manifold": {"name": "sphere"}}, "config.manifold: the method vaells has a Euclidean latent space"),
+        ({"manifold": {"name": "sphere"}}, "config.manifold: the latent space of the method vaells is Euclidean"),
         ({"model": {"training": {"warm_up_steps": 0}}}, "config.model.training: warm_up_steps must be at least 1"),
     ],
 )
