@@ -22,6 +22,7 @@ from typing import Any
 
 from absl import app, flags
 
+from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError, unknown
 from mvae.runs.config_file import load_config
 from mvae.runs.config_help import config_help
@@ -130,10 +131,23 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs the experiment of the flags; returns the exit code."""
+    try:
+        with StopRequest():
+            return _main(argv)
+    except Interrupted as stop:
+        print(f"mvae: {stop}; the same command resumes", file=sys.stderr)
+        return stop.exit_code
+
+
+def _main(argv: list[str]) -> int:
+    """Runs the experiment of the flags; returns the exit code.
+
+    Raises:
+        Interrupted: On SIGINT or SIGTERM.
+    """
     from mvae.engine.compilation_cache import use_compilation_cache
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
-    from mvae.engine.signals import Interrupted
     from mvae.runs.console import log_to_console
     from mvae.runs.run import run  # heavy imports, not needed for --help
 
@@ -143,7 +157,7 @@ def main(argv: list[str]) -> int:
         resolved = _resolved(overrides)
         if _WORKDIR.value is None:
             raise UsageError("give --workdir=FOLDER, the folder of the run")
-        workdir = Path(_WORKDIR.value)
+        workdir = Path(_WORKDIR.value).expanduser()
         if _DISTRIBUTED.value or any(value is not None for value in processes):
             connect(*processes)
         use_cpu_devices(_CPU_DEVICES.value)
@@ -166,9 +180,6 @@ def main(argv: list[str]) -> int:
     except Diverged as error:
         print(f"mvae: {error}", file=sys.stderr)
         return 1
-    except Interrupted as stop:
-        print(f"mvae: {stop}; the same command resumes", file=sys.stderr)
-        return stop.exit_code
     if not is_lead():
         return 0
     print(_table(results))

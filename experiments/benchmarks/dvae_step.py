@@ -20,7 +20,8 @@ from absl import app, flags
 
 from mvae.data import Dataset
 from mvae.data.digits.mnist import render
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.models.optimizer import adam
 from mvae.models.stage import gradient_stage

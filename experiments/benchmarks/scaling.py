@@ -116,7 +116,7 @@ def _seeds_table(name: str, experiment: Experiment, numbers: Sequence[int]) -> N
         if number > most:
             rows.append([f"{number}: memory for {most}", *["–"] * 4])
             continue
-        several = start(experiment, number, in_turn=False)
+        several = start(experiment, number, sequential=False)
         (alone, together), rates = _timed(one, several)
         rows.append(
             [

@@ -22,7 +22,8 @@ from absl import app, flags
 
 from mvae.data import Dataset, load
 from mvae.data.graph import rendered, with_graph
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.errors import UsageError, reporting
 from mvae.methods.vdae.spectral_net import SpectralNetConfig, spectral_net
 from mvae.methods.vdae.training import map_stage

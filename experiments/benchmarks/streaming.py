@@ -25,8 +25,8 @@ from absl import app, flags
 
 from mvae.data import Dataset, load, load_streamed
 from mvae.data.digits.mnist_files import FILES
-from mvae.engine.program import Program, build_program, seed_keys
-from mvae.engine.streamed_program import build_streamed_program
+from mvae.engine.program import Program, build_program
+from mvae.engine.seeds import seed_keys
 from mvae.models.stage import Stage, gradient_stage
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
@@ -83,9 +83,7 @@ def programs(folder: Path, num_steps: int) -> tuple[dict[str, Program], int]:
     run, keys = experiment.run, seed_keys(0, _NUM_SEEDS.value, 0)
 
     def streamed(dataset: Dataset) -> Program:
-        return build_streamed_program(
-            stage, dataset, run.batch_size, run.init_batch_size, keys, block_steps=_BLOCK_STEPS.value
-        )
+        return build_program(stage, dataset, run.batch_size, run.init_batch_size, keys, block_steps=_BLOCK_STEPS.value)
 
     ways = {
         "on the device": build_program(

@@ -19,7 +19,8 @@ import jax.numpy as jnp
 from absl import app, flags
 
 from mvae import data
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.methods.vaells.model import VAELLSConfig, vaells
 from mvae.methods.vaells.training import alternating_stages
 from mvae.models.optimizer import adam

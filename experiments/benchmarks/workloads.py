@@ -16,8 +16,8 @@ from mvae.data import Dataset
 from mvae.data.digits.mnist import render
 from mvae.engine.memory import memory_limit, need_of
 from mvae.engine.mesh import seeds_mesh
-from mvae.engine.program import Program, build_program, seed_keys
-from mvae.engine.turns import takes_turns
+from mvae.engine.program import Program, build_program
+from mvae.engine.seeds import is_sequential, seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.run import conclude, train
@@ -92,13 +92,13 @@ def config_of(name: str) -> dict[str, Any]:
 
 
 def _program(
-    experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None, *, in_turn: bool | None = None
+    experiment: Experiment, index: int, num_seeds: int, mesh: Mesh | None, *, sequential: bool | None = None
 ) -> Program:
     run = experiment.run
     keys = seed_keys(run.seed, num_seeds, index)
     stage = experiment.stages[index]
     return build_program(
-        stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh, in_turn=in_turn
+        stage, experiment.dataset, run.batch_size, run.init_batch_size, keys, mesh=mesh, sequential=sequential
     )
 
 
@@ -110,18 +110,20 @@ def _before(experiment: Experiment, num_seeds: int, mesh: Mesh | None) -> Any:
     return jax.block_until_ready(previous)
 
 
-def start(experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, in_turn: bool | None = None) -> Started:
+def start(
+    experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, sequential: bool | None = None
+) -> Started:
     """Traces, compiles and does the first step of the last stage.
 
     Args:
         experiment: What is trained.
         num_seeds: Members of the seed axis.
         mesh: The devices; None for one.
-        in_turn: Whether a device takes its seeds one after the other, as for `build_program`.
+        sequential: Whether a device takes its seeds one after the other, as for `build_program`.
     """
     previous = _before(experiment, num_seeds, mesh)
     began = time.perf_counter()
-    program = _program(experiment, len(experiment.stages) - 1, num_seeds, mesh, in_turn=in_turn)
+    program = _program(experiment, len(experiment.stages) - 1, num_seeds, mesh, sequential=sequential)
     init, steps, _ = program.lowered(previous)
     traced = time.perf_counter()
     init.compile()
@@ -139,7 +141,7 @@ def start(experiment: Experiment, num_seeds: int, mesh: Mesh | None = None, *, i
 
     cost: Any = steps.cost_analysis()
     # XLA counts what a loop does once: of seeds in turn, one.
-    counted = 1 if takes_turns(num_seeds, in_turn=in_turn) else num_seeds
+    counted = 1 if is_sequential(num_seeds, sequential=sequential) else num_seeds
     return Started(times, cost["flops"] * num_seeds / counted, run)
 
 

@@ -13,7 +13,8 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from mvae.engine.files import write_json
 from mvae.evaluation import importance_log_likelihood
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder, write_json
+from mvae.runs.run_folder import RunFolder
 from mvae.sweep import Member, build_members
 from mvae.sweep.table import line
 

@@ -3,17 +3,20 @@
 One that was saved on any number of devices and processes is restored on any other.
 """
 
+import contextlib
 import logging
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging as absl_logging
 
-from mvae.engine.mesh import fetch, place
-from mvae.engine.processes import votes
+from mvae.engine.mesh import place, to_host
+from mvae.engine.processes import allgather
 from mvae.errors import UsageError
 
 LOGGER = logging.getLogger(__name__)
@@ -25,8 +28,55 @@ def _checksum(tree: Any) -> int:
     """CRC-32 over the bytes of all leaves, in tree order, whole ones whatever devices they lie on."""
     value = 0
     for leaf in jax.tree.leaves(tree):
-        value = zlib.crc32(np.ascontiguousarray(fetch(leaf)).data, value)
+        value = zlib.crc32(np.ascontiguousarray(to_host(leaf)).data, value)
     return value
+
+
+def _leaves(tree: Any) -> dict[str, list[Any]]:
+    """Type and shape of every leaf by its path, such as "state.params.kernel"."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): [str(leaf.dtype), list(leaf.shape)]
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _check_leaves(meta: dict[str, Any], like: Any, where: Path) -> None:
+    """Raises if a checkpoint, which may be sound, is not of the structure and precision that is asked for.
+
+    Raises:
+        UsageError: Naming a leaf that differs and what makes it do so.
+    """
+    there, here = meta["leaves"], _leaves(like)
+    differing = [name for name in there.keys() | here.keys() if there.get(name) != here.get(name)]
+    if not differing:
+        return
+    name = min(differing)
+    leaf = f"{_described(there.get(name))} there, {_described(here.get(name))} here"
+    before, now = meta["jax_enable_x64"], jax.config.read("jax_enable_x64")
+    if before != now:
+        raise UsageError(
+            f"the checkpoint {where} was written with JAX_ENABLE_X64={int(before)}, not {int(now)} ({name}: {leaf}): "
+            "set that, or give another folder"
+        )
+    raise UsageError(
+        f"the checkpoint {where} is of another model ({name}: {leaf}): go on with the config and the version of mvae "
+        "that wrote it, or give another folder"
+    )
+
+
+def _described(leaf: list[Any] | None) -> str:
+    return "nothing" if leaf is None else f"{leaf[0]} of shape {tuple(leaf[1])}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Context in which the storage library says nothing of what is raised as well."""
+    before = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.FATAL)
+    try:
+        yield
+    finally:
+        absl_logging.set_verbosity(before)
 
 
 class Checkpoints:
@@ -47,9 +97,12 @@ class Checkpoints:
             return
         if jax.process_count() == 1:
             tree = jax.device_get(tree)
-        args = ocp.args.Composite(
-            tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave({"checksum": _checksum(tree)})
-        )
+        meta = {
+            "checksum": _checksum(tree),
+            "leaves": _leaves(tree),
+            "jax_enable_x64": jax.config.read("jax_enable_x64"),
+        }
+        args = ocp.args.Composite(tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
         self._manager.save(step, args=args)
         self._newest = step
 
@@ -63,7 +116,8 @@ class Checkpoints:
             like: Tree of arrays with the expected structure, shapes, dtypes and devices.
 
         Raises:
-            UsageError: If there are checkpoints and none of them can be read, or processes read different ones.
+            UsageError: If there are checkpoints and none of them can be read, or processes read different ones, or the
+                newest is of another structure or precision.
         """
         steps = self.steps()
         found, host = -1, None
@@ -72,7 +126,7 @@ class Checkpoints:
             if host is not None:
                 found = step
                 break
-        read = votes(found)
+        read = allgather(found)
         if len(set(read)) > 1:
             raise UsageError(
                 f"the processes read different checkpoints in {self._folder}, of steps {read} (-1 for none): "
@@ -93,18 +147,29 @@ class Checkpoints:
         return sorted(self._manager.all_steps(), reverse=True)
 
     def restore_at(self, step: int, like: Any) -> Any | None:
-        """Returns the tree of one checkpoint, arrays on the host; None, after a warning, if it is damaged."""
+        """Returns the tree of one checkpoint, arrays on the host; None, after a warning, if it is damaged.
+
+        Raises:
+            UsageError: If it is sound, but of another structure or precision.
+        """
         target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
         try:
-            args = ocp.args.Composite(tree=ocp.args.StandardRestore(target), meta=ocp.args.JsonRestore())
-            restored: Any = self._manager.restore(step, args=args)
-            if _checksum(restored.tree) != restored.meta["checksum"]:
+            with _quiet():
+                args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+                meta = self._manager.restore(step, args=args)["meta"]
+            _check_leaves(meta, like, self._folder / str(step))
+            with _quiet():
+                args = ocp.args.Composite(tree=ocp.args.StandardRestore(target))
+                tree = self._manager.restore(step, args=args)["tree"]
+            if _checksum(tree) != meta["checksum"]:
                 raise ValueError("its checksum does not match")
+        except UsageError:
+            raise
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
             return None
-        return restored.tree
+        return tree
 
     def forget_after(self, step: int) -> None:
         """Goes on from a step: removes the checkpoints that are newer."""

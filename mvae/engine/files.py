@@ -1,6 +1,5 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of small text and JSON files."""
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -8,15 +7,19 @@ from typing import Any
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file in one step: a reader sees the old text or the new, never a part."""
+    """Replaces a file in one step: a reader sees the old text or the new, never a part.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk; the old file is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text)
         os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

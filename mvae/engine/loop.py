@@ -1,21 +1,20 @@
-"""The loop over one stage: chunks of steps on the device, and between them everything a run owes its user."""
+"""Training loop of one stage: chunks of steps on the device, then checks, metrics, checkpoints and signals."""
 
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mvae.engine.checkpoints import Checkpoints
-from mvae.engine.mesh import fetch
-from mvae.engine.metrics import MetricWriter, ProgressBar
+from mvae.engine.mesh import to_host
+from mvae.engine.metrics import ProgressBar
 from mvae.engine.processes import agree
 from mvae.engine.program import NEVER, Program, Progress
 from mvae.engine.signals import Interrupted, StopRequest
 from mvae.models.stage import Stage
-from mvae.runs.run_folder import RunFolder
 
 LOGGER = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class Diverged(Exception):  # noqa: N818
     """The loss of a seed was not finite."""
 
 
-class Outlets(NamedTuple):
+class Sinks(NamedTuple):
     """Where the checkpoints and metrics of a training go, and what is said of a loss that is not finite.
 
     Attributes:
@@ -41,15 +40,6 @@ class Outlets(NamedTuple):
     check: Callable[[Progress, Stage, tuple[int, int]], None]
 
 
-def folder_outlets(folder: RunFolder) -> Outlets:
-    """Returns the outlets of a run of its own: one folder for all seeds."""
-    return Outlets(
-        checkpoints=lambda stage: Checkpoints(folder.checkpoints / stage.name),
-        writer=lambda stage, first_step: MetricWriter(folder, stage.name, first_step),
-        check=lambda progress, stage, chunk: check_finite(progress.non_finite, stage, chunk, folder),
-    )
-
-
 def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpoint_every: int) -> int:
     """Returns where the next chunk ends: after `length` steps, or at the next log line or checkpoint."""
     borders = (
@@ -60,14 +50,21 @@ def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpo
     return min(*borders, stage.num_steps)
 
 
-def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], folder: RunFolder) -> None:
-    """Raises `Diverged` if a loss of the seeds in a folder was not finite, see `Progress.non_finite`."""
-    first = fetch(non_finite)
+def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], checkpoints: Path) -> None:
+    """Raises `Diverged` if a loss was not finite.
+
+    Args:
+        non_finite: First such step of each seed, see `Progress.non_finite`.
+        stage: The stage.
+        chunk: First and last step since the check before.
+        checkpoints: Folder of the stage's checkpoints, for the message.
+    """
+    first = to_host(non_finite)
     if (first != NEVER).any():
         members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
         raise Diverged(
             f"loss of stage {stage.name} not finite between steps {chunk[0]} and {chunk[1]}; member of the seed "
-            f"axis (first step): {members}. The checkpoints in {folder.checkpoints / stage.name} are from before; "
+            f"axis (first step): {members}. The checkpoints in {checkpoints} are from before; "
             "a smaller optimizer.learning_rate is the usual remedy"
         )
 
@@ -76,7 +73,7 @@ def run_stage(
     stage: Stage,
     program: Program,
     previous: Any,
-    folder: RunFolder | Outlets,
+    sinks: Sinks,
     *,
     log_every: int,
     checkpoint_every: int,
@@ -89,7 +86,7 @@ def run_stage(
         stage: The stage.
         program: Its compiled functions.
         previous: Final state of the stage before, seeds on the first axis, or None.
-        folder: The run's folder, or the outlets of several.
+        sinks: Where checkpoints and metrics go.
         log_every: Steps between two lines of metrics.
         checkpoint_every: Steps between two checkpoints.
 
@@ -97,27 +94,30 @@ def run_stage(
         The final state, seeds on the first axis.
 
     Raises:
-        Interrupted: On SIGINT or SIGTERM, after a checkpoint was written.
+        Interrupted: On SIGINT or SIGTERM, after a checkpoint was written if there were steps to save.
         Diverged: If a loss is not finite; earlier checkpoints stay.
-        UsageError: If no checkpoint of several can be read.
+        UsageError: If no checkpoint of several can be read, or one is of another structure or precision.
     """
     progress = program.init(previous)
-    outlets = folder if isinstance(folder, Outlets) else folder_outlets(folder)
-    checkpoints = outlets.checkpoints(stage)
-    restored = checkpoints.restore(progress)
-    step = 0
-    if restored is not None:
-        step, progress = restored
+    checkpoints = sinks.checkpoints(stage)
+    try:
+        step, progress = checkpoints.restore(progress) or (0, progress)
+    except BaseException:
+        checkpoints.close()
+        raise
+    if step:
         LOGGER.info("stage %s resumes from step %d", stage.name, step)
     if step >= stage.num_steps:
         checkpoints.close()
         return progress.state
     orders = program.orders(step)
-    writer = outlets.writer(stage, step)
+    writer = sinks.writer(stage, step)
     bar = ProgressBar(stage.name, step, stage.num_steps)
     length, interval_seconds, received = 1, 0.0, None
     try:
-        with StopRequest() as request:
+        # Before the first chunk, most of which is compilation, there is nothing to save. Of several processes none may
+        # leave alone.
+        with StopRequest(deferred=jax.process_count() > 1) as request:
             while step < stage.num_steps:
                 length, received = agree(length, request.received)
                 if received is not None:
@@ -126,7 +126,8 @@ def run_stage(
                 began = time.perf_counter()
                 progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
                 seconds = time.perf_counter() - began
-                outlets.check(progress, stage, (step, stop))
+                request.deferred = True
+                sinks.check(progress, stage, (step, stop))
                 interval_seconds += seconds
                 per_step = seconds / (stop - step)
                 length = max(1, min(4 * length, int(CHUNK_SECONDS / max(per_step, 1e-9))))
@@ -134,7 +135,7 @@ def run_stage(
                 bar.advance(step)
                 if step % log_every == 0 or step == stage.num_steps:
                     interval = (step - 1) % log_every + 1
-                    metrics = {name: fetch(value) / interval for name, value in progress.sums.items()}
+                    metrics = {name: to_host(value) / interval for name, value in progress.sums.items()}
                     writer.write(step, metrics, interval_seconds)
                     bar.report(step, metrics)
                     interval_seconds = 0.0
@@ -143,7 +144,7 @@ def run_stage(
                     checkpoints.save(step, progress)
         if received is not None:
             checkpoints.save(step, progress)
-            raise Interrupted(received, stage.name, step)
+            raise Interrupted(received, f"at step {step} of stage {stage.name}")
     finally:
         program.close()
         checkpoints.close()

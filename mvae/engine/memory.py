@@ -9,7 +9,7 @@ import jax
 
 from mvae.data import Dataset
 from mvae.engine.program import Program
-from mvae.engine.turns import takes_turns
+from mvae.engine.seeds import is_sequential
 
 SHARE = 0.9  # of the memory that programs may take by the estimate; the rest is for what it does not see
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -46,7 +46,7 @@ def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previ
             # A donated argument is the result.
             whole = stats.argument_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes
             kept, scratch = max(kept, whole), max(scratch, stats.temp_size_in_bytes)
-    once = scratch if num_seeds > 1 and takes_turns(num_seeds) else 0
+    once = scratch if num_seeds > 1 and is_sequential(num_seeds) else 0
     of_seeds = max(kept - train, 0) + scratch - once
     return Need(train + _bytes_of(dataset.test) + once, -(-of_seeds // num_seeds))
 

@@ -124,7 +124,7 @@ def _place(leaf: Any, sharding: Sharding) -> Array:
 def on_each_replica(function: Callable, mesh: Mesh | None, in_specs: tuple[PartitionSpec, ...]) -> Callable:
     """Returns a function that each device along "replica" runs on its own seeds, with no word of the others.
 
-    A loop within it ends when those seeds are done. "data" is left to the compiler, see `pinned`.
+    A loop within it ends when those seeds are done. "data" is left to the compiler, see `constrain`.
 
     Args:
         function: Arrays in, arrays with the seeds on the first axis out.
@@ -136,12 +136,12 @@ def on_each_replica(function: Callable, mesh: Mesh | None, in_specs: tuple[Parti
     return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=SEEDS, axis_names={REPLICA}, check_vma=False)
 
 
-def pinned(tree: Any, spec: PartitionSpec, mesh: Mesh | None) -> Any:
+def constrain(tree: Any, spec: PartitionSpec, mesh: Mesh | None) -> Any:
     """Returns arrays told to lie as `spec` says, `EXAMPLES` or `EVERYWHERE`; within `on_each_replica`."""
     return tree if mesh is None else jax.lax.with_sharding_constraint(tree, spec)
 
 
-def fetch(array: Any) -> np.ndarray:
+def to_host(array: Any) -> np.ndarray:
     """Returns the whole array on the host, on every process; all of them must call it together."""
     if isinstance(array, jax.Array) and not (array.is_fully_addressable or array.is_fully_replicated):
         assert isinstance(array.sharding, NamedSharding)

@@ -1,5 +1,6 @@
 """Metrics of training: one JSON line per logging interval, the same to TensorBoard, a bar on the terminal."""
 
+import functools
 import json
 import logging
 import time
@@ -10,8 +11,8 @@ import numpy as np
 import tensorboardX
 from tqdm import tqdm
 
+from mvae.engine.files import write_atomically
 from mvae.engine.processes import is_lead
-from mvae.runs.run_folder import RunFolder, write_atomically
 
 LOGGER = logging.getLogger(__name__)
 
@@ -19,51 +20,62 @@ Record = dict[str, Any]
 
 
 def read_records(path: Path) -> list[Record]:
-    """Returns the lines of a metrics.jsonl; those that are damaged are left out, which is said, but for the last.
-
-    The last one may have been cut short by a crash.
-    """
+    """Returns the lines of a metrics.jsonl; those that are no records, as after a crash, are left out and said once."""
     if not path.exists():
         return []
     records, damaged = [], []
-    lines = path.read_bytes().split(b"\n")
+    lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line) if line.strip() else None
-        except ValueError:  # of the text or its encoding
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        elif line.strip() and number < len(lines):
+        record = _parse(line)
+        if record is None:
             damaged.append(number)
+        else:
+            records.append(record)
     if damaged:
-        LOGGER.warning("%s: %d damaged line(s) skipped, the first is line %d", path, len(damaged), damaged[0])
+        _say_damaged(path, tuple(damaged))
     return records
+
+
+def _parse(line: bytes) -> Record | None:
+    """The record of a line, None if it is none."""
+    try:
+        record = json.loads(line)
+        return record if isinstance(record["stage"], str) and isinstance(record["step"], int) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@functools.cache
+def _say_damaged(path: Path, numbers: tuple[int, ...]) -> None:
+    LOGGER.warning("%s: damaged line(s) %s left out", path, ", ".join(map(str, numbers)))
 
 
 class MetricWriter:
     """Writes metrics of one stage, starting after the step that a checkpoint was restored from.
 
     Of several processes only the one that leads writes.
+
+    Args:
+        path: The metrics.jsonl.
+        tensorboard: Folder of TensorBoard's events, one folder in it for each stage.
+        stage: Name of the stage.
+        first_step: The step that training goes on from.
     """
 
-    def __init__(self, folder: RunFolder, stage: str, first_step: int):
+    def __init__(self, path: Path, tensorboard: Path, stage: str, first_step: int):
         self._stage = stage
         self._silent = not is_lead()
         if self._silent:
             return
-        self._forget_after(folder.metrics, stage, first_step)
-        folder.metrics.touch()
-        self._file = folder.metrics.open("a")
-        self._board = tensorboardX.SummaryWriter(
-            str(folder.tensorboard / stage), purge_step=first_step + 1, flush_secs=10
-        )
+        self._forget_after(path, stage, first_step)
+        self._file = path.open("a")
+        self._board = tensorboardX.SummaryWriter(str(tensorboard / stage), purge_step=first_step + 1, flush_secs=10)
 
     @staticmethod
     def _forget_after(path: Path, stage: str, step: int) -> None:
         """Drops lines that the restored checkpoint has not seen: they will be written again."""
-        records = read_records(path)
-        kept = [record for record in records if record["stage"] != stage or record["step"] <= step]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = [record for record in read_records(path) if record["stage"] != stage or record["step"] <= step]
         if path.exists():
             write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
 

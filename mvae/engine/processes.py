@@ -63,8 +63,8 @@ def is_lead() -> bool:
     return jax.process_index() == 0
 
 
-def votes(value: int) -> list[int]:
-    """Returns the values of all processes, in their order; all of them must call it together."""
+def allgather(value: int) -> list[int]:
+    """Returns the values of all processes, in their order; a barrier, since all of them must call it together."""
     if jax.process_count() == 1:
         return [value]
     return multihost_utils.process_allgather(np.int32(value)).tolist()
@@ -90,10 +90,10 @@ def lead_first(action: Callable[[], T]) -> T:
         try:
             result = action()
         except BaseException:
-            votes(int(False))
+            allgather(int(False))
             raise
-        votes(int(True))
+        allgather(int(True))
         return result
-    if not votes(int(True))[0]:
+    if not allgather(int(True))[0]:
         raise UsageError("process 0 has stopped: its message says why")
     return action()

@@ -1,4 +1,4 @@
-"""The compiled part of training: any number of steps of all seeds, in one program per stage."""
+"""The compiled training program of a stage: any number of steps of all seeds, on resident or streamed batches."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,10 +11,10 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Int, Key
 
 from mvae.data import Dataset
-from mvae.engine.mesh import EVERYWHERE, EXAMPLES, SEEDS, on_each_replica, pinned, place
-from mvae.engine.order import batch_rows, epoch_order
+from mvae.engine.batches import Batches, ResidentBatches, StreamedBatches
+from mvae.engine.mesh import EVERYWHERE, EXAMPLES, SEEDS, constrain, on_each_replica, place
 from mvae.engine.precision import products_in
-from mvae.engine.turns import takes_turns, updated_in_turn
+from mvae.engine.seeds import is_sequential, sequential, vmapped
 from mvae.models.stage import Batch, Metrics, Stage
 
 NEVER = np.iinfo(np.int32).max
@@ -40,59 +40,16 @@ class Program(NamedTuple):
     Attributes:
         init: previous states or None -> Progress at step 0.
         run: (Progress, orders, start, stop) -> (Progress, orders); donates its first two arguments.
-        orders: step -> order of the examples in that step's epoch, (seeds, n); None where the host keeps it.
+        orders: step -> order of the examples in that step's epoch, (seeds, n); () where the host keeps it.
         lowered: previous states or None -> (init, run, states), the first two lowered, the states as shapes.
-        close: Frees what reads ahead of `run`, where something does; `run` starts it again.
+        close: Ends what reads ahead of `run`, where something does; `run` starts it again.
     """
 
     init: Callable[..., Progress]
     run: Callable[..., tuple[Progress, Any]]
     orders: Callable[[int], Any]
     lowered: Callable[[Any], tuple[jax.stages.Lowered, jax.stages.Lowered, Any]]
-    close: Callable[[], None] = lambda: None
-
-
-def seed_keys(seed: int, num_seeds: int, stage_index: int) -> tuple[Key[Array, " s"], ...]:
-    """Returns keys for (init, order, steps), (num_seeds,) each; member i equals a lone run of seed + i."""
-    return keys_of_seeds(np.arange(seed, seed + num_seeds), stage_index)
-
-
-def keys_of_seeds(seeds: Int[np.ndarray, " s"], stage_index: int) -> tuple[Key[Array, " s"], ...]:
-    """Returns the keys of `seed_keys` for any seeds, equal ones among them."""
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, dtype=jnp.uint32))
-    keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, stage_index), 3))(keys)
-    return keys[:, 0], keys[:, 1], keys[:, 2]
-
-
-def first_progress(
-    stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch, *, in_turn: bool | None = None
-) -> Progress:
-    """Returns where all seeds are before the first step of a stage.
-
-    Args:
-        stage: The stage.
-        keys: Of its init, one for each seed.
-        previous: Final states of the stage before, seeds on the first axis, or None.
-        batch: The batch that init sees.
-        in_turn: As for `takes_turns`.
-    """
-    over_seeds = jax.lax.map if takes_turns(len(keys), in_turn=in_turn) else lambda init, seeds: jax.vmap(init)(seeds)
-    state = over_seeds(lambda seed: stage.init(seed[0], batch, seed[1]), (keys, previous))
-    _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
-    sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
-    return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
-
-
-def after_step(progress: Progress, state: Any, metrics: Metrics, step: Int[Array, ""]) -> Progress:
-    """Returns the progress after a step that gave this state and these metrics."""
-    sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
-    broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
-    return Progress(state, sums, jnp.minimum(progress.non_finite, broken))
-
-
-def _take(array: Array, rows: Int[Array, " b"]) -> Array:
-    """Rows of an array; as rows of a matrix, since XLA gathers those ten times faster than blocks on CPU."""
-    return array.reshape(array.shape[0], -1)[rows].reshape(rows.shape[0], *array.shape[1:])
+    close: Callable[[], None]
 
 
 def build_program(
@@ -102,9 +59,10 @@ def build_program(
     init_batch_size: int,
     keys: tuple[Key[Array, " s"], ...],
     *,
+    block_steps: int | None = None,
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
-    in_turn: bool | None = None,
+    sequential: bool | None = None,
 ) -> Program:
     """Compiles nothing yet: returns the jitted functions of a stage.
 
@@ -112,93 +70,135 @@ def build_program(
     an interruption may fall on any step.
 
     On a mesh all that has a seed axis is shared out along "replica", and every batch along "data": each device renders
-    its own rows and the compiler sums what is a mean over the batch; devices of other seeds are not waited for. The
-    training arrays are whole on every device, since an epoch's order is a permutation of all of them. Draws do not
-    depend on the mesh.
+    its own rows and the compiler sums what is a mean over the batch; devices of other seeds are not waited for.
+    Training arrays on the device are whole on every one, since an epoch's order is a permutation of all of them. Draws
+    do not depend on the mesh.
+
+    A seed sees the same examples in the same order, and draws the same, whether rows are on the device or streamed; so
+    a run may go on either way.
 
     Args:
         stage: The stage.
-        dataset: The data; its training arrays become arguments of the program and stay on the device.
+        dataset: The data. The training arrays become arguments of the program and stay on the device, or its source of
+            rows is streamed from.
         batch_size: Examples per step and seed.
         init_batch_size: Examples shown to the stage's init (the first ones).
-        keys: (init, order, step) keys from `seed_keys`.
+        keys: (init, order, step) keys from `mvae.engine.seeds.seed_keys`.
+        block_steps: None for all training rows on the device. Else they are streamed, and the device holds those of
+            two blocks of so many steps of all seeds: while it works on one, the next one is on its way.
         mesh: The devices, as from `mvae.engine.mesh.build_mesh`; None for one.
         matmul_precision: Of the steps; initialisation, which fits and factorises, is not affected. See
             `mvae.engine.precision.products_in`.
-        in_turn: Whether a device takes its seeds one after the other, see `takes_turns`; None for its choice.
+        sequential: Whether a device takes its seeds one after the other, see `is_sequential`; None for its choice.
+
+    Raises:
+        ValueError: If rows are to be streamed and the data set has no source of them.
     """
-    arrays = dataset.train
+    if block_steps is None:
+        batches: Batches = ResidentBatches(dataset, batch_size, init_batch_size, mesh)
+    else:
+        batches = StreamedBatches(
+            dataset, batch_size, init_batch_size, mesh, keys[1], num_steps=stage.num_steps, block_steps=block_steps
+        )
     if mesh is not None:
-        keys, arrays = place(keys, NamedSharding(mesh, SEEDS)), place(arrays, NamedSharding(mesh, EVERYWHERE))
-    init_keys, order_keys, step_keys = keys
+        keys = place(keys, NamedSharding(mesh, SEEDS))
+    init_keys, *loop_keys = keys
     # Everything that a compiled function returns has the seeds on its first axis.
     jit = jax.jit if mesh is None else partial(jax.jit, out_shardings=NamedSharding(mesh, SEEDS))
-    num_examples = next(iter(arrays.values())).shape[0]
-    steps_per_epoch = num_examples // batch_size
+    init, run, orders = (
+        jit(_init_of(stage, dataset, batches, mesh, choice=sequential)),
+        jit(_steps_of(stage, dataset, batches, mesh, matmul_precision, choice=sequential), donate_argnums=(0, 1)),
+        jit(lambda keys, step: jax.vmap(batches.order, in_axes=(0, None))(keys, step)),
+    )
 
-    def rows_to_batch(arrays, rows):
-        return dataset.render({name: _take(array, rows) for name, array in arrays.items()})
+    def run_blocks(progress: Progress, orders: Any, start: int, stop: int) -> tuple[Progress, Any]:
+        while start < stop:
+            block = batches.block(start, stop)
+            steps = (np.int32(step) for step in (block.first, start, block.stop))
+            progress, orders, mark = run(progress, orders, block.rows, loop_keys, batches.arrays, *steps)
+            start = block.stop
+            batches.prefetch(start, mark)
+        return progress, orders
 
-    def seed_step(arrays, key, order, state, step):
-        rows = pinned(batch_rows(order, step, batch_size), EXAMPLES, mesh)
-        batch = pinned(rows_to_batch(arrays, rows), EXAMPLES, mesh)
-        with products_in(matmul_precision):
-            return stage.step(jax.random.fold_in(key, step), state, batch)
-
-    def seed_order(key, step):
-        return epoch_order(key, step // steps_per_epoch, num_examples)
-
-    def loop(carry, keys, arrays, start, stop):
-        """Steps of all seeds together, or of one that has no axis."""
-        order_keys, step_keys = keys
-        one = step_keys.ndim == 0
-        order_of = seed_order if one else jax.vmap(seed_order, in_axes=(0, None))
-        step_of = seed_step if one else jax.vmap(seed_step, in_axes=(None, 0, 0, 0, None))
-
-        def body(step, carry):
-            progress, orders = carry
-            new_epoch = step % steps_per_epoch == 0
-            orders = jax.lax.cond(new_epoch, lambda: order_of(order_keys, step), lambda: orders)
-            state, metrics = step_of(arrays, step_keys, orders, progress.state, step)
-            return after_step(progress, pinned(state, EVERYWHERE, mesh), metrics, step), orders
-
-        return jax.lax.fori_loop(start, stop, body, carry)
-
-    @jit
-    def init(arrays, keys, previous) -> Progress:
-        batch = rows_to_batch(arrays, jnp.arange(init_batch_size))
-        first = partial(first_progress, stage, in_turn=in_turn)
-        return on_each_replica(first, mesh, (SEEDS, SEEDS, EVERYWHERE))(keys, previous, batch)
-
-    def local(carry, keys, arrays, start, stop):
-        steps = partial(loop, arrays=arrays, start=start, stop=stop)
-        turns = takes_turns(len(keys[0]), in_turn=in_turn)
-        return updated_in_turn(steps, carry, keys) if turns else steps(carry, keys)
-
-    @partial(jit, donate_argnums=(0, 1))
-    def run(progress: Progress, orders, arrays, order_keys, step_keys, start, stop):
-        of_replicas = on_each_replica(local, mesh, (SEEDS, SEEDS, EVERYWHERE, EVERYWHERE, EVERYWHERE))
-        return of_replicas((progress, orders), (order_keys, step_keys), arrays, start, stop)
-
-    @jit
-    def orders(keys, step):
-        return jax.vmap(seed_order, in_axes=(0, None))(keys, step)
-
-    def lowered(previous):
-        progress = jax.eval_shape(init, arrays, init_keys, previous)
-        first = jax.eval_shape(orders, order_keys, jnp.int32(0))
-        step = jnp.int32(0)
+    def lowered(previous: Any) -> tuple[jax.stages.Lowered, jax.stages.Lowered, Any]:
+        progress = jax.eval_shape(init, batches.arrays, init_keys, previous)
+        first, step = jax.eval_shape(orders, loop_keys[0], jnp.int32(0)), jnp.int32(0)
+        block = batches.block(0, 1)
         return (
-            init.lower(arrays, init_keys, previous),
-            run.lower(progress, first, arrays, order_keys, step_keys, step, step),
+            init.lower(batches.arrays, init_keys, previous),
+            run.lower(progress, first, block.rows, loop_keys, batches.arrays, step, step, step),
             progress.state,
         )
 
     return Program(
-        init=lambda previous: init(arrays, init_keys, previous),
-        run=lambda progress, orders, start, stop: run(
-            progress, orders, arrays, order_keys, step_keys, np.int32(start), np.int32(stop)
-        ),
-        orders=lambda step: orders(order_keys, np.int32(step)),
+        init=lambda previous: init(batches.arrays, init_keys, previous),
+        run=run_blocks,
+        orders=lambda step: orders(loop_keys[0], np.int32(step)),
         lowered=lowered,
+        close=batches.close,
     )
+
+
+def _init_of(stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, *, choice: bool | None) -> Callable:
+    """The function (arrays, keys of the seeds, previous states) -> Progress at step 0."""
+
+    def init(arrays: Any, keys: Key[Array, " s"], previous: Any) -> Progress:
+        batch = dataset.render(batches.first(arrays))
+        first = partial(_first_progress, stage, choice=choice)
+        return on_each_replica(first, mesh, (SEEDS, SEEDS, EVERYWHERE))(keys, previous, batch)
+
+    return init
+
+
+def _first_progress(
+    stage: Stage, keys: Key[Array, " s"], previous: Any, batch: Batch, *, choice: bool | None
+) -> Progress:
+    """Returns where all seeds are before the first step of a stage."""
+    over_seeds = jax.lax.map if is_sequential(len(keys), sequential=choice) else lambda init, of: jax.vmap(init)(of)
+    state = over_seeds(lambda seed: stage.init(seed[0], batch, seed[1]), (keys, previous))
+    _, shapes = jax.eval_shape(stage.step, keys[0], jax.tree.map(lambda x: x[0], state), batch)
+    sums = {name: jnp.zeros((keys.shape[0], *leaf.shape)) for name, leaf in shapes.items()}
+    return Progress(state, sums, jnp.full(keys.shape, NEVER, jnp.int32))
+
+
+def _steps_of(
+    stage: Stage, dataset: Dataset, batches: Batches, mesh: Mesh | None, matmul_precision: str, *, choice: bool | None
+) -> Callable:
+    """The function (progress, orders, block, keys, arrays, step of the block's first rows, start, stop) of some steps.
+
+    It returns the progress, the orders, and a mark that is ready when they are and is never donated.
+    """
+
+    def steps(carry: Any, given: Any, arrays: Any, first: Any, start: Any, stop: Any) -> Any:
+        """Steps of one seed, without the axis of the seeds."""
+        block, (order_key, step_key) = given
+
+        def body(step: Int[Array, ""], carry: Any) -> Any:
+            progress, order = carry
+            rows, order = batches.take(arrays, block, order_key, order, step, first)
+            batch = constrain(dataset.render(rows), EXAMPLES, mesh)
+            with products_in(matmul_precision):
+                state, metrics = stage.step(jax.random.fold_in(step_key, step), progress.state, batch)
+            return _after_step(progress, constrain(state, EVERYWHERE, mesh), metrics, step), order
+
+        return jax.lax.fori_loop(start, stop, body, carry)
+
+    def local(carry: Any, given: Any, arrays: Any, first: Any, start: Any, stop: Any) -> Any:
+        over_seeds = sequential if is_sequential(len(given[1][0]), sequential=choice) else vmapped
+        progress, orders = over_seeds(partial(steps, arrays=arrays, first=first, start=start, stop=stop), carry, given)
+        return progress, orders, jnp.full_like(progress.non_finite, stop)
+
+    specs = (SEEDS, SEEDS, EVERYWHERE, EVERYWHERE, EVERYWHERE, EVERYWHERE)
+
+    def run(progress, orders, block, keys, arrays, first, start, stop):
+        given = (block, tuple(keys))
+        return on_each_replica(local, mesh, specs)((progress, orders), given, arrays, first, start, stop)
+
+    return run
+
+
+def _after_step(progress: Progress, state: Any, metrics: Metrics, step: Int[Array, ""]) -> Progress:
+    """Returns the progress after a step that gave this state and these metrics."""
+    sums = {name: progress.sums[name] + metrics[name] for name in progress.sums}
+    broken = jnp.where(jnp.isfinite(metrics["loss"]), NEVER, step)
+    return Progress(state, sums, jnp.minimum(progress.non_finite, broken))

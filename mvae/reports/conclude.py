@@ -18,7 +18,7 @@ import numpy as np
 from mvae import figures
 from mvae.engine.files import write_atomically
 from mvae.engine.processes import is_lead
-from mvae.engine.signals import Interrupted, stoppable
+from mvae.engine.signals import StopRequest
 from mvae.errors import UsageError
 from mvae.reports.report import Member, Report, View
 from mvae.reports.settings import EvaluationConfig
@@ -103,7 +103,7 @@ def conclude(view: View, reports: Sequence[Report], folder: Path, facts: dict[st
         UsageError: If results.json cannot be written.
     """
     record = Record(folder / "evaluation.json", view.settings, view.seeds)
-    with stoppable("the evaluation"):
+    with StopRequest():
         members, failed = _evaluate(view, reports, record, folder / "errors.log")
         results = summarize(members, failed) | facts
         results |= {"evaluation": plain(dataclasses.asdict(view.settings)), "figures_unavailable": {}}
@@ -162,8 +162,6 @@ def _asked(report: Report, member: Member, log: Path) -> tuple[dict[str, Any], s
     member.reasons = {}
     try:
         numbers = plain(report.numbers(member)) if report.numbers and report.applies(member.view) else {}
-    except Interrupted:
-        raise
     except NotImplementedError as error:  # there is no such number, and it will not be there the next time
         names = report.gives or (report.name,)
         return {"numbers": dict.fromkeys(names), "unavailable": dict.fromkeys(names, reason_of(error))}, None
@@ -209,15 +207,11 @@ def _drawn(report: Report, view: View, place: Path, log: Path) -> dict[str, str]
         for name, drawing in report.figures(view):
             try:
                 figures.save(drawing() if callable(drawing) else drawing, place / name)
-            except Interrupted:
-                raise
             except NotImplementedError as error:
                 LOGGER.info("no %s: %s", name, error)
             except Exception as error:
                 _log(log, f"figure {name}")
                 missing[name] = reason_of(error)
-    except Interrupted:
-        raise
     except Exception as error:
         _log(log, f"figures of {report.name}")
         missing[report.name] = reason_of(error)

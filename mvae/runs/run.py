@@ -1,8 +1,8 @@
 """One run, from its config to its results and figures; the same call on the same folder resumes it."""
 
+import contextlib
 import logging
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,24 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from mvae.engine.feed import check_stream
+from mvae.engine.batches import check_stream
 from mvae.engine.loop import run_stage
-from mvae.engine.mesh import DATA, REPLICA, build_mesh, fetch
+from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
-from mvae.engine.processes import lead_first, votes
-from mvae.engine.program import build_program, seed_keys
-from mvae.engine.streamed_program import build_streamed_program
+from mvae.engine.processes import allgather, is_lead, lead_first
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
+from mvae.engine.signals import StopRequest
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
 from mvae.reports import finished as finished_view
 from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.fingerprint import fingerprint
+from mvae.runs.locks import locked
 from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.sinks import folder_sinks
 from mvae.typed import typed
 
 LOGGER = logging.getLogger(__name__)
@@ -61,23 +65,36 @@ def run(
         What results.json holds: per member of the seed axis, mean and standard deviation.
 
     Raises:
-        UsageError: For bad input, a folder of another config, or checkpoints none of which can be read.
-        Interrupted: After SIGINT or SIGTERM, with a checkpoint written.
+        UsageError: For bad input, a folder of another config or that another process is using, or checkpoints none
+            of which can be read.
+        Interrupted: On SIGINT or SIGTERM, with a checkpoint of what was trained written.
         Diverged: If a loss is not finite.
     """
     check_precision(matmul_precision)
     config = resolve(config).block
-    folder = RunFolder(workdir)
-    if (finished := finished_results(folder, config, matmul_precision)) is not None:
-        return finished
     if stream is not None:
         check_stream(stream)
-    experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
-    seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
-    mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
-    lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision))
-    params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
-    return conclude(experiment, params, folder)
+    folder = RunFolder(workdir)
+    with StopRequest(), contextlib.ExitStack() as stack:
+        if (finished := finished_results(folder, config, matmul_precision)) is not None:
+            return finished
+        lead_first(lambda: _begin(folder, config, matmul_precision, stack))
+        if (finished := finished_results(folder, config, matmul_precision)) is not None:
+            return finished  # by one that has ended between the two
+        experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
+        seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
+        mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+        data = fingerprint(experiment.dataset)
+        lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
+        params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        return conclude(experiment, params, folder)
+
+
+def _begin(folder: RunFolder, config: Mapping[str, Any], matmul_precision: str, stack: contextlib.ExitStack) -> None:
+    """Checks a folder before anything is loaded, and locks it until the stack ends: the lead for all processes."""
+    folder.check(dict(config), matmul_precision)
+    if is_lead():
+        stack.enter_context(locked(folder.path))
 
 
 def conclude(
@@ -104,7 +121,7 @@ def conclude(
     try:
         return conclude_view(view, experiment.reports, folder.path, facts)
     finally:
-        votes(0)  # one that left before the others are done would count as lost
+        allgather(0)  # one that left before the others are done would count as lost
 
 
 def finished_results(
@@ -114,7 +131,7 @@ def finished_results(
 
     Work is training, what of the evaluation or the figures failed, or an evaluation by other settings.
     """
-    if not votes(int(folder.results.exists()))[0]:
+    if not allgather(int(folder.results.exists()))[0]:
         return None
     folder.claim(dict(config), [], matmul_precision)
     settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")
@@ -140,16 +157,16 @@ def train(
     run_config = experiment.run
     if mesh is not None:
         LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
-    build = build_program if stream is None else partial(build_streamed_program, block_steps=stream)
     state = None
     for index, stage in enumerate(experiment.stages):
         keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build(
+        program = build_program(
             stage,
             experiment.dataset,
             run_config.batch_size,
             run_config.init_batch_size,
             keys,
+            block_steps=stream,
             mesh=mesh,
             matmul_precision=matmul_precision,
         )
@@ -157,9 +174,9 @@ def train(
             stage,
             program,
             state,
-            folder,
+            folder_sinks(folder),
             log_every=run_config.log_every,
             checkpoint_every=run_config.checkpoint_every,
         )
     params = experiment.params_of(state)
-    return params if mesh is None else jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), params)
+    return params if mesh is None else jax.tree.map(lambda leaf: jnp.asarray(to_host(leaf)), params)

@@ -1,4 +1,4 @@
-"""The folder of a run: what it holds, that it belongs to one config, and that every write is atomic."""
+"""The folder of a run: what it holds, and that it belongs to one config and one data set."""
 
 import json
 import platform
@@ -9,18 +9,19 @@ from typing import Any
 
 import jax
 
-from mvae.engine.files import write_atomically, write_json
+from mvae.engine.files import write_json
 from mvae.engine.processes import is_lead
 from mvae.errors import UsageError
+from mvae.runs.fingerprint import Fingerprint, different
+from mvae.runs.locks import LOCKS
 
 RECORDED_PACKAGES = ("mvae", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
 # Where the data lie is a matter of the machine, not of the experiment.
 MACHINE_KEYS = ("data.dir",)
 # What is evaluated anew from the same training, and what results.json keeps the settings of.
 EVALUATION = "evaluation."
-
-
-__all__ = ["RunFolder", "environment", "write_atomically", "write_json"]
+# What may be in a folder that is not yet a run: logs of the job that makes it, and its lock.
+LOG_SUFFIXES = (".log", ".out", ".err")
 
 
 def _flat(block: dict, prefix: str = "") -> dict[str, Any]:
@@ -63,10 +64,16 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _foreign(path: Path) -> bool:
+    """Whether something in a folder without config.json speaks against making a run there."""
+    return path.name != LOCKS and not (path.is_file() and path.suffix in LOG_SUFFIXES)
+
+
 class RunFolder:
     """Paths of a run, and the promise that the folder belongs to one config."""
 
     def __init__(self, path: Path):
+        path = path.expanduser()
         self.path = path
         self.config = path / "config.json"
         self.metrics = path / "metrics.jsonl"
@@ -75,20 +82,30 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
 
-    def claim(self, config: dict[str, Any], overrides: list[str], matmul_precision: str = "default") -> None:
+    def claim(
+        self,
+        config: dict[str, Any],
+        overrides: list[str],
+        matmul_precision: str = "default",
+        fingerprint: Fingerprint | None = None,
+    ) -> None:
         """Writes config.json, or checks that the one there says the same.
 
         Args:
             config: The resolved config, JSON types only.
             overrides: The command line's overrides, for the record.
             matmul_precision: See `mvae.runs.run.run`.
+            fingerprint: Of the data that training goes on with, and with it the precision of arrays; None if nothing
+                is to be trained.
 
         Raises:
-            UsageError: If the folder was made from another config (with the difference), holds something
-                else, or cannot be written.
+            UsageError: If the folder was made from another config (with the difference) or with other data, holds
+                something else, or cannot be written.
         """
         config = json.loads(json.dumps(config))
         if self.check(config, matmul_precision):
+            if fingerprint is not None:
+                self._compare_data(fingerprint)
             return
         if not is_lead():
             raise UsageError(
@@ -97,6 +114,8 @@ class RunFolder:
             )
         try:
             record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
+            if fingerprint is not None:
+                record |= {"data": fingerprint, "jax_enable_x64": jax.config.read("jax_enable_x64")}
             write_json(self.config, record | environment())
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
@@ -112,9 +131,27 @@ class RunFolder:
         if self.config.exists():
             self._compare(json.loads(json.dumps(config)), matmul_precision)
             return True
-        if is_lead() and self.path.exists() and any(self.path.iterdir()):
-            raise UsageError(f"--workdir={self.path} holds files but no config.json: give a new folder")
+        there = self.path.iterdir() if self.path.exists() else ()
+        if is_lead() and (foreign := [path.name for path in there if _foreign(path)]):
+            raise UsageError(
+                f"--workdir={self.path} holds files but no config.json, such as {min(foreign)}: give a new folder"
+            )
         return False
+
+    def _compare_data(self, fingerprint: Fingerprint) -> None:
+        """Raises if training would go on with other data or in another precision than it began with."""
+        record = json.loads(self.config.read_text())
+        before, now = record.get("jax_enable_x64"), jax.config.read("jax_enable_x64")
+        if before not in (None, now):
+            raise UsageError(
+                f"--workdir={self.path} was begun with JAX_ENABLE_X64={int(before)}, not {int(now)}: set that, or give "
+                "another folder"
+            )
+        if "data" in record and (difference := different(record["data"], fingerprint)):
+            raise UsageError(
+                f"--workdir={self.path} was begun with other data of the name {record['config']['data']['name']!r} "
+                f"({difference}): give those, or another folder"
+            )
 
     def _compare(self, config: dict[str, Any], matmul_precision: str) -> None:
         try:

@@ -32,7 +32,7 @@ from absl import app, flags
 
 from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.processes import use_cpu_devices
-from mvae.engine.signals import Interrupted
+from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
@@ -130,22 +130,20 @@ def main(argv: list[str]) -> int:
     """Runs what is missing and prints the table; returns the exit code."""
     common, _ = split_overrides(argv[1:])
     log_to_console()
-    workdir = Path(str(_WORKDIR.value)).absolute()
+    workdir = Path(str(_WORKDIR.value)).expanduser().absolute()
     names, code = None, 0
     try:
-        if not _RENDER.value:
-            names, code = _run(workdir, common)
-        elif _SWEEP.value is not None:
-            names = [name for name, _ in load_sweep(Path(str(_SWEEP.value)))]
-        print(render(workdir, _METRICS.value, names))
+        with StopRequest():
+            if not _RENDER.value:
+                names, code = _run(workdir, common)
+            elif _SWEEP.value is not None:
+                names = [name for name, _ in load_sweep(Path(str(_SWEEP.value)))]
+            print(render(workdir, _METRICS.value, names))
     except UsageError as error:
         _exit(error)
     except Interrupted as stop:
         print(f"mvae.sweep: {stop}; the same command resumes", file=sys.stderr)
         return stop.exit_code
-    except KeyboardInterrupt:
-        print("mvae.sweep: stopped by SIGINT; the same command resumes", file=sys.stderr)
-        return 130
     return code
 
 

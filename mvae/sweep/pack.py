@@ -16,17 +16,19 @@ from jaxtyping import Array, Key
 
 from mvae.engine.loop import run_stage
 from mvae.engine.memory import memory_limit, need_of
-from mvae.engine.mesh import fetch, seeds_mesh
-from mvae.engine.program import Program, build_program, keys_of_seeds
+from mvae.engine.mesh import seeds_mesh, to_host
+from mvae.engine.program import Program, build_program
+from mvae.engine.seeds import keys_of_seeds
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.models.stage import Batch, Metrics, Stage
 from mvae.models.traced import value_of
 from mvae.reports import Programs
 from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.fingerprint import fingerprint
 from mvae.runs.run import conclude, finished_results
 from mvae.runs.run_folder import RunFolder
-from mvae.sweep.pack_outlets import PackDiverged, Packed, Place, Unaligned, pack_outlets, saved_steps, starts
+from mvae.sweep.pack_sinks import MemberRows, PackDiverged, Packed, Unaligned, pack_sinks, saved_steps, starts
 from mvae.sweep.packing import Job, differing, parts_that_fit, rows_of
 
 LOGGER = logging.getLogger(__name__)
@@ -70,8 +72,6 @@ def run_pack(jobs: Sequence[Job], *, limit: int | None = None) -> list[Result]:
         group = pending.pop(0)
         try:
             pending = [*pack.run(group, results, limit), *pending]
-        except Interrupted:
-            raise
         except Exception as error:
             LOGGER.exception("training %s failed", ", ".join(jobs[member].path.name for member in group))
             results |= dict.fromkeys(group, error)
@@ -86,6 +86,7 @@ class Pack:
         self._folders = [RunFolder(job.path) for job in jobs]
         self._experiment = build_experiment(jobs[0].config)
         self._programs_of_reports = Programs(self._experiment.model, self._experiment.dataset)
+        self._fingerprint = fingerprint(self._experiment.dataset)
         self._names = differing(jobs)
         if self._names and self._experiment.stages_at is None:
             method = jobs[0].config["method"]
@@ -122,7 +123,8 @@ class Pack:
             if len(fitting) > 1:
                 return [[group[index] for index in part] for part in fitting]
             for member in group:
-                self._folders[member].claim(dict(self._jobs[member].config), list(self._jobs[member].overrides))
+                job = self._jobs[member]
+                self._folders[member].claim(dict(job.config), list(job.overrides), fingerprint=self._fingerprint)
             params = self._train(group, programs, first)
         except PackDiverged as diverged:
             for index, error in diverged.members.items():
@@ -135,6 +137,11 @@ class Pack:
                 raise
             LOGGER.warning("%d members do not fit into memory after all: they go on in halves", len(group))
             return [group[: len(group) // 2], group[len(group) // 2 :]]
+        except UsageError as error:
+            if len(group) == 1:
+                raise
+            LOGGER.warning("%s: %d members go on one by one", error, len(group))
+            return [[member] for member in group]
         except Unaligned as error:
             if len(group) == 1:
                 name = self._folders[group[0]].checkpoints
@@ -198,14 +205,14 @@ class Pack:
         """Runs all stages of a group; returns the parameters, the seeds of all members on the first axis."""
         run = self._experiment.run
         rows = rows_of([self._seeds(member) for member in group])
-        places = [Place(self._folders[member], part) for member, part in zip(group, rows, strict=True)]
-        outlets = pack_outlets(places, run.checkpoint_every)
+        members = [MemberRows(self._folders[member], part) for member, part in zip(group, rows, strict=True)]
+        sinks = pack_sinks(members, run.checkpoint_every)
         packed = first
         for stage, program in zip(self._experiment.stages, programs, strict=True):
             packed = run_stage(
-                stage, program, packed, outlets, log_every=run.log_every, checkpoint_every=run.checkpoint_every
+                stage, program, packed, sinks, log_every=run.log_every, checkpoint_every=run.checkpoint_every
             )
-        return jax.tree.map(lambda leaf: jnp.asarray(fetch(leaf)), self._experiment.params_of(packed.state))
+        return jax.tree.map(lambda leaf: jnp.asarray(to_host(leaf)), self._experiment.params_of(packed.state))
 
     def _conclude(self, member: int, params: Any) -> Result:
         """Evaluates and draws one member.

@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -23,14 +22,6 @@ LOGGER = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 STOP_SECONDS = 120.0  # in which cancelled tasks write their checkpoints
 MEMORY_SHARE = 0.9  # of a task's fraction of a GPU, for XLA's pool
-
-
-class SweepInterrupted(Interrupted):
-    """The tasks of a sweep were stopped on a signal."""
-
-    def __init__(self, received: int):
-        Exception.__init__(self, f"stopped by {signal.Signals(received).name}")
-        self.exit_code = 128 + received
 
 
 def ray_executor(
@@ -88,12 +79,12 @@ def _execute(
     }
     remote = ray.remote(_task).options(**options)
     tasks = {remote.remote(jobs, *given): jobs for jobs in submitted}
-    with StopRequest() as request:
+    with StopRequest(deferred=True) as request:
         while tasks:
             done, _ = ray.wait(list(tasks), num_returns=1, timeout=POLL_SECONDS)
             if request.received is not None:
                 _cancel(ray, list(tasks))
-                raise SweepInterrupted(request.received)
+                raise Interrupted(request.received)
             for reference in done:
                 jobs = tasks.pop(reference)
                 yield jobs, _fetched(ray, reference, jobs)
@@ -124,7 +115,10 @@ def _task(jobs: list[Job], limit: int | None, compilation_cache: str | None) -> 
     use_compilation_cache(compilation_cache)
     names = ", ".join(job.path.name for job in jobs)
     LOGGER.info("%s on %s, process %d", names, socket.gethostname(), os.getpid())
-    return failures_of(jobs, limit)
+    try:
+        return failures_of(jobs, limit)
+    except Interrupted as stop:
+        raise KeyboardInterrupt from stop  # which ray takes for the end of a cancelled task
 
 
 def _fetched(ray: Any, reference: Any, jobs: list[Job]) -> Failures:

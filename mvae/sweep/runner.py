@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mvae.engine.signals import Interrupted
+from mvae.engine.signals import StopRequest
+from mvae.runs.locks import Locks
 from mvae.sweep.check import check_members, is_finished
-from mvae.sweep.locks import LOCKS, Locks
 from mvae.sweep.members import Member
 from mvae.sweep.pack import run_pack
 from mvae.sweep.packing import Job
@@ -37,12 +37,10 @@ def failures_of(jobs: list[Job], limit: int | None) -> Failures:
     """Runs a pack and returns what failed.
 
     Raises:
-        Interrupted: On SIGINT or SIGTERM, with checkpoints written.
+        Interrupted: On SIGINT or SIGTERM, with checkpoints of what was trained written.
     """
     try:
         results = run_pack(jobs, limit=limit)
-    except Interrupted:
-        raise
     except Exception as error:
         LOGGER.exception("a pack failed")
         results = [error] * len(jobs)
@@ -77,22 +75,24 @@ def run_members(
 
     Raises:
         UsageError: For bad input, before anything is trained.
-        Interrupted: On SIGINT or SIGTERM, with checkpoints written.
+        Interrupted: On SIGINT or SIGTERM, with checkpoints of what was trained written.
     """
     check_members(members, workdir)
     outcomes = {member.name: Outcome(member.name, "finished") for member in members if is_finished(member, workdir)}
     LOGGER.info("%d members, %d of them finished", len(members), len(outcomes))
-    with Locks(workdir / LOCKS) as locks:
+    with StopRequest(), Locks() as locks:
         for _ in range(2):
             waiting = [member for member in members if member.name not in outcomes]
             packs = _claimed(plan(waiting, seeds_per_program), workdir, locks)
             for jobs, failures in execute(packs):
                 for job, failure in zip(jobs, failures, strict=True):
                     outcomes[job.path.name] = Outcome(job.path.name, "failed" if failure else "finished", failure or "")
-                    locks.release(job.path.name)
+                    locks.release(job.path)
                 LOGGER.info("%d of %d members done", len(outcomes), len(members))
         held = {
-            member.name: Outcome(member.name, "held", locks.holder(member.name) or "another process, by now ended")
+            member.name: Outcome(
+                member.name, "held", locks.holder(workdir / member.name) or "another process, by now ended"
+            )
             for member in members
             if member.name not in outcomes
         }
@@ -114,7 +114,7 @@ def finished_members(members: Sequence[Member], workdir: Path, *, seeds_per_prog
 def _claimed(packs: Sequence[Sequence[Member]], workdir: Path, locks: Locks) -> Iterator[list[Job]]:
     """Yields the jobs of each pack that no other process holds, with their locks taken."""
     for pack in packs:
-        mine = [member for member in pack if locks.acquire(member.name)]
+        mine = [member for member in pack if locks.acquire(workdir / member.name)]
         LOGGER.info("in one program: %s", ", ".join(member.name for member in mine) or "nothing, others run it")
         if mine:
             yield [Job(member.config, workdir / member.name, member.recorded) for member in mine]

@@ -11,8 +11,8 @@ import numpy as np
 from mvae.engine.checkpoints import Checkpoints
 from mvae.engine.mesh import build_mesh, seeds_mesh
 from mvae.engine.metrics import read_records
-from mvae.engine.program import build_program, seed_keys
-from mvae.engine.streamed_program import build_streamed_program
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run import run, train
@@ -163,9 +163,7 @@ def rows():
     block_steps = 4
     for num_seeds, replicas, part in ((8, 2, (4, 4, BATCH // 4, 2)), (1, None, (1, 4, BATCH // 8, 2))):
         keys, mesh = seed_keys(7, num_seeds, 0), build_mesh(num_seeds, BATCH, replicas=replicas)
-        eight = build_streamed_program(
-            there.stages[0], there.dataset, BATCH, 64, keys, block_steps=block_steps, mesh=mesh
-        )
+        eight = build_program(there.stages[0], there.dataset, BATCH, 64, keys, block_steps=block_steps, mesh=mesh)
         assert_same_training(trained(program(built, num_seeds, num_devices=1)), trained(eight))
         held = [array for array in jax.live_arrays() if array.shape == (num_seeds, block_steps, BATCH, 2)]
         assert held

@@ -10,10 +10,12 @@ import pytest
 from mvae.engine import loop
 from mvae.engine.loop import Diverged
 from mvae.engine.metrics import read_records
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.sinks import folder_sinks
 from tests.engine.toy import BATCH, Toy, dataset
 
 NUM_STEPS = 23  # six steps to an epoch; log lines every 5 and checkpoints every 7 fall elsewhere
@@ -37,7 +39,12 @@ def train(path, toy=None, *, seed=0, num_seeds=1, stop_at=None, number=signal.SI
         monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step, so that every step is a border
     try:
         return loop.run_stage(
-            toy.stage, program, None, RunFolder(path), log_every=LOG_EVERY, checkpoint_every=CHECKPOINT_EVERY
+            toy.stage,
+            program,
+            None,
+            folder_sinks(RunFolder(path)),
+            log_every=LOG_EVERY,
+            checkpoint_every=CHECKPOINT_EVERY,
         )
     finally:
         monkeypatch.undo()
@@ -86,9 +93,9 @@ def test_one_compilation_whatever_the_chunks(tmp_path):
 
 
 def test_several_seeds_equal_seeds_alone():
-    def parameters(first, num_seeds, in_turn=None):
+    def parameters(first, num_seeds, sequential=None):
         program = build_program(
-            Toy(NUM_STEPS).stage, dataset(), BATCH, 16, seed_keys(first, num_seeds, 0), in_turn=in_turn
+            Toy(NUM_STEPS).stage, dataset(), BATCH, 16, seed_keys(first, num_seeds, 0), sequential=sequential
         )
         carry = program.init(None), program.orders(0)
         for start, stop in ((0, 4), (4, NUM_STEPS)):
@@ -96,9 +103,9 @@ def test_several_seeds_equal_seeds_alone():
         return np.asarray(carry[0].state.params)
 
     alone = [parameters(5 + member, 1)[0] for member in (0, 2)]
-    for in_turn in (True, False):
-        several = parameters(5, 3, in_turn)
-        np.testing.assert_allclose(several[[0, 2]], alone, rtol=2e-5, atol=2e-6, err_msg=f"{in_turn=}")
+    for sequential in (True, False):
+        several = parameters(5, 3, sequential)
+        np.testing.assert_allclose(several[[0, 2]], alone, rtol=2e-5, atol=2e-6, err_msg=f"{sequential=}")
 
 
 def test_each_epoch_shows_every_example_at_most_once():

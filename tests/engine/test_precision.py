@@ -6,7 +6,8 @@ import pytest
 
 from mvae import diffusion, manifolds, transport
 from mvae.engine.precision import PRECISIONS, products_in
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.errors import UsageError
 from mvae.runs.run_folder import RunFolder
 from tests.engine.toy import BATCH, Toy, dataset

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 from tests.paths import CONFIGS
@@ -45,8 +46,8 @@ def test_seeds_in_turn_factorise_one_matrix_at_a_time():
 
     alone = factorisations(1)
     assert {name for name, _ in alone} >= {"lapack_sgeqrf_ffi"}
-    assert factorisations(3, in_turn=True) == alone
-    assert factorisations(3, in_turn=False) != alone
+    assert factorisations(3, sequential=True) == alone
+    assert factorisations(3, sequential=False) != alone
 
 
 @pytest.mark.slow  # test_loop.py has a small model

@@ -12,13 +12,14 @@ import pytest
 from mvae.data.rows import ArrayRows, RecordRows
 from mvae.engine import loop
 from mvae.engine.metrics import read_records
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import Interrupted
-from mvae.engine.streamed_program import build_streamed_program
 from mvae.errors import UsageError
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run import run
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.sinks import folder_sinks
 from tests.data.digits.digit_files import DigitFiles
 from tests.engine.toy import BATCH, NUM_TRAIN, Toy, dataset, streamed
 from tests.test_configs import TORUS, tiny
@@ -32,13 +33,13 @@ def records(arrays):
 
 
 @functools.cache
-def trained_by(num_seeds, block_steps, source=ArrayRows, in_turn=None):
+def trained_by(num_seeds, block_steps, source=ArrayRows, sequential=None):
     """The toy and a program of it, streamed, or in memory if `block_steps` is None; compiled once for all tests."""
     toy, keys = Toy(NUM_STEPS), seed_keys(3, num_seeds, 0)
     if block_steps is None:
         return toy, build_program(toy.stage, dataset(), BATCH, 16, keys)
-    return toy, build_streamed_program(
-        toy.stage, streamed(source), BATCH, 16, keys, block_steps=block_steps, in_turn=in_turn
+    return toy, build_program(
+        toy.stage, streamed(source), BATCH, 16, keys, block_steps=block_steps, sequential=sequential
     )
 
 
@@ -57,7 +58,7 @@ def assert_close(one, other):
 
 
 @pytest.mark.parametrize(
-    ("num_seeds", "block_steps", "source", "in_turn"),
+    ("num_seeds", "block_steps", "source", "sequential"),
     [
         (1, 4, records, None),
         pytest.param(3, 5, ArrayRows, True, marks=pytest.mark.slow),
@@ -66,9 +67,9 @@ def assert_close(one, other):
         pytest.param(1, 100, ArrayRows, None, marks=pytest.mark.slow),
     ],
 )
-def test_the_curve_is_that_in_memory_and_compiled_once(num_seeds, block_steps, source, in_turn):
+def test_the_curve_is_that_in_memory_and_compiled_once(num_seeds, block_steps, source, sequential):
     borders = [0, 1, 3, 8, 9, NUM_STEPS]
-    toy, there = trained_by(num_seeds, block_steps, source, in_turn)
+    toy, there = trained_by(num_seeds, block_steps, source, sequential)
     found, expected = losses(there, borders), losses(trained_by(num_seeds, None)[1], borders)
     assert_close(expected, found)
     np.testing.assert_array_equal(expected[0].sums["first_row"], found[0].sums["first_row"])  # the very same examples
@@ -95,7 +96,7 @@ def test_two_blocks_at_a_time_are_on_the_device():
 
     progress, found = there.init(None), []
     for start, stop in ((0, 1), (1, 4), (4, 13), (13, NUM_STEPS)):
-        progress, _ = there.run(progress, None, start, stop)
+        progress, _ = there.run(progress, (), start, stop)
         found.append(held())
     assert found == [2, 2, 2, 1]  # after the last block there is none
     there.close()
@@ -116,7 +117,7 @@ def stage_run(path, block_steps, *, stop_at=None):
         if stop_at is not None:
             program = program._replace(run=run_and_signal)
             patch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step, so that every step is a border
-        return loop.run_stage(toy.stage, program, None, RunFolder(path), log_every=5, checkpoint_every=7)
+        return loop.run_stage(toy.stage, program, None, folder_sinks(RunFolder(path)), log_every=5, checkpoint_every=7)
 
 
 def metrics_of(path):
@@ -145,7 +146,7 @@ def test_interrupted_it_goes_on_exactly_and_either_way(tmp_path, before, stop_at
 
 def test_data_on_the_device_are_not_streamed():
     with pytest.raises(ValueError, match="dataset must have a source of rows to be streamed, got toy without"):
-        build_streamed_program(Toy(1).stage, dataset(), BATCH, 16, seed_keys(0, 1, 0), block_steps=2)
+        build_program(Toy(1).stage, dataset(), BATCH, 16, seed_keys(0, 1, 0), block_steps=2)
 
 
 def test_a_method_that_compares_all_data_says_so(tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
+from mvae.engine.files import write_atomically
 from mvae.engine.metrics import MetricWriter, read_records
 from mvae.errors import UsageError
-from mvae.runs.run_folder import RunFolder, write_atomically
+from mvae.runs.run_folder import RunFolder
 
 CONFIG = {"seed": 0, "model": {"widths": (3, 4)}, "data": {"name": "mnist", "dir": "here"}}
 
@@ -69,10 +71,24 @@ def test_metrics_after_the_checkpoint_are_written_again(tmp_path):
     lines = [{"stage": "a", "step": 10}, {"stage": "b", "step": 5}, {"stage": "b", "step": 10}]
     folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "b", "st')
     assert read_records(folder.metrics) == lines
-    writer = MetricWriter(folder, "b", 7)
+    writer = MetricWriter(folder.metrics, folder.tensorboard, "b", 7)
     writer.write(10, {"loss": [1.0]}, 0.5)
     writer.close()
     assert read_records(folder.metrics) == [
         *lines[:2],
         {"stage": "b", "step": 10, "loss": [1.0], "seconds": 0.5},
     ]
+
+
+def test_the_log_of_a_job_may_be_there_and_nothing_else(tmp_path):
+    for name in ("run.log", "job.out", "job.err"):
+        (tmp_path / name).write_text("said")
+    assert not RunFolder(tmp_path).check(CONFIG)
+    (tmp_path / "figures.log").mkdir()
+    with pytest.raises(UsageError, match=r"holds files but no config.json, such as figures.log"):
+        RunFolder(tmp_path).claim(CONFIG, [])
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunFolder(Path("~/runs/one")).config == tmp_path / "runs" / "one" / "config.json"

@@ -7,7 +7,7 @@ import pytest
 from mvae.engine.memory import SHARE, Need
 from mvae.errors import UsageError
 from mvae.sweep.check import check_members
-from mvae.sweep.pack_outlets import starts
+from mvae.sweep.pack_sinks import starts
 from mvae.sweep.packing import Job, differing, parts_that_fit, rows_of
 from mvae.sweep.plan import plan
 from tests.sweep.tiny import members

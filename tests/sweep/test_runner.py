@@ -2,10 +2,10 @@
 
 import logging
 
-from mvae.runs.run_folder import RunFolder, write_json
+from mvae.engine.files import write_json
+from mvae.runs.locks import Locks
+from mvae.runs.run_folder import RunFolder
 from mvae.sweep import finished_members
-from mvae.sweep.locks import Locks
-from mvae.sweep.runner import LOCKS
 from tests.sweep.tiny import members
 
 
@@ -15,8 +15,8 @@ def test_members_that_are_left_out_are_named(tmp_path, caplog, monkeypatch):
     folder = RunFolder(tmp_path / done.name)
     folder.claim(done.config, list(done.recorded))
     write_json(folder.results, {})
-    with Locks(tmp_path / LOCKS) as elsewhere:
-        assert elsewhere.acquire(held.name)
+    with Locks() as elsewhere:
+        assert elsewhere.acquire(tmp_path / held.name)
         assert finished_members([held, done], tmp_path) == [done]
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(said) == 1

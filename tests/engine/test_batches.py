@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mvae.data.rows import ArrayRows
-from mvae.engine.feed import Blocks, Feed, check_stream
-from mvae.engine.program import build_program, seed_keys
+from mvae.engine.batches import BatchStream, Blocks, check_stream
+from mvae.engine.program import build_program
+from mvae.engine.seeds import seed_keys
 from mvae.errors import UsageError
 from tests.engine.toy import BATCH, NUM_TRAIN, Toy, dataset
 
@@ -40,12 +41,12 @@ def test_blocks_hold_the_rows_of_the_order_in_memory(expected):
 
 @pytest.mark.parametrize("asked", [[0, 1, 2, 3, 4, 5], [3, 4, 5], [2, 3, 0, 1, 1, 5]])
 def test_blocks_come_as_they_are_asked_for(expected, asked):
-    feed = Feed(blocks())
+    stream = BatchStream(blocks())
     for index in asked:
         first = index * BLOCK_STEPS
-        np.testing.assert_array_equal(feed.block(index)["number"], expected[:, first : first + BLOCK_STEPS])
-    feed.close()
-    feed.close()  # again
+        np.testing.assert_array_equal(stream.block(index)["number"], expected[:, first : first + BLOCK_STEPS])
+    stream.close()
+    stream.close()  # again
 
 
 class Watched(ArrayRows):
@@ -68,18 +69,18 @@ class Watched(ArrayRows):
 
 def test_the_next_block_is_read_in_the_background():
     source = Watched()
-    feed = Feed(blocks(source))
-    feed.block(0)
+    stream = BatchStream(blocks(source))
+    stream.block(0)
     assert source.ahead.wait(timeout=60)  # nobody has asked for block 1
     assert threading.get_ident() not in source.threads
-    feed.close()
+    stream.close()
 
 
 def test_an_error_of_a_reader_is_raised_where_its_block_is_asked_for():
-    feed = Feed(blocks(Watched(broken=2)))
+    stream = BatchStream(blocks(Watched(broken=2)))
     with pytest.raises(OSError, match="the disk is gone"):
-        [feed.block(index) for index in range(6)]
-    feed.close()
+        [stream.block(index) for index in range(6)]
+    stream.close()
 
 
 def test_what_streaming_needs(monkeypatch):

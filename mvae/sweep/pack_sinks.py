@@ -1,4 +1,4 @@
-"""Checkpoints and metrics of members that train in one program: each in a folder of its own, as if it trained alone."""
+"""Sinks of a pack: checkpoints and metrics of members that train in one program, each in a folder of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from mvae.engine import mesh
 from mvae.engine.checkpoints import KEPT, Checkpoints
-from mvae.engine.loop import Diverged, Outlets, check_finite
+from mvae.engine.loop import Diverged, Sinks, check_finite
 from mvae.engine.metrics import MetricWriter
 from mvae.engine.program import Progress
 from mvae.models.stage import Stage
@@ -27,7 +27,7 @@ class Packed(NamedTuple):
     values: dict[str, Array]
 
 
-class Place(NamedTuple):
+class MemberRows(NamedTuple):
     """A member of a pack: its folder and its rows of the seed axis."""
 
     folder: RunFolder
@@ -46,27 +46,27 @@ class Unaligned(Exception):  # noqa: N818
     """The members of a pack have no whole checkpoint of the same step."""
 
 
-def pack_outlets(places: Sequence[Place], checkpoint_every: int) -> Outlets:
-    """Returns the outlets of a pack.
+def pack_sinks(members: Sequence[MemberRows], checkpoint_every: int) -> Sinks:
+    """Returns the sinks of a pack.
 
     Args:
-        places: The members.
+        members: The members.
         checkpoint_every: Steps between checkpoints; who is not further than that may start again with one who has none.
     """
 
     def check(progress: Progress, stage: Stage, chunk: tuple[int, int]) -> None:
         broken = {}
-        for index, place in enumerate(places):
+        for index, member in enumerate(members):
             try:
-                check_finite(progress.non_finite[place.rows], stage, chunk, place.folder)
+                check_finite(progress.non_finite[member.rows], stage, chunk, member.folder.checkpoints / stage.name)
             except Diverged as error:
                 broken[index] = error
         if broken:
             raise PackDiverged(broken)
 
-    return Outlets(
-        checkpoints=lambda stage: PackCheckpoints(places, stage, checkpoint_every),
-        writer=lambda stage, first_step: PackWriter(places, stage, first_step),
+    return Sinks(
+        checkpoints=lambda stage: PackCheckpoints(members, stage, checkpoint_every),
+        writer=lambda stage, first_step: PackWriter(members, stage, first_step),
         check=check,
     )
 
@@ -74,9 +74,9 @@ def pack_outlets(places: Sequence[Place], checkpoint_every: int) -> Outlets:
 class PackCheckpoints:
     """Checkpoints of a stage of a pack; a member's have the form they have in a run of its own."""
 
-    def __init__(self, places: Sequence[Place], stage: Stage, checkpoint_every: int):
-        self._rows = [place.rows for place in places]
-        self._members = [Checkpoints(place.folder.checkpoints / stage.name) for place in places]
+    def __init__(self, members: Sequence[MemberRows], stage: Stage, checkpoint_every: int):
+        self._rows = [member.rows for member in members]
+        self._members = [Checkpoints(member.folder.checkpoints / stage.name) for member in members]
         self._checkpoint_every = checkpoint_every
 
     def save(self, step: int, progress: Progress) -> None:
@@ -130,8 +130,11 @@ class PackWriter:
     A member's "seconds" are its share of the time of all, by its number of seeds.
     """
 
-    def __init__(self, places: Sequence[Place], stage: Stage, first_step: int):
-        self._members = [(MetricWriter(place.folder, stage.name, first_step), place.rows) for place in places]
+    def __init__(self, members: Sequence[MemberRows], stage: Stage, first_step: int):
+        self._members = [
+            (MetricWriter(member.folder.metrics, member.folder.tensorboard, stage.name, first_step), member.rows)
+            for member in members
+        ]
 
     def write(self, step: int, metrics: dict[str, np.ndarray], seconds: float) -> None:
         """Writes the means of an interval, arrays over the seeds of all members."""
