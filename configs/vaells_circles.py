@@ -6,84 +6,20 @@ Run time on two CPU cores: 1.5 to 2.5 minutes of training beside other work; a s
 Expected: the circles apart (accuracy 1, gap 12), decoded orbits within 0.04 of them relative to their size.
 """
 
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict
+
+from mvae.runs.config import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    if arg not in ("", "quick"):
-        raise ValueError(f"configs/vaells_circles.py knows the argument 'quick' or none, got {arg!r}")
-    quick = arg == "quick"
-    config = ConfigDict()
-    config.method = "vaells"
-    config.seed = 0
-    config.num_seeds = 1
-    config.batch_size = 30
-    config.init_batch_size = 400  # anchors are chosen among these
-    config.num_epochs = 100
-    config.num_steps = 3000 if quick else 8000  # after the warm-up; None for num_epochs
-    config.log_every = 100
-    config.checkpoint_every = 1000
-
-    # None leaves an entry at the data set's own default; giving one that the data set does not have is an error.
-    config.data = ConfigDict()
-    config.data.name = "concentric_circles"
-    config.data.num_train = config_dict.placeholder(int)
-    config.data.num_test = config_dict.placeholder(int)
-    config.data.seed = config_dict.placeholder(int)  # draws points, linear map and noise
-
-    config.manifold = ConfigDict()
-    config.manifold.name = "euclidean"
-    config.manifold.dim = 2
-
-    config.model = ConfigDict()
-    config.model.net = "mlp"
-    config.model.encoder_widths = (512,)
-    config.model.decoder_widths = (512,)
-    config.model.likelihood = "gaussian"
+    quick = is_quick(arg)
+    config = default_config("vaells", data="concentric_circles", manifold="euclidean:2")
+    config.num_steps = 3000 if quick else 8000  # after the warm-up
+    config.batch_size, config.init_batch_size = 30, 400  # anchors are chosen among these
+    config.log_every, config.checkpoint_every = 100, 1000
+    config.model.encoder_widths = config.model.decoder_widths = (512,)
     config.model.beta = 2.5e-3  # variance of p(x | z)
-    config.model.min_capacity = 0.0
-    config.model.max_capacity = config_dict.placeholder(float)
-    config.model.capacity_steps = config_dict.placeholder(int)
-    config.model.num_operators = 4
-    config.model.initial_operator_scale = 0.01
-    config.model.operator_penalty = 0.01
-    config.model.num_classes = 2
-    config.model.num_anchors = 3
-    config.model.anchors = "even"  # along the manifold; or random; or batch, if the data bring them
-    config.model.learn_anchors = True
-    # The law of a transported point: exp(sum of c_m Psi_m) mu + noise_scale * normal, c_m ~ Laplace(laplace_scale).
-    # l1_weight is that of the inference; None for noise_scale^2 / laplace_scale, which is what the law says.
-    config.model.posterior = ConfigDict()
-    config.model.posterior.noise_scale = 0.02
-    config.model.posterior.laplace_scale = 0.05
-    config.model.posterior.l1_weight = config_dict.placeholder(float)
-    config.model.prior = ConfigDict()
-    config.model.prior.noise_scale = 0.02
-    config.model.prior.laplace_scale = 1.0
-    config.model.prior.l1_weight = config_dict.placeholder(float)
-    config.model.num_restarts = 2  # random starts of each inference
-    config.model.max_iterations = 50
-    config.model.coefficient_gradient = "fixed"  # or implicit
-    config.model.training = ConfigDict()
-    config.model.training.warm_up_steps = 500  # an autoencoder with noise, no operators
-    config.model.training.operator_warm_up_steps = 1000  # operators alone
-    config.model.training.network_steps = 20  # then in turns
-    config.model.training.operator_steps = 20
-    config.model.training.network_rate = 1.0  # factor on the learning rate of the networks after the warm-up
-    config.model.training.operator_rate = 4e-4  # gradient descent, on the loss in nats
-    config.model.training.max_operator_rate = 0.1
-    config.model.training.operator_factor = 0.95  # of the rate after a step that does not lower the loss
-
-    config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.encoder_warmup_steps = 0
-    config.optimizer.final_learning_rate = 1e-5
-    config.optimizer.decay_fraction = 0.5
-
-    config.evaluation = ConfigDict()
-    config.evaluation.importance_samples = 100
-    config.evaluation.bound_samples = 10
-    config.evaluation.batch_size = 100
-    config.evaluation.degree_grid = 64
-    config.evaluation.scores = ()
+    config.model.num_operators, config.model.initial_operator_scale = 4, 0.01
+    config.model.num_classes, config.model.anchors = 2, "even"
+    config.model.posterior.noise_scale = config.model.prior.noise_scale = 0.02
     return config

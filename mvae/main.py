@@ -2,8 +2,9 @@
 
   python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
 
-Any entry of the config can be set on the command line, as in --config.manifold.name=sphere. The same command
-on the same folder resumes an interrupted run; a finished run only prints its results again.
+Any entry of the config can be set on the command line, as in --config.manifold=sphere:2 or --config.data.size=32;
+--config=FILE --help lists them. The same command on the same folder resumes an interrupted run; a finished run only
+prints its results again.
 
 All devices train, seeds shared out along one axis and batches along the other; a run may be resumed on other ones.
 For several processes, on one host or many with a common file system, start the same command in each with
@@ -20,14 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from absl import app, flags
-from ml_collections import config_flags
 
 from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError, unknown
-from mvae.runs.config_file import dotted_keys, load_config
+from mvae.runs.config_file import load_config
+from mvae.runs.config_help import config_help
+from mvae.runs.overrides import Resolved, as_arguments, resolve, split_overrides
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", help_string="Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
+LOGGER = logging.getLogger("mvae.main")  # the module is __main__ where it is the program
+_HELP = {"--help", "-help", "-h"}
+_CONFIG = flags.DEFINE_string(
+    "config", None, "Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, figures, results.")
 _DEVICES = flags.DEFINE_integer("devices", None, "How many devices train; all of them if not given.")
@@ -67,50 +71,42 @@ _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0; implies --distributed.")
 
 
-def _overrides(argv: list[str]) -> list[str]:
-    return [argument for argument in argv if argument.lstrip("-").startswith("config.")]
-
-
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the command line; bad input exits with code 2 and one message."""
-    if {"--help", "-help", "-h"} & set(argv):
-        print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
-        sys.exit(0)
+    """Parses the command line and returns it, files of flags read; bad input exits with code 2 and one message."""
     try:
-        _check_config(argv)
-        rest = flags.FLAGS(argv)[1:]
+        arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+        overrides, others = split_overrides(arguments)
+        if sum(argument.partition("=")[0] in ("--config", "-config") for argument in others) > 1:
+            raise UsageError("--config is given more than once: give one, and its entries by --config.NAME=VALUE")
+        asks_help = bool(_HELP & set(others))
+        rest = flags.FLAGS([argv[0], *(argument for argument in others if argument not in _HELP)])[1:]
+        if asks_help:
+            print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
+            if _CONFIG.value:
+                print(f"\n{config_help(_resolved(overrides))}")
+            sys.exit(0)
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
-        if _WORKDIR.value is None:
-            raise UsageError("give --workdir=FOLDER, the folder of the run")
     except (flags.Error, UsageError) as error:
         _exit(error)
-    return argv[:1]
+        raise
+    return [argv[0], *arguments]
 
 
-def _check_config(argv: list[str]) -> None:
-    """Loads the config file before the flags do, for errors that help.
+def _resolved(overrides: Mapping[str, Any]) -> Resolved:
+    """The config of the flags with the overrides.
 
     Raises:
-        UsageError: If no config was given, there is no such file, it refuses its argument, or it has no entry
-            of an override's name.
+        UsageError: If no config was given, there is no such file, it refuses its argument, or anything in it or in an
+            override is wrong.
     """
     available = sorted(str(path) for path in Path("configs").glob("*.py"))
-    values = [
-        argument.partition("=")[2] if "=" in argument else following
-        for argument, following in zip(argv, [*argv[1:], ""], strict=True)
-        if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-")
-    ]
-    if not values:
+    if not _CONFIG.value:
         raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'configs/NAME.py'}")
-    path, _, argument = values[-1].partition(":")
+    path, _, argument = _CONFIG.value.partition(":")
     if not Path(path).is_file():
         raise unknown("config file", path, available)
-    keys = [f"config.{key}" for key in dotted_keys(load_config(Path(path), argument))]
-    for override in _overrides(argv):
-        name = override.lstrip("-").split("=")[0]
-        if name not in keys:
-            raise unknown("config key", name, keys)
+    return resolve(load_config(Path(path), argument), overrides)
 
 
 def _exit(error: Exception) -> None:
@@ -157,18 +153,24 @@ def _main(argv: list[str]) -> int:
     from mvae.runs.console import log_to_console
     from mvae.runs.run import run  # heavy imports, not needed for --help
 
-    workdir = Path(str(_WORKDIR.value)).expanduser()
+    overrides, _ = split_overrides(argv[1:])
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     try:
+        resolved = _resolved(overrides)
+        if _WORKDIR.value is None:
+            raise UsageError("give --workdir=FOLDER, the folder of the run")
+        workdir = Path(_WORKDIR.value).expanduser()
         if _DISTRIBUTED.value or any(value is not None for value in processes):
             connect(*processes)
         use_cpu_devices(_CPU_DEVICES.value)
         log_to_console(logging.INFO if is_lead() else logging.WARNING)
         use_compilation_cache(_CACHE.value)
+        for note in resolved.notes:
+            LOGGER.info(note)
         results = run(
-            _CONFIG.value.to_dict(),
+            resolved.block,
             workdir,
-            _overrides(sys.argv),
+            as_arguments(overrides),
             num_devices=_DEVICES.value,
             replicas=_REPLICAS.value,
             matmul_precision=_PRECISION.value,

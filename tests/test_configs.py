@@ -135,7 +135,7 @@ def test_scores_of_data_without_known_factors_are_refused(digits):
 def test_vae_needs_a_euclidean_latent_space(digits):
     config = tiny(next(path for path in CONFIGS if path.stem == "vae"), "quick", digits)
     config["manifold"] |= {"name": "sphere"}
-    with pytest.raises(UsageError, match="method vae has a Euclidean latent space"):
+    with pytest.raises(UsageError, match="latent space of the method vae is Euclidean"):
         build_experiment(config)
 
 
@@ -143,14 +143,14 @@ def test_vae_needs_a_euclidean_latent_space(digits):
 def test_svae_needs_the_unit_sphere(change, digits):
     config = tiny(next(path for path in CONFIGS if path.stem == "svae"), "quick", digits)
     config["manifold"] |= {"dim": 2} | change
-    with pytest.raises(UsageError, match="method svae is a sphere of radius 1"):
+    with pytest.raises(UsageError, match="latent space of the method svae is Sphere"):
         build_experiment(config)
 
 
 @pytest.mark.parametrize(
     ("block", "change", "message"),
     [
-        ("manifold", {"name": "sphere"}, "method wgan has a Euclidean latent space"),
+        ("manifold", {"name": "sphere"}, "latent space of the method wgan is Euclidean"),
         ("optimizer", {"encoder_warmup_steps": 10}, "which has no encoder"),
         ("model", {"prior": "cauchy"}, "prior must be one of normal, uniform"),
     ],
@@ -183,7 +183,7 @@ def test_vamp_refuses_other_spaces_capacities_and_pictures_it_would_clip(digits)
     path = next(path for path in CONFIGS if path.stem == "vamp")
     config = tiny(path, "quick", digits)
     config["manifold"] |= {"name": "sphere"}
-    with pytest.raises(UsageError, match="method vamp has a Euclidean latent space"):
+    with pytest.raises(UsageError, match="latent space of the method vamp is Euclidean"):
         build_experiment(config)
     config = tiny(path, "quick", digits)
     config["model"]["max_capacity"] = 5.0
@@ -191,7 +191,7 @@ def test_vamp_refuses_other_spaces_capacities_and_pictures_it_would_clip(digits)
         build_experiment(config)
     config["data"] = tiny(TORUS, "quick", digits)["data"]
     config["model"]["max_capacity"] = None
-    with pytest.raises(UsageError, match="clip_pseudo_inputs = True needs pixels in"):
+    with pytest.raises(UsageError, match="clip_pseudo_inputs = True needs values in"):
         build_experiment(config)
 
 

@@ -15,8 +15,10 @@ import pytest
 from experiments.benchmarks import timing, workloads
 from mvae.data import Dataset
 from mvae.models.stage import Stage
-from mvae.runs.config import RunConfig, build_manifold
+from mvae.runs.config import RunConfig
 from mvae.runs.experiment import Experiment
+from mvae.runs.manifolds import build_manifold
+from tests.paths import ROOT
 from tests.sweep.tiny import CONFIGS, TINY
 
 EXPERIMENTS = ROOT / "experiments"
@@ -174,7 +176,7 @@ def test_methods_beside_the_vdae_have_its_data_decoder_and_dimensions(vdae):
                 assert config["model"]["beta"] == 0.1
                 assert config["num_steps"] == ours["num_steps"] + ours["model"]["spectral"]["num_steps"]
         folder = methods.DATA[data].folder
-        assert ours["data"]["dir"] == (None if folder is None else f"files/{folder}")
+        assert ours["data"].get("dir") == (None if folder is None else f"files/{folder}")
 
 
 def test_distortion_of_a_collapsed_decoder_is_infinite_in_any_scale(vdae):
@@ -288,12 +290,12 @@ def test_benchmark_times_in_turns():
 
 CONFIG = f"""from pathlib import Path
 
-from mvae.sweep import apply_overrides
+from ml_collections import ConfigDict
 from mvae.runs.config_file import load_config
-from tests.paths import ROOT
+from mvae.runs.overrides import resolve
 
 def get_config(arg=""):
-    return apply_overrides(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r})
+    return ConfigDict(resolve(load_config(Path({str(CONFIGS / "dvae_torus.py")!r}), "quick"), {TINY!r}).block)
 """
 
 

@@ -40,6 +40,14 @@ def test_help_says_how_to_use_it():
     assert "--workdir" in output
 
 
+def test_help_lists_the_entries_of_the_config_that_is_given():
+    code, output, _ = program("--config=configs/vae.py", "--config.data=coil20", "--help")
+    assert code == 0
+    assert "  data.object = 0\n        which object to keep" in output
+    assert "  model.max_capacity = 15.0\n        Capacity that C rises to" in output
+    assert "  optimizer.learning_rate = 0.001\n        Rate until" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,9 +55,27 @@ def test_help_says_how_to_use_it():
         (["--config=configs/dvae_tours.py"], "known are configs/dvae_torus.py"),
         (["--config=configs/dvae_torus.py:fast"], "'quick' or none, got 'fast'"),
         (["--config=configs/dvae_torus.py"], "give --workdir=FOLDER"),
-        (["--config=configs/dvae_torus.py", "--config.manifold.nam=x"], "known are config.manifold.name"),
-        (["--config=configs/dvae_torus.py", "--config.num_steps=many"], "invalid literal"),
+        (
+            ["--config=configs/dvae_torus.py", "--config.manifold.nam=x"],
+            "config.manifold.nam = 'x' does not apply: flat_torus has dim only",
+        ),
+        (
+            ["--config=configs/dvae_torus.py", "--config.num_steps=many"],
+            "config.num_steps must be int or None, got 'many'",
+        ),
         (["--config=configs/dvae_torus.py", "--wrkdir=x"], "Unknown command line flag 'wrkdir'"),
+        (["--config=configs/vae.py", "--config=configs/wgan.py"], "--config is given more than once"),
+        (["--config=configs/dvae_torus.py", "--config.model.bta=1"], "known are config.model.beta"),
+        (["--config=configs/dvae_torus.py", "--config.model=1"], "config.model is a block: override its entries"),
+        (
+            ["--config=configs/dvae_torus.py", "--config.method=vae", "--config.model.kl=exact"],
+            "config key 'config.model.kl'",
+        ),
+        (
+            ["--config=configs/vae.py", "--config.data=coil20:objct=1"],
+            "coil20 has dir, object, objects, size, test_every",
+        ),
+        (["--config=configs/vae.py", "--flagfile=nowhere.flags"], "nowhere.flags"),
         (["--config=configs/dvae_torus.py", "torus"], "unexpected argument 'torus'"),
         (["--config=configs/dvae_torus.py", "--workdir=x", "--matmul_precision=half"], "matmul_precision"),
         (["--config=configs/dvae_torus.py", "--workdir=nowhere", "--stream=0"], "--stream=0: must be at least 1"),
@@ -72,7 +98,7 @@ def test_bad_command_lines(arguments, message):
         ("--config.data.dir=/nowhere", "/nowhere"),
         ("--config.num_steps=0", "num_steps must be at least 1, got 0"),
         ("--config.batch_size=100000", "batch_size = 100000 is larger than the 256 training examples"),
-        ("--config.model.likelihood=bernoulli", "needs pixels in [0, 1]"),
+        ("--config.model.likelihood=bernoulli", "needs values in [0, 1]"),
     ],
 )
 def test_bad_values_leave_no_folder(tmp_path, override, message):

@@ -25,9 +25,9 @@ from mvae.engine.seeds import seed_keys
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.models.optimizer import adam
 from mvae.models.stage import gradient_stage
-from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
 from mvae.runs.config_file import load_config
-from mvae.runs.experiment import BLOCKS
+from mvae.runs.overrides import resolve
+from mvae.typed import typed
 
 ROWS, INNER, COLUMNS = 640, 784, 512
 PRODUCTS = 200
@@ -55,14 +55,13 @@ def matmul() -> Callable[[], object]:
 def training(num_seeds: int, steps: int) -> tuple[Callable[[], object], int, int]:
     """A function that does `steps` training steps, the number of weights, and the batch size."""
     path = Path(__file__).parents[2] / "configs" / "dvae_mnist.py"
-    config = load_config(path).to_dict()
-    run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
+    resolved = resolve(load_config(path))
+    run, block = resolved.run, resolved.block["model"]
     digits = np.random.default_rng(0).integers(0, 256, (NUM_DIGITS, 28, 28, 1), np.uint8)
     rows = {"x": jnp.asarray(digits), "label": jnp.zeros(NUM_DIGITS, jnp.int32)}
     dataset = Dataset("random digits", rows, rows, render, (28, 28, 1))
-    manifold = build_manifold(config["manifold"])
-    model = dvae(typed(DVAEConfig, config["model"], "config.model", manifold=manifold, event_shape=(28, 28, 1)))
-    optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(NUM_DIGITS))
+    model = dvae(typed(DVAEConfig, block, "config.model", manifold=resolved.manifold, event_shape=(28, 28, 1)))
+    optimizer = adam(resolved.optimizer, run.steps(NUM_DIGITS))
     stage = gradient_stage("train", 1, lambda key, batch, _: model.init(key, batch), model.loss_terms, optimizer)
     program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, num_seeds, 0))
     carry = [program.init(None), program.orders(0)]

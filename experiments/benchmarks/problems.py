@@ -19,8 +19,8 @@ from mvae.methods.vaells.training import alternating_stages
 from mvae.methods.vdae.spectral_net import SpectralNetConfig, spectral_net
 from mvae.methods.vdae.training import map_stage
 from mvae.models.optimizer import adam
-from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
-from mvae.runs.experiment import BLOCKS
+from mvae.runs.overrides import resolve
+from mvae.typed import typed
 
 BATCH = 512  # of SpectralNets
 NOISE = 0.05  # of the targets of random transports
@@ -54,20 +54,20 @@ def vaells_steps(num_steps: int, trained: int) -> dict[str, Callable[[], object]
         num_steps: Of each kind.
         trained: Steps of the alternating stage before the first; 0 and the warm-up as short as can be for a rehearsal.
     """
-    config = config_of("vaells_circles")
-    run = typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
-    dataset = data.load(**{name: value for name, value in config["data"].items() if value is not None})
+    resolved = resolve(config_of("vaells_circles"))
+    run, dataset = resolved.run, data.load(**resolved.block["data"])
+    num_steps_of_run = run.steps(dataset.num_train)
     model_config = typed(
         VAELLSConfig,
-        config["model"],
+        resolved.block["model"],
         "config.model",
-        manifold=build_manifold(config["manifold"]),
+        manifold=resolved.manifold,
         event_shape=dataset.event_shape,
     )
     turns = model_config.training
     method = vaells(model_config)
-    optimizer = adam(typed(OptimizerConfig, config["optimizer"], "config.optimizer"), run.steps(dataset.num_train))
-    stages = alternating_stages(method, turns, (optimizer, optimizer), run.steps(dataset.num_train), model_config.beta)
+    optimizer = adam(resolved.optimizer, num_steps_of_run)
+    stages = alternating_stages(method, turns, (optimizer, optimizer), num_steps_of_run, model_config.beta)
     state = None
     for index, (stage, count) in enumerate(zip(stages, (turns.warm_up_steps if trained else 1, trained), strict=True)):
         program = build_program(stage, dataset, run.batch_size, run.init_batch_size, seed_keys(0, 1, index))

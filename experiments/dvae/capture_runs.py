@@ -23,8 +23,7 @@ from mvae.manifolds import FlatTorus
 from mvae.methods.dvae import BrownianPosterior, DVAEConfig, dvae
 from mvae.models import Model
 from mvae.models.model import Params
-from mvae.models.optimizer import adam
-from mvae.runs.config import OptimizerConfig
+from mvae.models.optimizer import OptimizerConfig, adam
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side

@@ -21,10 +21,11 @@ from absl import app, flags, logging
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
 from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.runs.config import build_manifold, typed
 from mvae.runs.experiment import build_experiment
+from mvae.runs.manifolds import build_manifold
 from mvae.runs.run import train
 from mvae.runs.run_folder import RunFolder
+from mvae.typed import typed
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders of finished runs, with commas between.", required=True)
 _NUM_TEST = flags.DEFINE_integer("num_test", 200, "Test examples.", lower_bound=2)

@@ -6,7 +6,7 @@ The order is a function of (seed, step) alone, so that a resumed run sees the sa
 import functools
 import importlib.util
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,7 @@ class Block(NamedTuple):
     stop: int
 
 
+@runtime_checkable
 class Batches(Protocol):
     """A source of batches: functions that the compiled program calls, and what the host does between its calls.
 

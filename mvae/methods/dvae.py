@@ -45,11 +45,11 @@ class DVAEConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    sampler: str
-    num_walk_steps: int
-    kl: str
-    encoder_init: str
-    initial_time: float
+    sampler: str = "walk"
+    num_walk_steps: int = 10
+    kl: str = "exact"
+    encoder_init: str = "principal"
+    initial_time: float = 0.05
 
     def __post_init__(self):
         if self.kl not in KL_METHODS:

@@ -40,7 +40,7 @@ class SVAEConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    initial_concentration: float
+    initial_concentration: float = 3.0
 
     def __post_init__(self):
         if not (math.isfinite(self.initial_concentration) and self.initial_concentration > 0):

@@ -27,7 +27,7 @@ class GaussianConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    initial_variance: float
+    initial_variance: float = 0.1
 
     def __post_init__(self):
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -34,9 +36,11 @@ class VampConfig(GaussianConfig):
             log q(z | x) - log p(z), and the distance of a draw from the capacity is not that of the KL.
     """
 
-    num_pseudo_inputs: int
-    pseudo_input_noise: float
-    clip_pseudo_inputs: bool
+    needs: ClassVar[Mapping[str, Any]] = {"model.max_capacity": None}  # what other entries must be
+
+    num_pseudo_inputs: int = 100
+    pseudo_input_noise: float = 0.01
+    clip_pseudo_inputs: bool = True
 
     def __post_init__(self):
         if self.num_pseudo_inputs < 1:

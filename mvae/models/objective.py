@@ -34,14 +34,14 @@ class VariationalConfig:
 
     manifold: Manifold
     event_shape: tuple[int, ...]
-    net: str
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
-    likelihood: str
-    beta: float
-    min_capacity: float
-    max_capacity: float | None
-    capacity_steps: int | None
+    net: str = "mlp"
+    encoder_widths: tuple[int, ...] = (512, 512, 512)
+    decoder_widths: tuple[int, ...] = (512, 512)
+    likelihood: str = "gaussian"
+    beta: float = 1.0
+    min_capacity: float = 0.0
+    max_capacity: float | None = None
+    capacity_steps: int | None = None
 
     def __post_init__(self):
         if self.net not in NETS:

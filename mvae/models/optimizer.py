@@ -1,5 +1,6 @@
 """Adam for the parts of a model, at a rate that falls at the end."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,33 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from mvae.runs.config import OptimizerConfig
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam at a constant rate that then falls along half a cosine; the encoder may start after the decoder.
+
+    Attributes:
+        learning_rate: Rate until the decay begins.
+        encoder_warmup_steps: Steps until the encoder learns at the full rate: it stands still for half of
+            them and its rate rises linearly over the other half; 0 for none.
+        final_learning_rate: Rate at the last step.
+        decay_fraction: Share of the steps, at the end, over which the rate falls; 0 for none.
+    """
+
+    learning_rate: float = 1e-3
+    encoder_warmup_steps: int = 0
+    final_learning_rate: float = 1e-5
+    decay_fraction: float = 0.5
+
+    def __post_init__(self):
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0 <= self.final_learning_rate <= self.learning_rate:
+            raise ValueError(f"final_learning_rate must lie in [0, learning_rate], got {self.final_learning_rate}")
+        if self.encoder_warmup_steps < 0:
+            raise ValueError(f"encoder_warmup_steps must be zero or more, got {self.encoder_warmup_steps}")
+        if not 0 <= self.decay_fraction <= 1:
+            raise ValueError(f"decay_fraction must lie in [0, 1], got {self.decay_fraction}")
 
 
 def decayed_rate(config: OptimizerConfig, num_steps: int) -> Callable[[Any], Array]:

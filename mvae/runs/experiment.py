@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from mvae import data
 from mvae.data import Dataset
-from mvae.errors import UsageError, unknown
+from mvae.errors import UsageError
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
 from mvae.models import Model
 from mvae.models.stage import Stage
 from mvae.reports import REPORTS, EvaluationConfig, Report, check_evaluation
-from mvae.runs.config import OptimizerConfig, RunConfig, build_manifold, typed
-
-BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
+from mvae.runs.config import RunConfig
+from mvae.runs.overrides import resolve
+from mvae.typed import typed
 
 
 class Experiment(NamedTuple):
@@ -48,7 +48,7 @@ def build_experiment(
     """Builds everything a config names, checking all of it before anything is trained or written.
 
     Args:
-        config: The resolved config as plain dicts (`ConfigDict.to_dict()`).
+        config: The config, whole or in part: see `mvae.runs.overrides.resolve`.
         load: Returns the data of the options in config.data; None for `mvae.data.load`, or `load_streamed`.
         streamed: Whether the training data are to stay on the host.
 
@@ -56,16 +56,9 @@ def build_experiment(
         UsageError: For anything unknown, missing or out of range, naming the key; for data that are to be streamed to
             a method that needs all of them at once.
     """
-    if missing := [name for name in BLOCKS if name not in config]:
-        raise UsageError(f"config lacks {', '.join(missing)}")
-    if config["method"] not in METHODS:
-        raise unknown("method", config["method"], METHODS)
-    rest = {name: value for name, value in config.items() if name not in BLOCKS}
-    run = typed(RunConfig, rest, "config")
-    optimizer = typed(OptimizerConfig, config["optimizer"], "config.optimizer")
-    evaluation = typed(EvaluationConfig, config["evaluation"], "config.evaluation")
+    resolved = resolve(config)
+    config, run, manifold = resolved.block, resolved.run, resolved.manifold
     method = METHODS[config["method"]]
-    manifold = build_manifold(config["manifold"])
     if method.latent(manifold) != manifold:
         raise UsageError(
             f"config.manifold: the latent space of the method {method.name} is {method.latent(manifold)} or its like, "
@@ -76,10 +69,9 @@ def build_experiment(
             f"--stream: the method {config['method']} needs all training data on the device, which it compares with "
             "each other; leave out the flag, and take fewer examples by config.data.num_train if they do not fit"
         )
-    options = {name: value for name, value in config["data"].items() if value is not None}
     load = load or (data.load_streamed if streamed else data.load)
-    dataset = load(**options)
-    check_evaluation(evaluation, dataset, manifold)
+    dataset = load(**config["data"])
+    check_evaluation(resolved.evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)
     except ValueError as error:
@@ -89,7 +81,15 @@ def build_experiment(
         method.config, config["model"], "config.model", manifold=manifold, event_shape=dataset.event_shape
     )
     dataset = method.prepare(model_config, dataset)
-    inputs = MethodInputs(model_config, dataset, optimizer, num_steps, run.batch_size, run.init_batch_size)
+    inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)
-    reports = REPORTS + method.reports
-    return Experiment(run, evaluation, dataset, built.model, built.stages, built.params_of, built.stages_at, reports)
+    return Experiment(
+        run,
+        resolved.evaluation,
+        dataset,
+        built.model,
+        built.stages,
+        built.params_of,
+        built.stages_at,
+        REPORTS + method.reports,
+    )

@@ -22,12 +22,13 @@ from mvae.engine.signals import StopRequest
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
 from mvae.reports import finished as finished_view
-from mvae.runs.config import typed
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.fingerprint import fingerprint
 from mvae.runs.locks import locked
+from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
 from mvae.runs.sinks import folder_sinks
+from mvae.typed import typed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def run(
     of the data, streamed or not, and evaluates on a device of its own; process 0 alone writes, but for the checkpoints.
 
     Args:
-        config: The resolved config as plain dicts.
+        config: The config, whole or in part: see `mvae.runs.overrides.resolve`.
         workdir: The run's folder; made if it is not there, resumed if it is.
         overrides: The command line's overrides, recorded in config.json.
         num_devices: How many devices train; None for all of them. See `mvae.engine.mesh.mesh_shape` for how they
@@ -70,6 +71,7 @@ def run(
         Diverged: If a loss is not finite.
     """
     check_precision(matmul_precision)
+    config = resolve(config).block
     if stream is not None:
         check_stream(stream)
     folder = RunFolder(workdir)

@@ -1,13 +1,12 @@
 """Sweeps: many members of one config, packed into programs, shared out among processes, their table in Markdown."""
 
-from mvae.sweep.members import Member, apply_overrides, build_members, load_sweep
+from mvae.sweep.members import Member, build_members, load_sweep
 from mvae.sweep.runner import Outcome, finished_members, run_members
 from mvae.sweep.table import render
 
 __all__ = [
     "Member",
     "Outcome",
-    "apply_overrides",
     "build_members",
     "finished_members",
     "load_sweep",

@@ -8,6 +8,8 @@ The sweep is a Python file whose function sweep() yields (name, overrides) for e
       for beta in (0.5, 1.0, 4.0):
           yield f"beta_{beta:g}", {"model.beta": beta, "num_seeds": 5}
 
+Entries of the config that all members share can be set as for mvae.main, as in --config.num_steps=100.
+
 Each member leaves a run folder WORKDIR/NAME. Members that differ in seeds, model.beta, optimizer.learning_rate or
 optimizer.final_learning_rate alone train in one program, in several if memory does not suffice. The same command
 on the same folder resumes what was interrupted; several processes may share a folder. With --render nothing is
@@ -22,8 +24,9 @@ checkpoints written.
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 
@@ -33,6 +36,7 @@ from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
+from mvae.runs.overrides import split_overrides
 from mvae.sweep import build_members, load_sweep, render, run_members
 from mvae.sweep.ray_executor import ray_executor
 from mvae.sweep.runner import in_process
@@ -73,7 +77,9 @@ def _parse(argv: list[str]) -> list[str]:
         print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
         sys.exit(0)
     try:
-        rest = flags.FLAGS(argv)[1:]
+        arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+        _, others = split_overrides(arguments)
+        rest = flags.FLAGS([argv[0], *others])[1:]
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
         if _EXECUTOR.value == "ray" and _CPU_DEVICES.value is not None:
@@ -84,7 +90,8 @@ def _parse(argv: list[str]) -> list[str]:
                 raise UsageError(f"give --{name}; --help says how")
     except (flags.Error, UsageError) as error:
         _exit(error)
-    return argv[:1]
+        raise
+    return [argv[0], *arguments]
 
 
 def _exit(error: Exception) -> None:
@@ -92,10 +99,10 @@ def _exit(error: Exception) -> None:
     sys.exit(2)
 
 
-def _run(workdir: Path) -> tuple[list[str], int]:
+def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
     """Runs the members of the flags; returns their names and the exit code."""
     path, _, argument = str(_CONFIG.value).partition(":")
-    members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))))
+    members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))), common)
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
     use_compilation_cache(_CACHE.value)
@@ -121,14 +128,14 @@ def _run(workdir: Path) -> tuple[list[str], int]:
 
 def main(argv: list[str]) -> int:
     """Runs what is missing and prints the table; returns the exit code."""
-    del argv
+    common, _ = split_overrides(argv[1:])
     log_to_console()
     workdir = Path(str(_WORKDIR.value)).expanduser().absolute()
     names, code = None, 0
     try:
         with StopRequest():
             if not _RENDER.value:
-                names, code = _run(workdir)
+                names, code = _run(workdir, common)
             elif _SWEEP.value is not None:
                 names = [name for name, _ in load_sweep(Path(str(_SWEEP.value)))]
             print(render(workdir, _METRICS.value, names))

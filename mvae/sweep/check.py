@@ -10,8 +10,8 @@ from mvae import data
 from mvae.data import Dataset
 from mvae.errors import UsageError
 from mvae.models.traced import TRACED, value_of
-from mvae.runs.config import OptimizerConfig, RunConfig, typed
-from mvae.runs.experiment import BLOCKS, Experiment, build_experiment
+from mvae.runs.experiment import Experiment, build_experiment
+from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
 from mvae.sweep.members import Member
 from mvae.sweep.plan import plan
@@ -69,14 +69,10 @@ def _naming(member: Member) -> Iterator[None]:
 
 def _check_alike(experiment: Experiment, config: Mapping[str, Any]) -> None:
     """Checks what a config has of its own beside another one that was built."""
-    typed(RunConfig, {name: value for name, value in config.items() if name not in BLOCKS}, "config")
-    typed(OptimizerConfig, config["optimizer"], "config.optimizer")
+    config = resolve(config).block
     if experiment.stages_at is None:
         return
     values = {name: value_of(config, name) for name in TRACED}
-    for name, value in values.items():
-        if not isinstance(value, float):
-            raise UsageError(f"config.{name} must be float, got {value!r}")
     try:
         experiment.stages_at(values)
     except ValueError as error:

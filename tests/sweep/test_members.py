@@ -6,7 +6,7 @@ import pytest
 
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
-from mvae.sweep import apply_overrides, build_members, load_sweep
+from mvae.sweep import build_members, load_sweep
 from mvae.sweep.shard import parse_shard, shard_of
 from tests.sweep.tiny import CONFIGS
 
@@ -17,26 +17,39 @@ def config():
 
 
 def test_overrides_have_the_types_of_their_entries(config):
-    given = {"model.beta": 4, "seed": 3, "model.encoder_widths": [8, 4], "manifold.name": "sphere", "num_steps": None}
-    changed = apply_overrides(config, given)
-    assert (changed.model.beta, type(changed.model.beta)) == (4.0, float)
-    assert changed.seed == 3
-    assert changed.model.encoder_widths == (8, 4)
-    assert (changed.manifold.name, changed.num_steps) == ("sphere", None)
+    own = {"model.beta": 4, "model.encoder_widths": [8, 4], "manifold": "sphere:3", "num_steps": None}
+    member = build_members(config, [("x", own)], {"seed": 3, "model.beta": 2.0})[0]
+    assert (member.config["model"]["beta"], type(member.config["model"]["beta"])) == (4.0, float)
+    assert member.config["seed"] == 3
+    assert member.config["model"]["encoder_widths"] == (8, 4)
+    assert member.config["manifold"] == {"name": "sphere", "dim": 3}
+    assert member.overrides == {"seed": 3} | own
     assert (config.model.beta, config.seed, config.manifold.name) == (1.0, 0, "flat_torus")
+
+
+def test_what_does_not_apply_is_logged_with_the_member(config, caplog):
+    caplog.set_level("INFO", logger="mvae")
+    build_members(config, [("plain", {"method": "vae"}), ("same", {})])
+    assert [record.getMessage() for record in caplog.records] == [
+        "plain: config.method = vae: without config.model.encoder_init, initial_time, kl, num_walk_steps, sampler of "
+        "dvae; with config.manifold = euclidean:2"
+    ]
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"model.beta": "much"}, "member x: model.beta must be float, got 'much'"),
-        ({"seed": 1.5}, "member x: seed must be int, got 1.5"),
-        ({"num_steps": "many"}, "member x: num_steps must be int, got 'many'"),
-        ({"model.max_capacity": True}, "member x: model.max_capacity must be float, got True"),
-        ({"seed": True}, "member x: seed must be int, got True"),
-        ({"model.bta": 1.0}, "member x: unknown config key 'model.bta': known are model.beta"),
-        ({"model": {"beta": 1.0}}, r"member x: model is a block: override its entries, such as model.NAME"),
-        ({3: 1.0}, "member x: unknown config key '3'"),
+        ({"model.beta": "much"}, "member x: config.model.beta must be float, got 'much'"),
+        ({"seed": 1.5}, "member x: config.seed must be int, got 1.5"),
+        ({"num_steps": "many"}, "member x: config.num_steps must be int or None, got 'many'"),
+        ({"model.max_capacity": True}, "member x: config.model.max_capacity must be float or None, got True"),
+        ({"seed": True}, "member x: config.seed must be int, got True"),
+        ({"model.bta": 1.0}, "member x: unknown config key 'config.model.bta': known are config.model.beta"),
+        (
+            {"model": {"beta": 1.0}},
+            r"member x: config.model is a block: override its entries, such as config.model.NAME",
+        ),
+        ({3: 1.0}, "member x: unknown config key 3: keys are texts"),
     ],
 )
 def test_bad_overrides_are_named(config, overrides, message):
@@ -68,6 +81,10 @@ def test_members_keep_config_and_overrides(config):
         ("", r"has no function sweep\(\)"),
         ("sweep = 3", r"has no function sweep\(\)"),
         ("def sweep(): return []", "yields no member"),
+        ("import nothing_such", r"sweep\.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
+        ("def sweep():\n    yield 'a', {}\n    yield 1 / 0", r"sweep\.py:3: ZeroDivisionError: division by zero"),
+        ("def sweep(: pass", r"sweep\.py:1: SyntaxError"),
+        ("def sweep(): return 3", r"sweep\.py:1: TypeError: 'int' object is not iterable"),
         ("def sweep(): yield 'a'", r"must yield \(name, overrides\), got 'a'"),
         ("def sweep(): yield 'a', 3", r"must yield \(name, overrides\), got \('a', 3\)"),
     ],

@@ -17,9 +17,8 @@ from mvae.engine.metrics import read_records
 from mvae.engine.signals import Interrupted
 from mvae.methods import METHODS
 from mvae.methods.vae import VAEConfig
-from mvae.models.optimizer import decayed_rate
+from mvae.models.optimizer import OptimizerConfig, decayed_rate
 from mvae.models.traced import with_values
-from mvae.runs.config import OptimizerConfig
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run import run, train

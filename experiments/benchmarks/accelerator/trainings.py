@@ -20,8 +20,9 @@ from mvae.data.digits import mnist_files
 from mvae.data.graph import with_graph
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
+from mvae.runs.overrides import resolve
 from mvae.spectral import nearest_neighbors
-from mvae.sweep import Member, apply_overrides, run_members
+from mvae.sweep import Member, run_members
 from mvae.sweep.runner import in_process
 from mvae.transport import Inference, infer_coefficients
 
@@ -124,9 +125,11 @@ def table_row(setting: Setting, name: str, digits: str) -> dict[str, Any]:
     config: Any = dict(dvae_rows.members("1", seeds, epochs, digits))[name]
     config.log_every, config.checkpoint_every = LOG_EVERY, CHECKPOINT_EVERY
     if setting.rehearse:
-        config = apply_overrides(config, SMALL_DVAE)
-    results = trained(Member(name, config.to_dict(), {}), setting.scratch / "table_1")
-    return {"num_epochs": config.num_epochs, "results": results}
+        config = resolve(config, SMALL_DVAE).block
+    results = trained(
+        Member(name, config if isinstance(config, dict) else config.to_dict(), {}), setting.scratch / "table_1"
+    )
+    return {"num_epochs": config["num_epochs"], "results": results}
 
 
 def other_cells(setting: Setting) -> list[Cell]:
@@ -221,7 +224,7 @@ def er_row(setting: Setting, row: str) -> dict[str, Any]:
 
 
 def _smaller(path: Path, argument: str, overrides: dict[str, Any], name: str) -> Member:
-    return Member(name, apply_overrides(load_config(path, argument), overrides).to_dict(), {})
+    return Member(name, resolve(load_config(path, argument), overrides).block, {})
 
 
 def vdae_sphere(setting: Setting) -> dict[str, Any]:

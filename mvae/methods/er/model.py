@@ -49,10 +49,10 @@ class ERConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    hidden: str
-    group: bool
-    initial_variance: float
-    reparametrization: ReparametrizationConfig
+    hidden: str = "beta"
+    group: bool = False
+    initial_variance: float = 0.05
+    reparametrization: ReparametrizationConfig = dataclasses.field(default_factory=ReparametrizationConfig)
 
     def __post_init__(self):
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):

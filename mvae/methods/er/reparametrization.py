@@ -38,14 +38,14 @@ class ReparametrizationConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    kind: str
-    project: bool
-    widths: tuple[int, ...]
-    mmd_weight: float
-    manifold_weight: float
-    batch_size: int
-    num_steps: int
-    learning_rate: float
+    kind: str = "learned"
+    project: bool = False
+    widths: tuple[int, ...] = (128, 128)
+    mmd_weight: float = 10.0
+    manifold_weight: float = 30.0
+    batch_size: int = 128
+    num_steps: int = 4000
+    learning_rate: float = 3e-3
 
     def __post_init__(self):
         if self.kind not in KINDS:

@@ -50,14 +50,14 @@ class AlternatingConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    warm_up_steps: int
-    operator_warm_up_steps: int
-    network_steps: int
-    operator_steps: int
-    network_rate: float
-    operator_rate: float
-    max_operator_rate: float
-    operator_factor: float
+    warm_up_steps: int = 500
+    operator_warm_up_steps: int = 1000
+    network_steps: int = 20
+    operator_steps: int = 20
+    network_rate: float = 1.0
+    operator_rate: float = 4e-4
+    max_operator_rate: float = 0.1
+    operator_factor: float = 0.95
 
     def __post_init__(self):
         for name, least in (
@@ -106,19 +106,20 @@ class VAELLSConfig(VariationalConfig):
         ValueError: For a value outside the ranges above, naming it.
     """
 
-    num_operators: int
-    initial_operator_scale: float
-    operator_penalty: float
-    num_classes: int
-    num_anchors: int
-    anchors: str
-    learn_anchors: bool
-    posterior: TransportLaw
-    prior: TransportLaw
-    num_restarts: int
-    max_iterations: int
-    coefficient_gradient: str
-    training: AlternatingConfig
+    beta: float = 0.03
+    num_operators: int = 1
+    initial_operator_scale: float = 0.05
+    operator_penalty: float = 0.01
+    num_classes: int = 1
+    num_anchors: int = 3
+    anchors: str = "random"
+    learn_anchors: bool = True
+    posterior: TransportLaw = dataclasses.field(default_factory=lambda: TransportLaw(laplace_scale=0.05))
+    prior: TransportLaw = dataclasses.field(default_factory=TransportLaw)
+    num_restarts: int = 2
+    max_iterations: int = 50
+    coefficient_gradient: str = "fixed"
+    training: AlternatingConfig = dataclasses.field(default_factory=AlternatingConfig)
 
     def __post_init__(self):
         counts = ("num_operators", "num_classes", "num_anchors", "num_restarts", "max_iterations")

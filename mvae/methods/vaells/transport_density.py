@@ -24,9 +24,9 @@ class TransportLaw:
         l1_weight: Weight λ of |c|_1 when coefficients are inferred; None for γ²/b, which is what the law says.
     """
 
-    noise_scale: float
-    laplace_scale: float
-    l1_weight: float | None
+    noise_scale: float = 0.05
+    laplace_scale: float = 1.0
+    l1_weight: float | None = None
 
     def __post_init__(self):
         for name in ("noise_scale", "laplace_scale"):

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,13 +54,17 @@ class VDAEConfig(VariationalConfig):
         ValueError: For a value out of range, naming it.
     """
 
-    spectral: SpectralNetConfig
-    num_neighbors: int | None
-    radius: float | None
-    step_scale: float
-    covariance_floor: float
-    walk_steps: int
-    sample_noise: str
+    needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
+
+    encoder_widths: tuple[int, ...] = (256, 256)
+    decoder_widths: tuple[int, ...] = (256, 256, 256)
+    spectral: SpectralNetConfig = dataclasses.field(default_factory=SpectralNetConfig)
+    num_neighbors: int | None = 50
+    radius: float | None = None
+    step_scale: float = 1.0
+    covariance_floor: float = 1e-3
+    walk_steps: int = 10
+    sample_noise: str = "none"
 
     def __post_init__(self):
         if self.walk_steps < 1:

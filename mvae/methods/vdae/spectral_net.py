@@ -40,17 +40,17 @@ class SpectralNetConfig:
         ValueError: For a value out of range, naming it.
     """
 
-    num_neighbors: int | None
-    scale_neighbor: int
-    density_power: float
-    laplacian: str
-    net: str
-    widths: tuple[int, ...]
-    num_extra: int
-    diffusion_time: float
-    separate_batch: bool
-    num_steps: int
-    learning_rate: float
+    num_neighbors: int | None = None
+    scale_neighbor: int = 10
+    density_power: float = 1.0
+    laplacian: str = "random_walk"
+    net: str = "mlp"
+    widths: tuple[int, ...] = (256, 256)
+    num_extra: int = 4
+    diffusion_time: float = 1.0
+    separate_batch: bool = True
+    num_steps: int = 1500
+    learning_rate: float = 3e-3
 
     def __post_init__(self):
         for name in ("num_neighbors", "scale_neighbor", "num_steps"):

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,14 +40,16 @@ class WGANConfig:
         ValueError: For a value out of range, naming it.
     """
 
+    needs: ClassVar[Mapping[str, Any]] = {"optimizer.encoder_warmup_steps": 0}  # what other entries must be
+
     manifold: Manifold
     event_shape: tuple[int, ...]
-    net: str
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
-    prior: str
-    gradient_penalty: float
-    num_critic_steps: int
+    net: str = "mlp"
+    encoder_widths: tuple[int, ...] = (512, 512, 512)
+    decoder_widths: tuple[int, ...] = (512, 512)
+    prior: str = "normal"
+    gradient_penalty: float = 10.0
+    num_critic_steps: int = 5
 
     def __post_init__(self):
         if self.net not in NETS:

@@ -10,8 +10,7 @@ import pytest
 from mvae.manifolds import Euclidean
 from mvae.methods.wgan.model import WGANConfig, gradient_penalty, wgan
 from mvae.methods.wgan.training import adversarial_stage
-from mvae.models.optimizer import adversarial_adam
-from mvae.runs.config import OptimizerConfig
+from mvae.models.optimizer import OptimizerConfig, adversarial_adam
 
 KEY = jax.random.key(0)
 CONFIG = WGANConfig(

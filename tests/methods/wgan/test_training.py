@@ -10,8 +10,7 @@ from mvae.manifolds import Euclidean
 from mvae.methods.wgan.model import WGAN, CriticTerms
 from mvae.methods.wgan.training import adversarial_stage
 from mvae.models.model import Model
-from mvae.models.optimizer import adversarial_adam, decayed_rate
-from mvae.runs.config import OptimizerConfig
+from mvae.models.optimizer import OptimizerConfig, adversarial_adam, decayed_rate
 
 RATE, CRITIC_STEPS = 0.1, 3
 KEY = jax.random.key(0)
