@@ -112,7 +112,7 @@ def gradient_penalty(
 
     Source: Gulrajani et al. 2017, Eq. 3.
     """
-    weight = share[:, None, None, None]
+    weight = share.reshape(-1, *[1] * (real.ndim - 1))
     between = weight * real + (1 - weight) * generated
     gradient = jax.grad(lambda image: jnp.sum(critic(image)))(between)
     return (norm(gradient.reshape(len(gradient), -1)) - 1) ** 2
