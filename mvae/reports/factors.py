@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Rows
@@ -46,7 +45,8 @@ def degree_numbers(member: Member) -> dict[str, Any]:
     view = member.view
     if "translation" in view.dataset.test and view.model.manifold.dim == 2:
         n = view.settings.degree_grid
-        codes = member.encode({"translation": jnp.reshape(translation_grid(n), (-1, 2))}).reshape(n, n, -1)
+        grid: Any = np.asarray(translation_grid(n)).reshape(-1, 2)
+        codes = member.encode({"translation": grid}).reshape(n, n, -1)
     else:
         names = _factors_around(view)
         assert names is not None

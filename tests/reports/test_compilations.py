@@ -9,6 +9,7 @@ import pytest
 from mvae.reports import View, conclude
 from mvae.runs.experiment import build_experiment
 from tests.paths import CONFIGS
+from tests.reports.truth import circle_view, concluded
 from tests.test_configs import tiny
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -48,6 +49,17 @@ def evaluated(stem, num_seeds, folder):
         results = conclude(view, experiment.reports, folder, {})
     assert (results["failed"], results["figures_unavailable"]) == ({}, {})
     return len(found)
+
+
+def test_seeds_of_the_truth_share_their_programs(tmp_path):
+    counts = []
+    for num in (1, 3):
+        view = circle_view(seeds=range(num))
+        jax.clear_caches()
+        with compilations() as found:
+            concluded(view, tmp_path / str(num))
+        counts.append(len(found))
+    assert counts[0] == counts[1] > 5
 
 
 @pytest.mark.slow

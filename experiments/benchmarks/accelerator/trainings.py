@@ -124,12 +124,9 @@ def table_row(setting: Setting, name: str, digits: str) -> dict[str, Any]:
     seeds, epochs = setting.choose((SEEDS, EPOCHS), (2, 1))
     config: Any = dict(dvae_rows.members("1", seeds, epochs, digits))[name]
     config.log_every, config.checkpoint_every = LOG_EVERY, CHECKPOINT_EVERY
-    if setting.rehearse:
-        config = resolve(config, SMALL_DVAE).block
-    results = trained(
-        Member(name, config if isinstance(config, dict) else config.to_dict(), {}), setting.scratch / "table_1"
-    )
-    return {"num_epochs": config["num_epochs"], "results": results}
+    block = resolve(config, SMALL_DVAE if setting.rehearse else {}).block
+    results = trained(Member(name, block, {}), setting.scratch / "table_1")
+    return {"num_epochs": block["num_epochs"], "results": results}
 
 
 def other_cells(setting: Setting) -> list[Cell]:
