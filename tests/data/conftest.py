@@ -1,8 +1,7 @@
-import sys
+import importlib
 
 import pytest
 
-import mvae.data
 from mvae.data.digits import mnist_files
 from tests.data.digits.digit_files import DigitFiles
 from tests.data.factors import factor_files
@@ -23,4 +22,4 @@ def small_sizes(monkeypatch):
         ("dsprites", factor_files.DSPRITES_SIZES),
         ("shapes3d", factor_files.SHAPES3D_SIZES),
     ):
-        monkeypatch.setattr(sys.modules[f"{mvae.data.__name__}.{name}"], "SIZES", sizes)
+        monkeypatch.setattr(importlib.import_module(f"mvae.data.factors.{name}"), "SIZES", sizes)
