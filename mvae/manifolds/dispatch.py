@@ -32,7 +32,12 @@ class OpenFunction(Generic[P, R]):
 
         It takes the arguments that the function passes on, checked, and returns what the function returns.
         """
-        return self._implementations.register(kind)
+
+        def registered(implementation: F) -> F:
+            self._implementations.register(kind, implementation)
+            return implementation
+
+        return registered
 
     def of(self, manifold: Manifold) -> Callable[..., Any]:
         """Returns the implementation for a manifold.

@@ -174,7 +174,7 @@ def test_one_object_is_coloured_by_its_azimuth_several_by_their_label():
 
 
 def test_names_of_reports_are_their_own():
-    assert len({report.name for report in REPORTS}) == len(REPORTS)
+    assert {name: report.name for name, report in REPORTS.items()} == {name: name for name in REPORTS}
 
 
 def test_what_is_shared_is_computed_once_per_seed():
