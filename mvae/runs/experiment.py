@@ -39,7 +39,7 @@ class Experiment(NamedTuple):
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
-    reports: tuple[Report, ...] = tuple(REPORTS.values())
+    reports: tuple[Report, ...] = ()
 
 
 def build_experiment(
