@@ -52,8 +52,3 @@ def check_ends(
     z, w = check_pair(("z", "w"), z, w, manifold.ambient_dim)
     batch = jnp.broadcast_shapes(z.shape, w.shape)[:-1]
     return check_time(t, batch, z.dtype), z, w
-
-
-def unsupported(what: str, manifold: Manifold, remedy: str) -> NotImplementedError:
-    """Returns the error for a manifold that a function has no formula for."""
-    return NotImplementedError(f"no {what} for {manifold!r}: {remedy}")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mvae.diffusion.checks import check_ends, unsupported
+from mvae.diffusion.checks import check_ends
 from mvae.diffusion.circle_kernel import log_circle_kernel
 from mvae.diffusion.embedded_torus.kernel import log_embedded_torus_kernel
 from mvae.diffusion.implicit_kernel import log_implicit_kernel
@@ -24,10 +24,12 @@ from mvae.manifolds import (
     ProjectiveSpace,
     Sphere,
 )
+from mvae.manifolds.dispatch import open_function
 
 SO3_RADIUS = 2 * math.sqrt(2)  # SO(3) is the projective space RP^3 of this radius
 
 
+@open_function("heat kernel", "use one of the manifolds named in its documentation")
 def log_heat_kernel(
     manifold: Manifold,
     t: Float[Array, "*#batch"] | float,
@@ -58,33 +60,51 @@ def log_heat_kernel(
     Raises:
       ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
         under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for other manifolds.
+      NotImplementedError: for other manifolds; their `log_heat_kernel.register(Type)` takes (manifold, t, z, w).
     """
     t, z, w = check_ends(manifold, t, z, w)
-    match manifold:
-        case Euclidean(dim=dim):
-            return -jnp.sum((w - z) ** 2, axis=-1) / (2 * t) - dim / 2 * jnp.log(2 * math.pi * t)
-        case FlatTorus():
-            return jnp.sum(log_circle_kernel(jnp, t[..., None], manifold.angles_between(z, w)), axis=-1)
-        case Sphere(dim=dim, radius=radius):
-            angle = manifold.distance(z, w) / radius
-            return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(radius)
-        case ProjectiveSpace(dim=dim):
-            return log_line_kernel(dim, *jnp.broadcast_arrays(t, manifold.distance(z, w)))
-        case SO3():
-            angle = manifold.distance(z, w) / SO3_RADIUS
-            return log_line_kernel(3, *jnp.broadcast_arrays(t / SO3_RADIUS**2, angle)) - 3 * math.log(SO3_RADIUS)
-        case Product(factors=factors):
-            ends = zip(factors, manifold.split(z), manifold.split(w), strict=True)
-            return functools.reduce(operator.add, (log_heat_kernel(factor, t, *pair) for factor, *pair in ends))
-        case EmbeddedTorus():
-            return log_embedded_torus_kernel(manifold, t, z, w)
-        case Implicit():
-            return log_implicit_kernel(manifold, t, z, w)
-        case _:
-            raise unsupported("heat kernel", manifold, "use one of the manifolds named in its documentation")
+    return log_heat_kernel.of(manifold)(manifold, t, z, w)
 
 
+@log_heat_kernel.register(Euclidean)
+def _(manifold: Euclidean, t: Array, z: Array, w: Array) -> Array:
+    return -jnp.sum((w - z) ** 2, axis=-1) / (2 * t) - manifold.dim / 2 * jnp.log(2 * math.pi * t)
+
+
+@log_heat_kernel.register(FlatTorus)
+def _(manifold: FlatTorus, t: Array, z: Array, w: Array) -> Array:
+    return jnp.sum(log_circle_kernel(jnp, t[..., None], manifold.angles_between(z, w)), axis=-1)
+
+
+@log_heat_kernel.register(Sphere)
+def _(manifold: Sphere, t: Array, z: Array, w: Array) -> Array:
+    dim, radius = manifold.dim, manifold.radius
+    angle = manifold.distance(z, w) / radius
+    return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(radius)
+
+
+@log_heat_kernel.register(ProjectiveSpace)
+def _(manifold: ProjectiveSpace, t: Array, z: Array, w: Array) -> Array:
+    return log_line_kernel(manifold.dim, *jnp.broadcast_arrays(t, manifold.distance(z, w)))
+
+
+@log_heat_kernel.register(SO3)
+def _(manifold: SO3, t: Array, z: Array, w: Array) -> Array:
+    angle = manifold.distance(z, w) / SO3_RADIUS
+    return log_line_kernel(3, *jnp.broadcast_arrays(t / SO3_RADIUS**2, angle)) - 3 * math.log(SO3_RADIUS)
+
+
+@log_heat_kernel.register(Product)
+def _(manifold: Product, t: Array, z: Array, w: Array) -> Array:
+    ends = zip(manifold.factors, manifold.split(z), manifold.split(w), strict=True)
+    return functools.reduce(operator.add, (log_heat_kernel(factor, t, *pair) for factor, *pair in ends))
+
+
+log_heat_kernel.register(EmbeddedTorus)(log_embedded_torus_kernel)
+log_heat_kernel.register(Implicit)(log_implicit_kernel)
+
+
+@open_function("word on whether its heat kernel is an expansion", "register it")
 def is_expansion(manifold: Manifold) -> bool:
     """Whether `log_heat_kernel` is a small-time expansion there, not the density.
 
@@ -98,11 +118,26 @@ def is_expansion(manifold: Manifold) -> bool:
       manifold: any.
 
     Returns:
-      True for `Implicit` and for a `Product` with such a factor.
+      True for `Implicit` and for a `Product` with such a factor; False for what has not registered otherwise.
     """
-    if isinstance(manifold, Product):
-        return any(is_expansion(factor) for factor in manifold.factors)
-    return isinstance(manifold, Implicit)
+    return is_expansion.of(manifold)(manifold)
+
+
+@is_expansion.register(Manifold)
+def _(manifold: Manifold) -> bool:
+    del manifold
+    return False
+
+
+@is_expansion.register(Implicit)
+def _(manifold: Implicit) -> bool:
+    del manifold
+    return True
+
+
+@is_expansion.register(Product)
+def _(manifold: Product) -> bool:
+    return any(is_expansion(factor) for factor in manifold.factors)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -10,17 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mvae.diffusion.checks import check_start, unsupported
+from mvae.diffusion.checks import check_start
 from mvae.diffusion.circle_kernel import log_circle_kernel
 from mvae.diffusion.embedded_torus.kl import embedded_torus_kl
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.dispatch import open_function
 
 _METHODS = ("exact", "asymptotic")
 _QUADRATURE = 200
 
 
+@open_function("exact divergence", 'use method="asymptotic"')
 def kl_to_uniform(
     manifold: Manifold,
     t: Float[Array, "*#batch"] | float,
@@ -55,34 +57,76 @@ def kl_to_uniform(
     Raises:
       ValueError: for wrong shapes, an unknown `method`, a t that is not positive, or points off the manifold; of the
         values, under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for "exact" on other manifolds.
+      NotImplementedError: for "exact" on other manifolds; their `kl_to_uniform.register(Type)` takes (manifold, t, z),
+        with t broadcast. A space whose prior is not uniform registers an `asymptotic_kl` too.
     """
     if method not in _METHODS:
         raise ValueError(f"method must be one of {_METHODS}, got {method!r}")
     t, z = check_start(manifold, t, z)
     t = jnp.broadcast_to(t, z.shape[:-1])
-    if isinstance(manifold, Product):
-        parts = zip(manifold.factors, manifold.split(z), strict=True)
-        return functools.reduce(operator.add, (kl_to_uniform(factor, t, part, method=method) for factor, part in parts))
+    return (asymptotic_kl if method == "asymptotic" else kl_to_uniform).of(manifold)(manifold, t, z)
+
+
+@open_function("expansion of the divergence", 'use method="exact"')
+def asymptotic_kl(manifold: Manifold, t: Float[Array, "*batch"], z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """Expansion of `kl_to_uniform` for small times: what its method "asymptotic" gives."""
+    return asymptotic_kl.of(manifold)(manifold, t, z)
+
+
+@asymptotic_kl.register(Manifold)
+def _(manifold: Manifold, t: Array, z: Array) -> Array:
     dim = manifold.dim
-    if isinstance(manifold, Euclidean):
-        return (dim * t + jnp.sum(z**2, axis=-1) - dim - dim * jnp.log(t)) / 2
-    if method == "asymptotic":
-        flat = manifold.log_volume - dim / 2 * (1 + math.log(2 * math.pi)) - dim / 2 * jnp.log(t)
-        return flat + manifold.scalar_curvature(z) * t / 4
-    match manifold:
-        case FlatTorus():
-            return dim * _radial_kl(Sphere(1), t)
-        case Sphere(radius=radius):
-            return _radial_kl(Sphere(dim), t / radius**2)
-        case ProjectiveSpace():
-            return _radial_kl(manifold, t)
-        case SO3():
-            return _radial_kl(ProjectiveSpace(3), t / SO3_RADIUS**2)
-        case EmbeddedTorus():
-            return embedded_torus_kl(manifold, t, z)
-        case _:
-            raise unsupported("exact divergence", manifold, 'use method="asymptotic"')
+    flat = manifold.log_volume - dim / 2 * (1 + math.log(2 * math.pi)) - dim / 2 * jnp.log(t)
+    return flat + manifold.scalar_curvature(z) * t / 4
+
+
+@asymptotic_kl.register(Euclidean)
+@kl_to_uniform.register(Euclidean)
+def _(manifold: Euclidean, t: Array, z: Array) -> Array:
+    dim = manifold.dim
+    return (dim * t + jnp.sum(z**2, axis=-1) - dim - dim * jnp.log(t)) / 2
+
+
+@asymptotic_kl.register(Product)
+def _(manifold: Product, t: Array, z: Array) -> Array:
+    return _of_factors(manifold, t, z, "asymptotic")
+
+
+@kl_to_uniform.register(Product)
+def _(manifold: Product, t: Array, z: Array) -> Array:
+    return _of_factors(manifold, t, z, "exact")
+
+
+def _of_factors(manifold: Product, t: Array, z: Array, method: str) -> Array:
+    parts = zip(manifold.factors, manifold.split(z), strict=True)
+    return functools.reduce(operator.add, (kl_to_uniform(factor, t, part, method=method) for factor, part in parts))
+
+
+@kl_to_uniform.register(FlatTorus)
+def _(manifold: FlatTorus, t: Array, z: Array) -> Array:
+    del z
+    return manifold.dim * _radial_kl(Sphere(1), t)
+
+
+@kl_to_uniform.register(Sphere)
+def _(manifold: Sphere, t: Array, z: Array) -> Array:
+    del z
+    return _radial_kl(Sphere(manifold.dim), t / manifold.radius**2)
+
+
+@kl_to_uniform.register(ProjectiveSpace)
+def _(manifold: ProjectiveSpace, t: Array, z: Array) -> Array:
+    del z
+    return _radial_kl(manifold, t)
+
+
+@kl_to_uniform.register(SO3)
+def _(manifold: SO3, t: Array, z: Array) -> Array:
+    del manifold, z
+    return _radial_kl(ProjectiveSpace(3), t / SO3_RADIUS**2)
+
+
+kl_to_uniform.register(EmbeddedTorus)(embedded_torus_kl)
 
 
 class _Fit(NamedTuple):

@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mvae.diffusion.checks import check_start, unsupported
+from mvae.diffusion.checks import check_start
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.radial_quantile import angle_per_length
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere, safe_math
+from mvae.manifolds.dispatch import open_function
 
 
+@open_function("exact sampler", "use random_walk, which tends to it with num_steps")
 def sample(
     key: jax.Array,
     manifold: Manifold,
@@ -40,26 +42,45 @@ def sample(
     Raises:
       ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
         under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for other manifolds.
+      NotImplementedError: for other manifolds; their `sample.register(Type)` takes (key, manifold, z, t), with z
+        broadcast to the leading axes of both.
     """
     t, z = check_start(manifold, t, z)
-    match manifold:
-        case Euclidean():
-            return z + jnp.sqrt(t)[..., None] * jax.random.normal(key, z.shape, z.dtype)
-        case FlatTorus(dim=dim):
-            angles = jnp.sqrt(t)[..., None] * jax.random.normal(key, (*z.shape[:-1], dim), z.dtype)
-            return manifold.rotate(z, angles)
-        case Sphere(radius=radius):
-            return _radial_sample(key, manifold, z, t, radius)
-        case ProjectiveSpace():
-            return _radial_sample(key, manifold, z, t, 1.0)
-        case SO3():
-            return _radial_sample(key, manifold, z, t, SO3_RADIUS)
-        case Product(factors=factors):
-            parts = zip(jax.random.split(key, len(factors)), factors, manifold.split(z), strict=True)
-            return manifold.join(tuple(sample(*part, t) for part in parts))
-        case _:
-            raise unsupported("exact sampler", manifold, "use random_walk, which tends to it with num_steps")
+    return sample.of(manifold)(key, manifold, z, t)
+
+
+@sample.register(Euclidean)
+def _(key: jax.Array, manifold: Euclidean, z: Array, t: Array) -> Array:
+    del manifold
+    return z + jnp.sqrt(t)[..., None] * jax.random.normal(key, z.shape, z.dtype)
+
+
+@sample.register(FlatTorus)
+def _(key: jax.Array, manifold: FlatTorus, z: Array, t: Array) -> Array:
+    angles = jnp.sqrt(t)[..., None] * jax.random.normal(key, (*z.shape[:-1], manifold.dim), z.dtype)
+    return manifold.rotate(z, angles)
+
+
+@sample.register(Sphere)
+def _(key: jax.Array, manifold: Sphere, z: Array, t: Array) -> Array:
+    return _radial_sample(key, manifold, z, t, manifold.radius)
+
+
+@sample.register(ProjectiveSpace)
+def _(key: jax.Array, manifold: ProjectiveSpace, z: Array, t: Array) -> Array:
+    return _radial_sample(key, manifold, z, t, 1.0)
+
+
+@sample.register(SO3)
+def _(key: jax.Array, manifold: SO3, z: Array, t: Array) -> Array:
+    return _radial_sample(key, manifold, z, t, SO3_RADIUS)
+
+
+@sample.register(Product)
+def _(key: jax.Array, manifold: Product, z: Array, t: Array) -> Array:
+    keys = jax.random.split(key, len(manifold.factors))
+    parts = zip(keys, manifold.factors, manifold.split(z), strict=True)
+    return manifold.join(tuple(sample(*part, t) for part in parts))
 
 
 def _radial_sample(

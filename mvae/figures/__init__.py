@@ -4,7 +4,7 @@ from mvae.figures.curves import robust_limits, training_curves
 from mvae.figures.drawing.colours import PALETTE, periodic_colours
 from mvae.figures.drawing.mosaic import mosaic, shown_images
 from mvae.figures.drawing.style import save
-from mvae.figures.images.decoded_grid import decoded_grid, latent_grid
+from mvae.figures.images.decoded_grid import Grid, decoded_grid, grid, latent_grid
 from mvae.figures.images.extrapolated_rows import extrapolated_rows
 from mvae.figures.images.lines import lines_grid, reconstructed_lines
 from mvae.figures.images.pictures_at_codes import pictures_at_codes
@@ -15,18 +15,25 @@ from mvae.figures.images.seeded_pictures import seeded_grids, seeded_walks
 from mvae.figures.paths.inferred_paths import inferred_paths
 from mvae.figures.paths.operator_orbits import operator_orbits
 from mvae.figures.paths.walk_steps import walk_steps
-from mvae.figures.spaces.latent_space import latent_space
+from mvae.figures.spaces.latent_space import Chart, Cloud, chart, latent_space
 from mvae.figures.spaces.planar_latent_space import PlanarPanel, planar_latent_space
 from mvae.figures.spaces.point_panels import PointPanel
 from mvae.figures.spaces.reparametrization import reparametrization
 from mvae.figures.spaces.sample_panels import sample_panels
+from mvae.figures.spaces.surface import Solid, solid
 
 __all__ = [
     "PALETTE",
+    "Chart",
+    "Cloud",
+    "Grid",
     "PlanarPanel",
     "PointPanel",
+    "Solid",
+    "chart",
     "decoded_grid",
     "extrapolated_rows",
+    "grid",
     "inferred_paths",
     "latent_grid",
     "latent_space",
@@ -47,6 +54,7 @@ __all__ = [
     "seeded_grids",
     "seeded_walks",
     "shown_images",
+    "solid",
     "training_curves",
     "walk_steps",
 ]

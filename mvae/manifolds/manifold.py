@@ -100,7 +100,6 @@ class Manifold(abc.ABC):
           Tangent vectors at z, (..., n).
         """
 
-    @abc.abstractmethod
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Geodesic distance.
 
@@ -109,8 +108,10 @@ class Manifold(abc.ABC):
           w: points of the manifold, (..., n).
 
         Returns:
-          Distances, (...). Where w = z or w is on the cut locus of z the derivative is set to a finite value.
+          Distances, (...). Where w = z or w is on the cut locus of z the derivative is set to a finite value. Unless a
+          manifold says otherwise they are lengths of `log`.
         """
+        return safe_math.norm(self.log(z, w))
 
     @abc.abstractmethod
     def scalar_curvature(self, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
@@ -135,7 +136,6 @@ class Manifold(abc.ABC):
           Points of the manifold, (*shape, n), in the default floating dtype.
         """
 
-    @abc.abstractmethod
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Whether each point satisfies the equations of the manifold up to `atol`.
 
@@ -144,8 +144,9 @@ class Manifold(abc.ABC):
           atol: largest deviation allowed, in units of length.
 
         Returns:
-          Booleans, (...).
+          Booleans, (...); unless a manifold says otherwise, whether `project` moves the point by `atol` at most.
         """
+        return self._off(self._points("x", x)) <= atol
 
     def check_on(self, name: str, x: Float[Array, "*batch n"]) -> None:
         """Refuses points that are further off the manifold than rounding explains.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds.checks import check_points
+from mvae.manifolds.dispatch import open_function
 from mvae.manifolds.embedded_torus import EmbeddedTorus, angle_of_area
 from mvae.manifolds.flat_torus import FlatTorus
 from mvae.manifolds.manifold import Manifold
@@ -19,6 +20,7 @@ from mvae.manifolds.sphere import Sphere
 UniformMap = Callable[[Float[Array, "*batch d"]], Float[Array, "*batch n"]]
 
 
+@open_function("map from the cube that keeps the uniform law", "none is known in closed form; learn one")
 def uniform_map(manifold: Manifold) -> UniformMap:
     """Returns f: [0, 1]^d → M ⊂ R^n under which uniform u give uniform f(u), onto and one to one up to null sets.
 
@@ -47,9 +49,10 @@ def uniform_map(manifold: Manifold) -> UniformMap:
 
     Raises:
       NotImplementedError: naming the manifold where no closed form is known: spheres and projective spaces of even
-        dimension above 2, `Implicit`; and for Euclidean space, which has no uniform law.
+        dimension above 2, `Implicit`; and for Euclidean space, which has no uniform law. A manifold of one's own
+        registers a function that returns its map, `uniform_map.register(Type)`.
     """
-    coordinates = _coordinates(manifold)
+    coordinates = uniform_map.of(manifold)(manifold)
 
     def carried(u: Float[Array, "*batch d"]) -> Float[Array, "*batch n"]:
         return coordinates(check_points("u", u, manifold.dim))
@@ -57,21 +60,8 @@ def uniform_map(manifold: Manifold) -> UniformMap:
     return carried
 
 
-def _coordinates(manifold: Manifold) -> UniformMap:
-    if isinstance(manifold, Sphere | ProjectiveSpace):
-        return _of_sphere(manifold)
-    if isinstance(manifold, SO3):
-        quaternion = _of_sphere(ProjectiveSpace(3))
-        return lambda u: manifold.from_quaternion(quaternion(u))
-    if isinstance(manifold, FlatTorus):
-        return lambda u: manifold.from_angles(2 * math.pi * u)
-    if isinstance(manifold, EmbeddedTorus):
-        return functools.partial(_on_tube, manifold)
-    if isinstance(manifold, Product):
-        return _of_product(manifold)
-    raise NotImplementedError(f"no map from the cube to {manifold} that keeps the uniform law is known in closed form")
-
-
+@uniform_map.register(Sphere)
+@uniform_map.register(ProjectiveSpace)
 def _of_sphere(manifold: Sphere | ProjectiveSpace) -> UniformMap:
     turn = math.pi if isinstance(manifold, ProjectiveSpace) else 2 * math.pi
     radius = manifold.radius if isinstance(manifold, Sphere) else 1.0
@@ -83,6 +73,17 @@ def _of_sphere(manifold: Sphere | ProjectiveSpace) -> UniformMap:
             "even and above 2"
         )
     return lambda u: radius * _by_phases(u, turn)
+
+
+@uniform_map.register(SO3)
+def _of_rotations(manifold: SO3) -> UniformMap:
+    quaternion = _of_sphere(ProjectiveSpace(3))
+    return lambda u: manifold.from_quaternion(quaternion(u))
+
+
+@uniform_map.register(FlatTorus)
+def _of_circles(manifold: FlatTorus) -> UniformMap:
+    return lambda u: manifold.from_angles(2 * math.pi * u)
 
 
 def _by_height(u: Float[Array, "*batch 2"], span: float) -> Float[Array, "*batch 3"]:
@@ -113,6 +114,11 @@ def _root(x: Float[Array, "*batch"], power: float = 0.5) -> Float[Array, "*batch
     return jnp.maximum(x, float(jnp.finfo(x.dtype).eps) ** 2) ** power
 
 
+@uniform_map.register(EmbeddedTorus)
+def _of_tube(manifold: EmbeddedTorus) -> UniformMap:
+    return functools.partial(_on_tube, manifold)
+
+
 def _on_tube(manifold: EmbeddedTorus, u: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
     """Area up to the minor angle x grows as x + (a/c) sin x."""
     levels = math.pi * (2 * u - 1)
@@ -120,8 +126,9 @@ def _on_tube(manifold: EmbeddedTorus, u: Float[Array, "*batch 2"]) -> Float[Arra
     return manifold.from_angles(jnp.stack([minor, levels[..., 1]], axis=-1))
 
 
+@uniform_map.register(Product)
 def _of_product(manifold: Product) -> UniformMap:
-    maps = [_coordinates(factor) for factor in manifold.factors]
+    maps = [uniform_map.of(factor)(factor) for factor in manifold.factors]
     ends = [sum(factor.dim for factor in manifold.factors[: i + 1]) for i in range(len(maps))]
 
     def carried(u: Float[Array, "*batch d"]) -> Float[Array, "*batch n"]:

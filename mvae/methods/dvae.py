@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from mvae import diffusion
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.errors import UsageError
-from mvae.manifolds import ProjectiveSpace
+from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.methods.method import Built, Method, MethodInputs, one_stage
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder
 from mvae.models.model import Model, Params
@@ -97,12 +97,7 @@ def brownian_motion(config: DVAEConfig) -> Latent:
             z = random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
         return Drawn(z, z)
 
-    lacks = {}
-    if is_expansion(manifold):
-        lacks["log_likelihood"] = (
-            f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and the heat kernel is known "
-            "there as an expansion for small times only"
-        )
+    reason = missing_density(manifold)
     return Latent(
         manifold=manifold,
         heads={"location": Head(manifold.ambient_dim), "log_time": Head(1, math.log(config.initial_time))},
@@ -115,8 +110,21 @@ def brownian_motion(config: DVAEConfig) -> Latent:
         sample_prior=lambda params, key, num: manifold.uniform(key, (num,)),
         terms=lambda q: {"time": q.time},
         even=isinstance(manifold, ProjectiveSpace),
-        lacks=lacks,
+        lacks={} if reason is None else {"log_likelihood": reason},
     )
+
+
+def missing_density(manifold: Manifold) -> str | None:
+    """Returns why the density of Brownian motion is not known on a manifold; None where it is."""
+    needs = f"no log-likelihood on {manifold!r}: it needs the density of the posterior, and "
+    if is_expansion(manifold):
+        return f"{needs}the heat kernel is known there as an expansion for small times only"
+    z = jax.ShapeDtypeStruct((manifold.ambient_dim,), jnp.float32)
+    try:
+        jax.eval_shape(lambda z: log_heat_kernel(manifold, 1.0, z, z), z)
+    except NotImplementedError as error:
+        return f"{needs}there is {error}"
+    return None
 
 
 def encoder_start(config: DVAEConfig) -> Start:
@@ -139,8 +147,8 @@ def dvae(config: DVAEConfig, networks: Networks | None = None) -> Model:
     loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ prior), where q(x) is Brownian motion from z(x) for the
     time t(x), drawn by a projection walk, and the prior is uniform (standard normal on Euclidean space). With a
     capacity C, which rises during training, the last term is β |KL(q(x) ‖ prior) - C|
-    [perezrey2019b, Eq. 2]. The log-likelihood is lacking where the density of the posterior is not known, on
-    `Implicit` manifolds and products with one.
+    [perezrey2019b, Eq. 2]. The log-likelihood is lacking where the density of the posterior is not known: on
+    `Implicit` manifolds, those without a heat kernel, and products with one.
 
     Args:
         config: The typed configuration.
@@ -154,12 +162,10 @@ def dvae(config: DVAEConfig, networks: Networks | None = None) -> Model:
 
 
 def _check_densities(config: DVAEConfig) -> None:
-    """Raises if the manifold lacks what the objective needs, or a density that is not known to be missing."""
+    """Raises if the manifold lacks what the objective needs; the results say if they lack the log-likelihood."""
     z = jax.ShapeDtypeStruct((config.manifold.ambient_dim,), jnp.float32)
     try:
         jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
-        if not is_expansion(config.manifold):  # there the results say that they lack the log-likelihood
-            jax.eval_shape(lambda z: log_heat_kernel(config.manifold, 1.0, z, z), z)
         if config.sampler == "exact":
             jax.eval_shape(lambda z: sample(jax.random.key(0), config.manifold, z, 1.0), z)
     except NotImplementedError as error:

@@ -1,8 +1,8 @@
 """What a run says of its models: one report for each question, of numbers for every seed and of figures.
 
 `Report` says when it applies and what it gives; `View` has what reports share, computed once and compiled once for all
-seeds; `conclude` writes the numbers before it draws, and sets aside what fails. `REPORTS` are those of every method;
-a method brings its own beside them.
+seeds; `conclude` writes the numbers before it draws, and sets aside what fails. `REPORTS` are those of every method,
+to which a config file may add its own; a method brings its own beside them.
 """
 
 from mvae.reports.bound import BOUND, LIKELIHOOD
@@ -14,18 +14,21 @@ from mvae.reports.factors import AZIMUTH, DEGREE, SCORES
 from mvae.reports.report import Member, Programs, Report, View
 from mvae.reports.settings import EvaluationConfig, check_evaluation
 
-REPORTS: tuple[Report, ...] = (
-    BOUND,
-    LIKELIHOOD,
-    DEGREE,
-    AZIMUTH,
-    SCORES,
-    SEPARATION,
-    CURVES,
-    LATENT_SPACE,
-    DECODED,
-    SAMPLES,
-)
+REPORTS: dict[str, Report] = {
+    report.name: report
+    for report in (
+        BOUND,
+        LIKELIHOOD,
+        DEGREE,
+        AZIMUTH,
+        SCORES,
+        SEPARATION,
+        CURVES,
+        LATENT_SPACE,
+        DECODED,
+        SAMPLES,
+    )
+}
 
 __all__ = [
     "REPORTS",

@@ -16,7 +16,7 @@ from mvae.evaluation import (
     mapping_degree,
 )
 from mvae.evaluation.disentanglement.scores import score_names
-from mvae.manifolds import EmbeddedTorus, FlatTorus, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.reports.report import Member, Report, View
 
 DEGREES = ("degree", "winding", "winding_consistent", "captured")
@@ -116,7 +116,7 @@ def score_numbers(member: Member) -> dict[str, Any]:
     rows = (view.dataset.train, view.dataset.test)
     factors = np.concatenate([np.asarray(part["factors"][:]) for part in rows])
     codes = {"": ambient_codes(manifold, z)}
-    if isinstance(manifold, Sphere | FlatTorus | EmbeddedTorus):
+    if angle_codes.knows(manifold) and not isinstance(manifold, Euclidean):  # there they are the same
         codes["_angles"] = angle_codes(manifold, z)
     found: dict[str, Any] = {}
     for ending, code in codes.items():

@@ -39,7 +39,7 @@ class Experiment(NamedTuple):
     stages: tuple[Stage, ...]
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
-    reports: tuple[Report, ...] = REPORTS
+    reports: tuple[Report, ...] = ()
 
 
 def build_experiment(
@@ -91,5 +91,5 @@ def build_experiment(
         built.stages,
         built.params_of,
         built.stages_at,
-        REPORTS + method.reports,
+        (*REPORTS.values(), *method.reports),
     )

@@ -1,5 +1,6 @@
 """Topology of an encoder: the degree of the map from the space of the factors to the latent space."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
+from mvae.manifolds.dispatch import open_function
 from mvae.topology.simplicial_degree import projective_degree, sphere_degree
 from mvae.topology.winding import winding_matrix
 
@@ -57,6 +59,7 @@ def _points(name: str, x: ArrayLike, manifold: Manifold) -> Float[np.ndarray, "n
     return points / np.linalg.norm(points, axis=-1, keepdims=True)
 
 
+@open_function("degree of maps", "it is counted on tori, spheres, projective spaces and SO3")
 def mapping_degree(manifold: Manifold, z: ArrayLike, source: ArrayLike | None = None) -> Degree:
     """Returns the degree of an encoder from factors that form a manifold to latents on the same manifold.
 
@@ -85,22 +88,44 @@ def mapping_degree(manifold: Manifold, z: ArrayLike, source: ArrayLike | None = 
             must leave no gap on the sphere of a radius of 45 degrees or more. None for tori and the circle.
 
     Raises:
-        ValueError: For another manifold, a wrong shape, values that are not finite, points off the manifold, a
-            source that is too sparse, lacking or not wanted.
+        ValueError: For a wrong shape, values that are not finite, points off the manifold, a source that is too sparse,
+            lacking or not wanted.
+        NotImplementedError: For another manifold; its `mapping_degree.register(Type)` takes (manifold, z, source).
     """
-    if isinstance(manifold, FlatTorus) or (isinstance(manifold, Sphere) and manifold.dim == 1):
-        if source is not None:
-            raise ValueError(f"source must be None for {manifold}, whose factors are on a grid")
-        return _torus_degree(manifold.dim, z)
-    if not isinstance(manifold, Sphere | ProjectiveSpace | SO3) or manifold.dim == 1:
-        known = "FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3"
-        raise ValueError(f"manifold must be {known}, got {manifold}")
+    return mapping_degree.of(manifold)(manifold, z, source)
+
+
+@mapping_degree.register(FlatTorus)
+def _of_torus(manifold: FlatTorus | Sphere, z: ArrayLike, source: ArrayLike | None) -> Degree:
+    if source is not None:
+        raise ValueError(f"source must be None for {manifold}, whose factors are on a grid")
+    return _torus_degree(manifold.dim, z)
+
+
+@mapping_degree.register(Sphere)
+def _of_sphere(manifold: Sphere, z: ArrayLike, source: ArrayLike | None) -> Degree:
+    if manifold.dim == 1:
+        return _of_torus(manifold, z, source)
+    return _simplicial(sphere_degree, manifold, Sphere(manifold.dim), z, source)
+
+
+@mapping_degree.register(ProjectiveSpace)
+@mapping_degree.register(SO3)
+def _of_lines(manifold: ProjectiveSpace | SO3, z: ArrayLike, source: ArrayLike | None) -> Degree:
+    if manifold.dim == 1:
+        raise mapping_degree.lacking(manifold)
+    return _simplicial(projective_degree, manifold, manifold, z, source)
+
+
+def _simplicial(
+    count: Callable[..., tuple[int, float]], manifold: Manifold, unit: Manifold, z: ArrayLike, source: ArrayLike | None
+) -> Degree:
+    """Degree counted on the points of a source, which lie on the manifold of radius one."""
     if source is None:
         raise ValueError(f"source must be given for {manifold}: the points that were encoded")
     image = _points("z", z, manifold)
-    points = _points("source", source, Sphere(manifold.dim) if isinstance(manifold, Sphere) else manifold)
+    points = _points("source", source, unit)
     if len(points) != len(image):
         raise ValueError(f"source must have as many points as z, {len(image)}, got {len(points)}")
-    of = sphere_degree if isinstance(manifold, Sphere) else projective_degree
-    degree, consistent = of(points, image)
+    degree, consistent = count(points, image)
     return Degree(degree, None, consistent)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from mvae.manifolds import EmbeddedTorus, Euclidean, FlatTorus, Manifold, Sphere
 from mvae.manifolds.checks import check_points
+from mvae.manifolds.dispatch import open_function
 
 
 def _points(manifold: Manifold, z: ArrayLike) -> np.ndarray:
@@ -33,6 +34,7 @@ def ambient_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch
     return _points(manifold, z)
 
 
+@open_function("angles as codes", "ambient_codes takes every manifold")
 def angle_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch d"]:
     """Returns the angles of latent points as codes, in radians.
 
@@ -51,23 +53,34 @@ def angle_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch d
     [[0.5, 0.5]]
 
     Args:
-        manifold: Euclidean, Sphere, FlatTorus or EmbeddedTorus, n its ambient dimension.
+        manifold: Euclidean, Sphere, FlatTorus, EmbeddedTorus or one that has registered its angles,
+            `angle_codes.register(Type)`: (manifold, z in float64) -> (..., d); n its ambient dimension.
         z: Points of the manifold, (..., n).
 
     Raises:
         NotImplementedError: For another manifold.
         ValueError: Naming z, for a dtype that is not floating, a last axis other than n, or points off the manifold.
     """
-    if isinstance(manifold, FlatTorus | EmbeddedTorus):
-        return np.asarray(manifold.angles(jnp.asarray(_points(manifold, z))), dtype=np.float64)
-    if isinstance(manifold, Euclidean):
-        return _points(manifold, z)
-    if isinstance(manifold, Sphere):
-        return _hyperspherical(_points(manifold, z))
-    raise NotImplementedError(
-        f"angle_codes knows the angles of Euclidean, Sphere, FlatTorus and EmbeddedTorus, not of {manifold}; "
-        "ambient_codes takes every manifold"
-    )
+    angles = angle_codes.of(manifold)
+    return angles(manifold, _points(manifold, z))
+
+
+@angle_codes.register(FlatTorus)
+@angle_codes.register(EmbeddedTorus)
+def _(manifold: FlatTorus | EmbeddedTorus, z: np.ndarray) -> np.ndarray:
+    return np.asarray(manifold.angles(jnp.asarray(z)), dtype=np.float64)
+
+
+@angle_codes.register(Euclidean)
+def _(manifold: Euclidean, z: np.ndarray) -> np.ndarray:
+    del manifold
+    return z
+
+
+@angle_codes.register(Sphere)
+def _(manifold: Sphere, z: np.ndarray) -> np.ndarray:
+    del manifold
+    return _hyperspherical(z)
 
 
 def _hyperspherical(x: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch d"]:

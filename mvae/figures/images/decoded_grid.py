@@ -1,7 +1,9 @@
 """A regular grid in latent space, and what the decoder makes of it."""
 
+import types
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +14,34 @@ from mvae.figures.drawing.mosaic import check_channels, mosaic, shared_range, sh
 from mvae.figures.spaces.globe import on_sphere
 from mvae.figures.spaces.latent_space import PI_TICKS
 from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds.dispatch import open_function
+
+TURN = {text: (angle + np.pi) / (2 * np.pi) for angle, text in PI_TICKS.items()}
+
+
+class Grid(NamedTuple):
+    """A grid that covers a latent space, each point the centre of one of rows × cols cells of equal prior probability.
+
+    Attributes:
+        points: (rows, cols) -> points on the manifold, (rows, cols, ambient_dim), row 0 on top.
+        names: of the horizontal and the vertical axis.
+        x_ticks: text -> share of the way to the right.
+        y_ticks: text -> share of the way upward.
+    """
+
+    points: Callable[[int, int], np.ndarray]
+    names: tuple[str, str] = ("", "")
+    x_ticks: Mapping[str, float] = types.MappingProxyType({})
+    y_ticks: Mapping[str, float] = types.MappingProxyType({})
+
+
+@open_function("grid", "samples of the prior are decoded")
+def grid(manifold: Manifold) -> Grid | None:
+    """Returns the grid that `latent_grid` lays over a latent space; None where there is none.
+
+    A manifold of one's own registers a function that returns its `Grid`, `grid.register(Type)`.
+    """
+    return grid.of(manifold)(manifold)
 
 
 def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) -> np.ndarray:
@@ -25,7 +55,7 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
       -1 to 1 upward, since bands of equal height on a sphere have equal area.
     - `Euclidean(2)`: quantiles of the standard normal, z₁ to the right, z₂ upward.
     - `Sphere(1)`, `FlatTorus(1)`: the angle grows once round from -π, in the order in which text is read.
-    - Any other manifold: no grid, but rows × cols samples of the prior drawn with `key`.
+    - Any other manifold without a `grid` of its own: rows × cols samples of the prior drawn with `key`.
 
     Args:
         manifold: the latent space.
@@ -45,17 +75,8 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
     for name, count in (("rows", rows), ("cols", cols)):
         if count < 1:
             raise ValueError(f"{name} must be positive, got {count}")
-    if _is_circle(manifold):
-        a = (2.0 * (np.arange(rows * cols) + 0.5) / (rows * cols) - 1.0).reshape(rows, cols) * np.pi
-        return getattr(manifold, "radius", 1.0) * np.stack([np.cos(a), np.sin(a)], axis=-1)
-    across, up = np.meshgrid((np.arange(cols) + 0.5) / cols, 1.0 - (np.arange(rows) + 0.5) / rows)
-    if _is_surface(manifold, FlatTorus):
-        a, b = (2.0 * across - 1.0) * np.pi, (2.0 * up - 1.0) * np.pi
-        return np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b)], axis=-1)
-    if isinstance(manifold, Sphere) and manifold.dim == 2:
-        return manifold.radius * on_sphere((2.0 * across - 1.0) * np.pi, np.arcsin(2.0 * up - 1.0))
-    if _is_surface(manifold, Euclidean):
-        return np.vectorize(NormalDist().inv_cdf)(np.stack([across, up], axis=-1))
+    if (laid := grid(manifold)) is not None:
+        return laid.points(rows, cols)
     if key is None:
         raise ValueError(f"key must be given: {manifold} has no grid, its points are samples of the prior")
     return np.asarray(manifold.uniform(key, (rows, cols)))
@@ -97,7 +118,8 @@ def decoded_grid(
     hairline: dict[str, Any] = {"colors": "white", "linewidth": 0.4}
     ax.vlines(np.arange(1, images.shape[1]) * images.shape[3] - 0.5, -0.5, height - 0.5, **hairline)
     ax.hlines(np.arange(1, images.shape[0]) * images.shape[2] - 0.5, -0.5, width - 0.5, **hairline)
-    names, x_ticks, y_ticks = _axes_of(manifold)
+    laid = None if manifold is None else grid(manifold)
+    names, x_ticks, y_ticks = (("", ""), {}, {}) if laid is None else laid[1:]
     ax.set_xticks([share * width - 0.5 for share in x_ticks.values()], list(x_ticks))
     ax.set_yticks([(1.0 - share) * height - 0.5 for share in y_ticks.values()], list(y_ticks))
     ax.set_xlabel(xlabel if xlabel is not None else names[0])
@@ -105,26 +127,56 @@ def decoded_grid(
     return figure
 
 
-def _is_circle(manifold: Any) -> bool:
-    return isinstance(manifold, Sphere | FlatTorus) and manifold.dim == 1
+@grid.register(Manifold)
+def _(manifold: Manifold) -> None:
+    del manifold
 
 
-def _is_surface(manifold: Any, kind: type) -> bool:
-    return isinstance(manifold, kind) and manifold.dim == 2
+@grid.register(FlatTorus)
+def _(manifold: FlatTorus) -> Grid | None:
+    if manifold.dim == 1:
+        return _circle(1.0)
+    return Grid(_on_torus, ("angle 1", "angle 2"), TURN, TURN) if manifold.dim == 2 else None
 
 
-def _axes_of(manifold: Any) -> tuple[tuple[str, str], dict[str, float], dict[str, float]]:
-    """Returns both axes' names, and each one's ticks: text -> share of the way to the right or upward."""
-    turn = {text: (angle + np.pi) / (2 * np.pi) for angle, text in PI_TICKS.items()}
-    if _is_surface(manifold, FlatTorus):
-        return ("angle 1", "angle 2"), turn, turn
-    if _is_surface(manifold, Sphere):
-        lats = {r"$-\pi/2$": -90, r"$-\pi/6$": -30, "0": 0, r"$\pi/6$": 30, r"$\pi/2$": 90}
-        up = {text: (1.0 + np.sin(np.radians(degrees))) / 2 for text, degrees in lats.items()}
-        return ("longitude", "latitude (equal-area)"), turn, up
-    if _is_surface(manifold, Euclidean):
-        normal = {str(z).replace("-", "−"): NormalDist().cdf(z) for z in (-2, -1, 0, 1, 2)}
-        return ("$z_1$ (normal quantiles)", "$z_2$ (normal quantiles)"), normal, normal
-    if _is_circle(manifold):
-        return (r"angle, once round from $-\pi$, line by line", ""), {}, {}
-    return ("", ""), {}, {}
+@grid.register(Sphere)
+def _(manifold: Sphere) -> Grid | None:
+    if manifold.dim == 1:
+        return _circle(manifold.radius)
+
+    def points(rows: int, cols: int) -> np.ndarray:
+        across, up = _cells(rows, cols)
+        return manifold.radius * on_sphere((2.0 * across - 1.0) * np.pi, np.arcsin(2.0 * up - 1.0))
+
+    lats = {r"$-\pi/2$": -90, r"$-\pi/6$": -30, "0": 0, r"$\pi/6$": 30, r"$\pi/2$": 90}
+    heights = {text: (1.0 + np.sin(np.radians(degrees))) / 2 for text, degrees in lats.items()}
+    return Grid(points, ("longitude", "latitude (equal-area)"), TURN, heights) if manifold.dim == 2 else None
+
+
+@grid.register(Euclidean)
+def _(manifold: Euclidean) -> Grid | None:
+    def points(rows: int, cols: int) -> np.ndarray:
+        return np.vectorize(NormalDist().inv_cdf)(np.stack(_cells(rows, cols), axis=-1))
+
+    normal = {str(z).replace("-", "−"): NormalDist().cdf(z) for z in (-2, -1, 0, 1, 2)}
+    names = ("$z_1$ (normal quantiles)", "$z_2$ (normal quantiles)")
+    return Grid(points, names, normal, normal) if manifold.dim == 2 else None
+
+
+def _cells(rows: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the way to the right and upward of the centres of cells, (rows, cols) each."""
+    across, up = np.meshgrid((np.arange(cols) + 0.5) / cols, 1.0 - (np.arange(rows) + 0.5) / rows)
+    return across, up
+
+
+def _on_torus(rows: int, cols: int) -> np.ndarray:
+    a, b = ((2.0 * share - 1.0) * np.pi for share in _cells(rows, cols))
+    return np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b)], axis=-1)
+
+
+def _circle(radius: float) -> Grid:
+    def points(rows: int, cols: int) -> np.ndarray:
+        a = (2.0 * (np.arange(rows * cols) + 0.5) / (rows * cols) - 1.0).reshape(rows, cols) * np.pi
+        return radius * np.stack([np.cos(a), np.sin(a)], axis=-1)
+
+    return Grid(points, (r"angle, once round from $-\pi$, line by line", ""))

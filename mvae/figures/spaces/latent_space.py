@@ -1,5 +1,7 @@
 """Encoded data, drawn in the latent space they live in."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from mvae.figures.drawing.colouring import colouring_of
 from mvae.figures.spaces import surface
 from mvae.figures.spaces.globe import ELEVATION, draw_globe, orthographic
 from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds.dispatch import open_function
 
 PI_TICKS = {-np.pi: r"$-\pi$", -np.pi / 2: r"$-\pi/2$", 0.0: "0", np.pi / 2: r"$\pi/2$", np.pi: r"$\pi$"}
 _HEIGHT = 2.75
@@ -22,8 +25,13 @@ _COMPASS = 0.08
 _OFF_MANIFOLD = 1e-2  # relative; wide enough for half precision, narrow enough to notice unnormalised points
 
 
-class _Cloud(NamedTuple):
-    """Points in a random order, so that no class lies on top of another by its place in the file."""
+class Cloud(NamedTuple):
+    """Points in a random order, so that no class lies on top of another by its place in the file.
+
+    Attributes:
+        z: points of the latent space, (n, ambient_dim).
+        colours: their colours, (n, 3 or 4).
+    """
 
     z: np.ndarray
     colours: np.ndarray
@@ -43,6 +51,30 @@ class _Cloud(NamedTuple):
             rasterized=n > 2000,
             zorder=zorder,
         )
+
+
+class Chart(NamedTuple):
+    """How points of a latent space are drawn.
+
+    Attributes:
+        width: of the panels, in inches.
+        height: of the panels, in inches.
+        draw: (figure or part of one, cloud) -> the axes that it has added and drawn the cloud on.
+    """
+
+    width: float
+    height: float
+    draw: Callable[[Any, Cloud], list[Axes]]
+
+
+@open_function("chart", "its points are drawn in ambient space")
+def chart(manifold: Manifold) -> Chart:
+    """Returns how points of a latent space are drawn, as `latent_space` says.
+
+    A manifold of one's own registers a function that returns its `Chart`, `chart.register(Type)`. What registers none
+    is drawn in its ambient space, and a surface that has registered a `mvae.figures.solid` as one.
+    """
+    return chart.of(manifold)(manifold)
 
 
 @style.styled
@@ -66,8 +98,8 @@ def latent_space(
     - `Euclidean(1)`, `(2)`, `(3)`: a strip (spread at random across), a plane, a box.
     - `EmbeddedTorus`, and `Implicit` surfaces in space: the surface, shaded, from two opposite sides; points
       that lie behind it shine through, and each point faces one of the two viewers.
-    - Any other manifold: its ambient space where that has two or three dimensions, else the first two
-      principal components of the ambient coordinates, with their share of the variance on the axes.
+    - Any other manifold without a `chart` of its own: its ambient space where that has two or three dimensions, else
+      the first two principal components of the ambient coordinates, with their share of the variance on the axes.
 
     Args:
         manifold: the latent space.
@@ -89,31 +121,74 @@ def latent_space(
     z = finite("z", z, ("n", manifold.ambient_dim))
     colouring = colouring_of(len(z), label, translation, angle)
     order = np.random.default_rng(0).permutation(len(z))
-    cloud = _Cloud(z[order], colouring.colours[order])
-    width, height = _size(manifold)
+    cloud = Cloud(z[order], colouring.colours[order])
+    width, height, draw = chart(manifold)
     height += 0.2 if title else 0.0
     figure = style.new_figure(width + colouring.width, height, title)
     if translation is None:
-        axes = _panels(figure, manifold, cloud)
+        axes = draw(figure, cloud)
         colouring.legend(figure, axes, None)
     else:
         halves: Any = figure.subfigures(1, 2, width_ratios=[width, colouring.width])
         picture, side = halves
-        axes = _panels(picture, manifold, cloud)
+        axes = draw(picture, cloud)
         colouring.legend(figure, axes, side)
     return figure
 
 
-def _size(manifold: Manifold) -> tuple[float, float]:
-    """Width and height of the panels, in inches."""
-    if isinstance(manifold, Sphere) and manifold.dim == 2:
-        return 2 * _HEIGHT - 0.5, _HEIGHT
+_SQUARE = (_HEIGHT + 0.05, _HEIGHT)
+
+
+@chart.register(FlatTorus)
+def _(manifold: FlatTorus) -> Chart:
+    def draw(parent: Any, cloud: Cloud) -> list[Axes]:
+        angles = _angles(cloud.z)
+        return [_circle(parent, cloud, angles[:, 0]) if manifold.dim == 1 else _square(parent, cloud, angles)]
+
+    return Chart(*_SQUARE, draw)
+
+
+@chart.register(Sphere)
+def _(manifold: Sphere) -> Chart:
+    if manifold.dim > 2:
+        return _ambient(manifold)
+
+    def draw(parent: Any, cloud: Cloud) -> list[Axes]:
+        unit = _unit("z", cloud.z / manifold.radius)
+        if manifold.dim == 2:
+            return _two_views(parent, cloud, unit)
+        return [_circle(parent, cloud, _angles(unit)[:, 0])]
+
+    return Chart(*((2 * _HEIGHT - 0.5, _HEIGHT) if manifold.dim == 2 else _SQUARE), draw)
+
+
+@chart.register(Euclidean)
+def _(manifold: Euclidean) -> Chart:
+    return _ambient(manifold) if manifold.dim > 1 else Chart(*_SQUARE, lambda parent, cloud: [_strip(parent, cloud)])
+
+
+@chart.register(Manifold)
+def _ambient(manifold: Manifold) -> Chart:
     if surface.is_surface(manifold):
-        ratio = _height_by_width(manifold)
-        if _stacked(ratio):
-            return style.COLUMN, 2 * (style.COLUMN * ratio + _CAPTION)
-        return style.PAGE - 1.0, (style.PAGE - 1.0) / 2 * ratio + _CAPTION
-    return _HEIGHT + 0.05, _HEIGHT
+        return _surface_chart(manifold)
+
+    def draw(parent: Any, cloud: Cloud) -> list[Axes]:
+        if manifold.ambient_dim == 2:
+            return [_plane(parent, cloud, cloud.z, ["$z_1$", "$z_2$"])]
+        if manifold.ambient_dim == 3:
+            return [_box(parent, cloud)]
+        return [_plane(parent, cloud, *_principal_components(cloud.z))]
+
+    return Chart(*_SQUARE, draw)
+
+
+def _surface_chart(manifold: Manifold) -> Chart:
+    ratio = _height_by_width(manifold)
+    if _stacked(ratio):
+        size = (style.COLUMN, 2 * (style.COLUMN * ratio + _CAPTION))
+    else:
+        size = (style.PAGE - 1.0, (style.PAGE - 1.0) / 2 * ratio + _CAPTION)
+    return Chart(*size, partial(_surface_views, manifold))
 
 
 def _height_by_width(manifold: Manifold) -> float:
@@ -124,25 +199,6 @@ def _height_by_width(manifold: Manifold) -> float:
 def _stacked(height_by_width: float) -> bool:
     """Whether two pictures of that shape are one above the other."""
     return height_by_width < 0.75
-
-
-def _panels(parent: Figure | SubFigure, manifold: Manifold, cloud: _Cloud) -> list[Axes]:
-    dim = manifold.dim
-    if isinstance(manifold, FlatTorus):
-        angles = _angles(cloud.z)
-        return [_circle(parent, cloud, angles[:, 0]) if dim == 1 else _square(parent, cloud, angles)]
-    if isinstance(manifold, Sphere) and dim <= 2:
-        unit = _unit("z", cloud.z / manifold.radius)
-        return _two_views(parent, cloud, unit) if dim == 2 else [_circle(parent, cloud, _angles(unit)[:, 0])]
-    if isinstance(manifold, Euclidean) and dim == 1:
-        return [_strip(parent, cloud)]
-    if surface.is_surface(manifold):
-        return _surface_views(parent, manifold, cloud)
-    if manifold.ambient_dim == 2:
-        return [_plane(parent, cloud, cloud.z, ["$z_1$", "$z_2$"])]
-    if manifold.ambient_dim == 3:
-        return [_box(parent, cloud)]
-    return [_plane(parent, cloud, *_principal_components(cloud.z))]
 
 
 # --- where the points go ---
@@ -179,7 +235,7 @@ def _principal_components(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
 # --- one panel for each shape of space ---
 
 
-def _square(parent: Figure | SubFigure, cloud: _Cloud, angles: np.ndarray) -> Axes:
+def _square(parent: Figure | SubFigure, cloud: Cloud, angles: np.ndarray) -> Axes:
     ax = parent.add_subplot()
     cloud.scatter(ax, angles[:, :2])
     ax.set_xlim(-np.pi, np.pi)
@@ -200,7 +256,7 @@ def _square(parent: Figure | SubFigure, cloud: _Cloud, angles: np.ndarray) -> Ax
     return ax
 
 
-def _two_views(parent: Figure | SubFigure, cloud: _Cloud, unit: np.ndarray) -> list[Axes]:
+def _two_views(parent: Figure | SubFigure, cloud: Cloud, unit: np.ndarray) -> list[Axes]:
     panels = []
     for k, (azimuth, elevation, name) in enumerate(
         [(0.0, ELEVATION, "front (longitude 0)"), (np.pi, -ELEVATION, r"back (longitude $\pm\pi$)")]
@@ -214,7 +270,7 @@ def _two_views(parent: Figure | SubFigure, cloud: _Cloud, unit: np.ndarray) -> l
     return panels
 
 
-def _surface_views(parent: Figure | SubFigure, manifold: Manifold, cloud: _Cloud) -> list[Axes]:
+def _surface_views(manifold: Manifold, parent: Figure | SubFigure, cloud: Cloud) -> list[Axes]:
     surface.check_on(manifold, "z", cloud.z)
     stacked = _stacked(_height_by_width(manifold))
     panels = []
@@ -258,7 +314,7 @@ def _compass(ax: Axes, view: surface.View, rgba: np.ndarray, extent: tuple[float
         ax.text(x, y, f"$z_{k + 1}$", ha="center", va="center", fontsize=7)
 
 
-def _circle(parent: Figure | SubFigure, cloud: _Cloud, angle: np.ndarray) -> Axes:
+def _circle(parent: Figure | SubFigure, cloud: Cloud, angle: np.ndarray) -> Axes:
     ax = parent.add_subplot()
     style.bare(ax)
     ax.set_aspect("equal")
@@ -276,7 +332,7 @@ def _circle(parent: Figure | SubFigure, cloud: _Cloud, angle: np.ndarray) -> Axe
     return ax
 
 
-def _strip(parent: Figure | SubFigure, cloud: _Cloud) -> Axes:
+def _strip(parent: Figure | SubFigure, cloud: Cloud) -> Axes:
     ax = parent.add_subplot()
     cloud.scatter(ax, np.stack([cloud.z[:, 0], _spread(len(cloud.z))], axis=-1))
     ax.set_ylim(-0.1, 1.1)
@@ -286,7 +342,7 @@ def _strip(parent: Figure | SubFigure, cloud: _Cloud) -> Axes:
     return ax
 
 
-def _plane(parent: Figure | SubFigure, cloud: _Cloud, xy: np.ndarray, names: list[str]) -> Axes:
+def _plane(parent: Figure | SubFigure, cloud: Cloud, xy: np.ndarray, names: list[str]) -> Axes:
     ax = parent.add_subplot()
     cloud.scatter(ax, xy)
     ax.set_aspect("equal", adjustable="datalim")
@@ -295,7 +351,7 @@ def _plane(parent: Figure | SubFigure, cloud: _Cloud, xy: np.ndarray, names: lis
     return ax
 
 
-def _box(parent: Figure | SubFigure, cloud: _Cloud) -> Axes:
+def _box(parent: Figure | SubFigure, cloud: Cloud) -> Axes:
     ax: Any = parent.add_subplot(projection="3d")
     cloud.scatter(ax, cloud.z)
     ax.set_aspect("equal", adjustable="datalim")

@@ -18,7 +18,7 @@ from mvae.evaluation.maps.reparametrization import check_map, log_density_ratio
 from mvae.figures.drawing import style
 from mvae.figures.spaces import density_ratio, surface
 from mvae.figures.spaces.globe import ELEVATION, on_sphere, orthographic
-from mvae.manifolds import EmbeddedTorus, FlatTorus, Manifold, Sphere
+from mvae.manifolds import FlatTorus, Manifold, Sphere
 
 CELLS = 96  # of the coloured mesh, along a side of the square
 LINES = 12  # cells of the grid that is drawn, along a side
@@ -51,9 +51,9 @@ def reparametrization(
 
     - The circle: the curve f(z) itself, whether or not on the circle, with marks at every sixteenth of the segment and
       its two ends, pushed outward by up to a quarter so that overlaps are seen; beside it the density ratio.
-    - `Sphere(2)`, `EmbeddedTorus`, `FlatTorus(2)`: the image P f of the square, from two opposite sides or in the
-      square of the angles, with the grid lines of twelfths; its four sides, where the map is torn, thick, coordinate
-      0 dashed. What is grey is not reached.
+    - `Sphere(2)`, `FlatTorus(2)`, surfaces in space, such as `EmbeddedTorus`: the image P f of the square, from two
+      opposite sides or in the square of the angles, with the grid lines of twelfths; its four sides, where the map is
+      torn, thick, coordinate 0 dashed. What is grey is not reached.
     - Manifolds of dimension 3: five sections of the cube, z₃ constant.
 
     Args:
@@ -72,9 +72,10 @@ def reparametrization(
     circle = isinstance(manifold, Sphere | FlatTorus) and manifold.dim == 1
     flat = isinstance(manifold, FlatTorus) and manifold.dim == 2
     ball = isinstance(manifold, Sphere) and manifold.dim == 2
-    if not (circle or flat or ball or isinstance(manifold, EmbeddedTorus) or manifold.dim == 3):
+    if not (circle or flat or ball or surface.is_surface(manifold) or manifold.dim == 3):
         raise NotImplementedError(
-            f"manifold must be a circle, Sphere(2), FlatTorus(2), EmbeddedTorus or of dimension 3, got {manifold!r}"
+            "manifold must be a circle, Sphere(2), FlatTorus(2), a surface with a mvae.figures.solid or of dimension "
+            f"3, got {manifold!r}"
         )
     check_map(f, manifold)
     f = f if isinstance(f, Partial) else Partial(f)

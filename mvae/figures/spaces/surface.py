@@ -6,6 +6,7 @@ thick, to the first one inside; bisection then finds where it entered.
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from mvae.figures.spaces.globe import orthographic
 from mvae.manifolds import EmbeddedTorus, Implicit, Manifold
+from mvae.manifolds.dispatch import open_function
 from mvae.manifolds.implicit.survey import survey
 
 AZIMUTH = math.radians(-72.0)
@@ -57,26 +59,75 @@ class Picture(NamedTuple):
     extent: tuple[float, float, float, float]
 
 
-class _Solid(NamedTuple):
-    """Box around the body that a surface encloses, and a length below its thickness."""
+class Solid(NamedTuple):
+    """The body that a surface encloses.
+
+    Attributes:
+        lower: least coordinates, (3,).
+        upper: greatest coordinates, (3,).
+        reach: a length below its thickness.
+        level: points (..., 3) -> values (...), in operations of `jax.numpy`: zero on the surface alone, negative
+            inside.
+    """
 
     lower: np.ndarray
     upper: np.ndarray
     reach: float
+    level: Callable[[Float[Array, "*batch 3"]], Float[Array, "*batch"]]
 
     @property
     def center(self) -> np.ndarray:
+        """Middle of the box."""
         return (self.lower + self.upper) / 2
 
     @property
     def size(self) -> float:
+        """Diagonal of the box."""
         return float(np.linalg.norm(self.upper - self.lower))
+
+
+@open_function("picture as a surface", "its points are drawn in ambient space")
+def solid(manifold: Manifold) -> Solid:
+    """Returns the body that a closed surface in space encloses, which is all that drawing it takes.
+
+    Args:
+        manifold: `EmbeddedTorus`, an `Implicit` of dimension 2 in R^3, or a surface that has registered its own.
+
+    Raises:
+        NotImplementedError: For another manifold; a surface registers a function of it, `solid.register(Type)`.
+    """
+    return solid.of(manifold)(manifold)
+
+
+@solid.register(EmbeddedTorus)
+def _(manifold: EmbeddedTorus) -> Solid:
+    major, minor = manifold.major_radius, manifold.minor_radius
+    upper = np.array([major + minor, major + minor, minor])
+
+    def level(x: Array) -> Array:
+        planar = jnp.sqrt(x[..., 0] ** 2 + x[..., 1] ** 2) - major
+        return planar**2 + x[..., 2] ** 2 - minor**2
+
+    return Solid(-upper, upper, min(minor, major - minor), level)
+
+
+@solid.register(Implicit)
+def _(manifold: Implicit) -> Solid:
+    facts, equations = survey(manifold.equations), manifold.equations
+
+    def value(point: Array) -> Array:
+        return equations(point)[0]
+
+    def level(x: Array) -> Array:
+        far = jnp.asarray(facts.upper + np.linalg.norm(facts.upper - facts.lower), x.dtype)
+        return jnp.sign(value(far)) * jnp.vectorize(value, signature="(n)->()")(x)
+
+    return Solid(facts.lower, facts.upper, facts.reach, level)
 
 
 def is_surface(manifold: Manifold) -> bool:
     """Returns whether it is a closed surface in space that this module draws."""
-    implicit = isinstance(manifold, Implicit) and (manifold.dim, manifold.ambient_dim) == (2, 3)
-    return implicit or isinstance(manifold, EmbeddedTorus)
+    return solid.knows(manifold) and (manifold.dim, manifold.ambient_dim) == (2, 3)
 
 
 def views(manifold: Manifold) -> tuple[View, View]:
@@ -84,8 +135,8 @@ def views(manifold: Manifold) -> tuple[View, View]:
 
     The longest side of the box around the surface lies to the right, the shortest one points upward.
     """
-    solid = _solid(manifold)
-    order = np.argsort(-(solid.upper - solid.lower), kind="stable")
+    body = solid(manifold)
+    order = np.argsort(-(body.upper - body.lower), kind="stable")
     turn = np.eye(3)[order]
     turn[1] *= np.linalg.det(turn)  # a rotation, not a reflection
     sides = [("front, from above", AZIMUTH, ELEVATION), ("back, from below", AZIMUTH + math.pi, -ELEVATION)]
@@ -100,7 +151,7 @@ def _axes(azimuth: float, elevation: float) -> np.ndarray:
 def check_on(manifold: Manifold, name: str, z: np.ndarray) -> None:
     """Raises ValueError, naming `name`, unless all points lie on the surface up to a hundredth of its size."""
     off = np.linalg.norm(z - np.asarray(manifold.project(jnp.asarray(z, jnp.float32))), axis=-1).max()
-    if off > _OFF_SURFACE * _solid(manifold).size:
+    if off > _OFF_SURFACE * solid(manifold).size:
         raise ValueError(f"{name} must lie on the manifold, but a point is at distance {off:.2g} from it")
 
 
@@ -109,9 +160,9 @@ def frame(manifold: Manifold, view: View) -> tuple[float, float, float, float]:
 
     The point of the surface closest to one far away is its outermost in that direction.
     """
-    solid = _solid(manifold)
-    far = _FAR * solid.size * np.stack([-view.axes[0], view.axes[0], -view.axes[1], view.axes[1]])
-    ends = np.asarray(manifold.project(jnp.asarray(solid.center + far, jnp.float32)), np.float64) @ view.axes[:2].T
+    body = solid(manifold)
+    far = _FAR * body.size * np.stack([-view.axes[0], view.axes[0], -view.axes[1], view.axes[1]])
+    ends = np.asarray(manifold.project(jnp.asarray(body.center + far, jnp.float32)), np.float64) @ view.axes[:2].T
     left, right, bottom, top = ends[0, 0], ends[1, 0], ends[2, 1], ends[3, 1]
     margin = _MARGIN * max(right - left, top - bottom)
     return float(left - margin), float(right + margin), float(bottom - margin), float(top + margin)
@@ -128,20 +179,20 @@ def picture(manifold: Manifold, view: View, width: int) -> Picture:
     Returns:
         The picture; its height follows from `frame`.
     """
-    solid, extent = _solid(manifold), frame(manifold, view)
+    body, extent = solid(manifold), frame(manifold, view)
     left, right, bottom, top = extent
     height = max(round(width * (top - bottom) / (right - left)), 1)
     across = left + (right - left) * (np.arange(_SAMPLES * width) + 0.5) / (_SAMPLES * width)
     up = top - (top - bottom) * (np.arange(_SAMPLES * height) + 0.5) / (_SAMPLES * height)
     plane = np.stack(np.meshgrid(across, up), axis=-1)
-    depth = solid.center @ view.axes[2] + solid.size / 2
+    depth = body.center @ view.axes[2] + body.size / 2
     start = plane @ view.axes[:2] + depth * view.axes[2]
     travelled, normal = _first_hit(manifold, jnp.asarray(start, jnp.float32), jnp.asarray(view.axes[2], jnp.float32))
     travelled, normal = np.asarray(travelled, np.float64), np.asarray(normal, np.float64) @ view.axes.T
     hit = np.isfinite(travelled)
     light = np.clip(normal @ _LIGHT, 0.0, 1.0)
     grey = _DARKEST + (_LIGHTEST - _DARKEST) * light
-    grey = np.where(_rims(travelled, _RIM_JUMP * solid.size), _RIM, grey)
+    grey = np.where(_rims(travelled, _RIM_JUMP * body.size), _RIM, grey)
     return Picture(_averaged(grey, hit), extent)
 
 
@@ -175,36 +226,11 @@ def _averaged(grey: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return np.concatenate([np.repeat(mean[..., None], 3, axis=-1), (total / _SAMPLES**2)[..., None]], axis=-1)
 
 
-@functools.cache
-def _solid(manifold: Any) -> _Solid:
-    if isinstance(manifold, EmbeddedTorus):
-        major, minor = manifold.major_radius, manifold.minor_radius
-        upper = np.array([major + minor, major + minor, minor])
-        return _Solid(-upper, upper, min(minor, major - minor))
-    facts = survey(manifold.equations)
-    return _Solid(facts.lower, facts.upper, facts.reach)
-
-
-def _level(manifold: Any, x: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
-    """A function that vanishes on the surface alone, negative inside."""
-    if isinstance(manifold, EmbeddedTorus):
-        planar = jnp.sqrt(x[..., 0] ** 2 + x[..., 1] ** 2) - manifold.major_radius
-        return planar**2 + x[..., 2] ** 2 - manifold.minor_radius**2
-    equations = manifold.equations
-
-    def value(point: Array) -> Array:
-        return equations(point)[0]
-
-    solid = _solid(manifold)
-    far = jnp.asarray(solid.upper + solid.size, x.dtype)
-    return jnp.sign(value(far)) * jnp.vectorize(value, signature="(n)->()")(x)
-
-
 def _steps(manifold: Any) -> tuple[float, int]:
     """Length of a step along a ray, and how many cross the box around the body."""
-    solid = _solid(manifold)
-    count = min(math.ceil(_STEPS_PER_REACH * solid.size / solid.reach), _MOST_STEPS)
-    return solid.size / count, count
+    body = solid(manifold)
+    count = min(math.ceil(_STEPS_PER_REACH * body.size / body.reach), _MOST_STEPS)
+    return body.size / count, count
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -212,13 +238,13 @@ def _first_hit(
     manifold: Any, start: Float[Array, "*batch 3"], towards: Float[Array, " 3"]
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
     """Length of the way from `start` to the surface, away from the viewer, infinite without one; normal there."""
-    step, count = _steps(manifold)
+    (step, count), level = _steps(manifold), solid(manifold).level
 
     def at(length: Array) -> Array:
         return start - length[..., None] * towards
 
     def march(k: Array, first: Array) -> Array:
-        inside = _level(manifold, at(jnp.full(first.shape, k * step, first.dtype))) < 0
+        inside = level(at(jnp.full(first.shape, k * step, first.dtype))) < 0
         return jnp.where(inside & jnp.isinf(first), k * step, first)
 
     first = jax.lax.fori_loop(0, count + 1, march, jnp.full(start.shape[:-1], jnp.inf, start.dtype))
@@ -227,21 +253,21 @@ def _first_hit(
     def bisect(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         outer, inner = ends
         middle = (outer + inner) / 2
-        inside = _level(manifold, at(middle)) < 0
+        inside = level(at(middle)) < 0
         return jnp.where(inside, outer, middle), jnp.where(inside, middle, inner)
 
     inner = jnp.where(hit, first, step)
     outer, inner = jax.lax.fori_loop(0, _BISECTIONS, bisect, (inner - step, inner))
-    gradient = jax.grad(lambda x: jnp.sum(_level(manifold, x)))(at((outer + inner) / 2))
+    gradient = jax.grad(lambda x: jnp.sum(level(x)))(at((outer + inner) / 2))
     length = jnp.linalg.norm(gradient, axis=-1, keepdims=True)
     return jnp.where(hit, inner, jnp.inf), gradient / jnp.where(length > 0, length, 1)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _blocked(manifold: Any, z: Float[Array, "*batch 3"], towards: Float[Array, " 3"]) -> Bool[Array, "*batch"]:
-    step, count = _steps(manifold)
+    (step, count), level = _steps(manifold), solid(manifold).level
 
     def march(k: Array, blocked: Array) -> Array:
-        return blocked | (_level(manifold, z + (k + _OFF) * step * towards) < 0)
+        return blocked | (level(z + (k + _OFF) * step * towards) < 0)
 
     return jax.lax.fori_loop(0, count, march, jnp.zeros(z.shape[:-1], bool))

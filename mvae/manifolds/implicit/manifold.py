@@ -6,7 +6,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from mvae.manifolds import safe_math
 from mvae.manifolds.implicit.equations import Constraint, Equations, dot
@@ -130,10 +130,6 @@ class Implicit(Manifold):
         """
         points = draw_uniform(self.equations, key, math.prod(shape))
         return points.reshape(*shape, self.ambient_dim)
-
-    def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
-        """Returns whether the closest point is within atol."""
-        return self._off(self._points("x", x)) <= atol
 
     @property
     def _size(self) -> float:

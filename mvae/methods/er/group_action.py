@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from mvae.manifolds import SO3, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
 from mvae.manifolds.checks import check_points
+from mvae.manifolds.dispatch import open_function
 
 _ROTATIONS = SO3()
 _QUATERNIONS = Sphere(3)
@@ -40,6 +41,7 @@ class GroupAction(NamedTuple):
     identity: tuple[float, ...]
 
 
+@open_function("group of isometries that acts transitively and keeps the prior", "leave out config.model.group")
 def group_action(manifold: Manifold) -> GroupAction:
     """Returns the group that acts on a manifold.
 
@@ -61,22 +63,37 @@ def group_action(manifold: Manifold) -> GroupAction:
     Raises:
         NotImplementedError: For any other manifold. Translations of Euclidean space do not keep the prior N(0, I);
             the isometries of an embedded torus are those of its axis, which do not reach every point; and the groups
-            of spheres and projective spaces of more than three dimensions are not implemented.
+            of spheres and projective spaces of more than three dimensions are not implemented. A manifold of one's own
+            registers a function that returns its action, `group_action.register(Type)`.
     """
-    match manifold:
-        case Sphere(dim=1) | ProjectiveSpace(dim=1) | FlatTorus():
-            circles = FlatTorus(manifold.dim)
-            name = "SO(2)" if manifold.dim == 1 else f"SO(2)^{manifold.dim}"
-            return GroupAction(name, circles.ambient_dim, circles.project, _turn(circles), (1.0, 0.0) * manifold.dim)
-        case Sphere(dim=2) | ProjectiveSpace(dim=2):
+    return group_action.of(manifold)(manifold)
+
+
+@group_action.register(FlatTorus)
+def _of_circles(manifold: Manifold) -> GroupAction:
+    circles = FlatTorus(manifold.dim)
+    name = "SO(2)" if manifold.dim == 1 else f"SO(2)^{manifold.dim}"
+    return GroupAction(name, circles.ambient_dim, circles.project, _turn(circles), (1.0, 0.0) * manifold.dim)
+
+
+@group_action.register(Sphere)
+@group_action.register(ProjectiveSpace)
+def _of_sphere(manifold: Sphere | ProjectiveSpace) -> GroupAction:
+    match manifold.dim:
+        case 1:
+            return _of_circles(manifold)
+        case 2:
             return _rotations(1)
-        case SO3():
-            return _rotations(3)
-        case Sphere(dim=3) | ProjectiveSpace(dim=3):
+        case 3:
             return GroupAction("unit quaternions", 4, _QUATERNIONS.project, _multiply, (1.0, 0.0, 0.0, 0.0))
-        case Product():
-            return _product(manifold)
-    raise NotImplementedError(f"no group of isometries that acts transitively and keeps the prior on {manifold}")
+        case _:
+            raise group_action.lacking(manifold)
+
+
+@group_action.register(SO3)
+def _of_rotations(manifold: SO3) -> GroupAction:
+    del manifold
+    return _rotations(3)
 
 
 def _turn(circles: FlatTorus) -> Callable[..., Float[Array, "*batch m"]]:
@@ -117,6 +134,7 @@ def _multiply(g: Float[Array, "*#batch 4"], z: Float[Array, "*#batch 4"]) -> Flo
     return jnp.stack(product, axis=-1)
 
 
+@group_action.register(Product)
 def _product(manifold: Product) -> GroupAction:
     actions = [group_action(factor) for factor in manifold.factors]
     num_outputs = sum(action.num_outputs for action in actions)
