@@ -37,13 +37,15 @@ class StopRequest:
 
     Args:
         deferred: Whether to remember rather than raise; may be changed within the context.
+        where: What is stopped, in the message, such as "during the evaluation".
 
     Attributes:
         received: Number of the first signal, or None.
     """
 
-    def __init__(self, *, deferred: bool = False):
+    def __init__(self, *, deferred: bool = False, where: str = ""):
         self.deferred = deferred
+        self._where = where
         self.received: int | None = None
         self._previous = {}
 
@@ -53,7 +55,7 @@ class StopRequest:
         for caught in CAUGHT:
             signal.signal(caught, signal.SIG_DFL)
         if not self.deferred:
-            raise Interrupted(number)
+            raise Interrupted(number, self._where)
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():

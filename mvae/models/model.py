@@ -31,11 +31,6 @@ class LossTerms(NamedTuple):
     mse: Float[Array, " b"]
     extra: Mapping[str, Float[Array, " b"]] = {}
 
-    def by_name(self) -> dict[str, Float[Array, " b"]]:
-        """Returns all terms, those of `extra` among them."""
-        terms = self._asdict()
-        return terms | terms.pop("extra")
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:

@@ -13,6 +13,13 @@ Batch = dict[str, Array]
 Metrics = dict[str, Array]
 
 
+def by_name(terms: Any) -> Metrics:
+    """Returns the fields of a NamedTuple of loss terms, and what its field `extra` has, if it is there."""
+    fields = terms._asdict()
+    extra = fields.pop("extra", {})
+    return fields | dict(extra)
+
+
 class Stage(NamedTuple):
     """A phase of training; the loop supplies keys, batches, seeds and checkpoints.
 
@@ -53,8 +60,8 @@ def gradient_stage(
         name: Name of the stage.
         num_steps: Number of steps.
         init_params: (key, batch, previous) -> params.
-        loss_terms: (params, key, batch, step) -> `LossTerms`, whose `loss` is minimised; the batch mean of every term
-            becomes a metric.
+        loss_terms: (params, key, batch, step) -> NamedTuple of arrays (b,), such as `LossTerms`, whose `loss` is
+            minimised; the batch mean of every term becomes a metric.
         optimizer: The optax transformation, of the parameters that are not frozen.
         frozen: Entries of the dict of parameters that stay as `init_params` made them.
 
@@ -78,7 +85,7 @@ def gradient_stage(
 
         def mean_loss(learned):
             terms = loss_terms(learned | fixed if frozen else learned, key, batch, state.step)
-            metrics = {name: jnp.mean(value) for name, value in terms.by_name().items()}
+            metrics = {name: jnp.mean(value) for name, value in by_name(terms).items()}
             return metrics["loss"], metrics
 
         gradient, metrics = jax.grad(mean_loss, has_aux=True)(learned)

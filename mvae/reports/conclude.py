@@ -103,7 +103,7 @@ def conclude(view: View, reports: Sequence[Report], folder: Path, facts: dict[st
         UsageError: If results.json cannot be written.
     """
     record = Record(folder / "evaluation.json", view.settings, view.seeds)
-    with StopRequest():
+    with StopRequest(where="during the evaluation"):
         members, failed = _evaluate(view, reports, record, folder / "errors.log")
         results = summarize(members, failed) | facts
         results |= {"evaluation": plain(dataclasses.asdict(view.settings)), "figures_unavailable": {}}

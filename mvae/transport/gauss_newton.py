@@ -96,14 +96,14 @@ def _pull(problem: Problem, start: Float[Array, "M B"]) -> Float[Array, " B"]:
 
 
 def objective(
-    problem: Problem, coefficients: Float[Array, "M B"], point: Float[Array, "d B"], l1_weight: Float[Array, "#B"]
+    problem: Problem, coefficients: Float[Array, "M B"], point: Float[Array, "d B"], l1_weight: Float[Array, "..."]
 ) -> Float[Array, " B"]:
     """½ |point - z1|² + w|c|_1."""
     return jnp.sum((point - problem.z1) ** 2, axis=0) / 2 + l1_weight * jnp.sum(jnp.abs(coefficients), axis=0)
 
 
 def stationarity(
-    problem: Problem, coefficients: Float[Array, "M B"], tangents: Tangents, l1_weight: Float[Array, "#B"]
+    problem: Problem, coefficients: Float[Array, "M B"], tangents: Tangents, l1_weight: Float[Array, "..."]
 ) -> Float[Array, " B"]:
     """Size of the least subgradient v of the objective: the largest of |v_m| / (w + |J_m| |r|) over the coefficients.
 

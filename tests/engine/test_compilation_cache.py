@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mvae import compilation_cache
+from mvae.engine import compilation_cache
 from mvae.engine.compilation_cache import default_folder, use_compilation_cache
 from tests.processes import outcome, started
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.image import imread
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
-from mvae.models.model import Posterior
 from mvae.methods import METHODS
+from mvae.methods.dvae import BrownianPosterior
 from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
@@ -78,7 +78,7 @@ def test_two_views_half_a_turn_apart_have_no_correlation(tmp_path):
 
 def test_an_object_that_looks_the_same_from_all_sides(tmp_path):
     def encode(params, x):
-        return Posterior(jnp.broadcast_to(jnp.array([1.0, 0.0]), (len(x), 2)), jnp.ones(len(x)))
+        return BrownianPosterior(jnp.broadcast_to(jnp.array([1.0, 0.0]), (len(x), 2)), jnp.ones(len(x)))
 
     results = concluded(circle_view(circle_model(encode=encode), turntable(TURN, TURN)), tmp_path)
     assert results["unavailable"].keys() >= {"azimuth_correlation", "latent_azimuth_correlation"}
@@ -87,7 +87,7 @@ def test_an_object_that_looks_the_same_from_all_sides(tmp_path):
 
 def test_codes_that_are_not_finite_leave_the_other_numbers(tmp_path):
     def encode(params, x):
-        return Posterior(jnp.full((len(x), 2), jnp.nan), jnp.ones(len(x)))
+        return BrownianPosterior(jnp.full((len(x), 2), jnp.nan), jnp.ones(len(x)))
 
     results = concluded(circle_view(circle_model(encode=encode), grid(24)), tmp_path)
     assert results["mean"]["elbo"] is not None
@@ -185,7 +185,7 @@ def test_what_is_shared_is_computed_once_per_seed():
 
     def encode(params, x):
         calls.append(x.shape)  # while it is traced
-        return Posterior(x.reshape(len(x), -1)[:, :2], jnp.ones(len(x)))
+        return BrownianPosterior(x.reshape(len(x), -1)[:, :2], jnp.ones(len(x)))
 
     view = circle_view(circle_model(encode=encode))
     for _ in range(3):

@@ -9,8 +9,8 @@ import numpy as np
 
 from mvae.data import Dataset
 from mvae.manifolds import Sphere
+from mvae.methods.dvae import BrownianPosterior
 from mvae.models import LossTerms, Model
-from mvae.models.model import Posterior
 from mvae.reports import REPORTS, EvaluationConfig, View, conclude
 
 NUM_TRAIN, NUM_TEST = 24, 12
@@ -23,7 +23,7 @@ def circle_model(event_shape=(4, 4, 1), manifold=None, **more: Any) -> Model:
 
     def encode(params, x):
         del params
-        return Posterior(x.reshape(len(x), -1)[:, :2], jnp.ones(len(x)))
+        return BrownianPosterior(x.reshape(len(x), -1)[:, :2], jnp.ones(len(x)))
 
     def decode(params, z):
         del params
@@ -32,7 +32,7 @@ def circle_model(event_shape=(4, 4, 1), manifold=None, **more: Any) -> Model:
     def loss_terms(params, key, batch, step):
         del key, step
         elbo = params["shift"] - batch["row"]
-        return LossTerms(-elbo, elbo, jnp.zeros_like(elbo), -elbo, 0 * elbo + 0.25, 0 * elbo + 0.5)
+        return LossTerms(-elbo, elbo, jnp.zeros_like(elbo), -elbo, 0 * elbo + 0.25, {"time": 0 * elbo + 0.5})
 
     def log_likelihood(params, key, batch, num_samples):
         del key
@@ -86,5 +86,5 @@ def circle_view(model=None, dataset=None, *, seeds=(3, 4), records=(), **setting
     return View(model, dataset, EvaluationConfig(**settings), seeds, params, records=records)
 
 
-def concluded(view: View, folder: Path, reports=tuple(REPORTS.values())) -> dict[str, Any]:
-    return conclude(view, reports, folder, FACTS)
+def concluded(view: View, folder: Path, reports=None) -> dict[str, Any]:
+    return conclude(view, tuple(REPORTS.values()) if reports is None else reports, folder, FACTS)

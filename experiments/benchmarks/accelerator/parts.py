@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-from mvae.sweep.locks import Locks
 
 from experiments.benchmarks.accelerator.cells import Part, Setting
 from experiments.benchmarks.accelerator.device import device_cells, walk_cells
@@ -16,6 +15,7 @@ from experiments.benchmarks.accelerator.trainings import other_cells, table_cell
 from experiments.benchmarks.accelerator.truth import truth_cells
 from mvae.errors import UsageError
 from mvae.runs.console import log_to_console
+from mvae.runs.locks import locked
 
 PARTS = {
     "a": Part("a", "device", device_cells),
@@ -68,8 +68,6 @@ def measure(
         jax.config.update("jax_disable_most_optimizations", val=True)  # most of a rehearsal is compilation
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of processes of their own too
     setting = Setting(rehearse, scratch, data_dir)
-    with Locks(scratch / "locks") as locks:
-        if not locks.acquire("accelerator"):
-            raise UsageError(f"--scratch={scratch} is in use by {locks.holder('accelerator')}: wait for it")
+    with locked(scratch):
         parts = [PARTS[key] for key in dict.fromkeys(keys)]
         return run_parts(parts, workdir, setting, Clock(began, seconds), lambda text: print(text, flush=True))

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from mvae.methods.vaells.model import VAELLS, AlternatingConfig
-from mvae.models.stage import Batch, Metrics, Stage, gradient_stage
+from mvae.models.stage import Batch, Metrics, Stage, by_name, gradient_stage
 
 
 @flax.struct.dataclass
@@ -71,7 +71,7 @@ def alternating_stages(
         def mean_loss(network: Any, operators: Array) -> tuple[Array, Metrics]:
             params = network | {"operators": operators}
             terms = method.terms(params, key, batch, inferred, state.step)
-            means = {name: jnp.mean(value) for name, value in terms.by_name().items()}
+            means = {name: jnp.mean(value) for name, value in by_name(terms).items()}
             means["loss"] += beta * method.penalty(params)
             return means["loss"], means
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-from mvae.evaluation.samples import trustworthiness
+from mvae.evaluation import trustworthiness
 
 pytest.importorskip("sklearn")
 module = importlib.import_module("mvae.evaluation.samples.trustworthiness")  # hidden behind the function of its name
