@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from mvae.engine.metrics import read_records
 from mvae.errors import UsageError
 from mvae.reports import report
 from mvae.runs.run import run
@@ -60,12 +59,3 @@ def test_settings_that_cannot_be_leave_no_folder(tmp_path):
         with pytest.raises(UsageError, match=message):
             run(changed, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_damaged_lines_of_metrics_are_skipped_and_said_once(tmp_path, caplog):
-    path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": \n[1]\n{"step": 2}\n{"step": 3')
-    assert read_records(path) == [{"step": 1}, {"step": 2}]
-    assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: 3 damaged line(s) skipped, the first is line 2"
-    ]

@@ -15,6 +15,7 @@ from mvae.engine import loop
 from mvae.engine.loop import Diverged
 from mvae.engine.metrics import read_records
 from mvae.engine.signals import Interrupted
+from mvae.manifolds import Euclidean
 from mvae.methods import METHODS
 from mvae.methods.vae import VAEConfig
 from mvae.models.optimizer import OptimizerConfig, decayed_rate
@@ -52,7 +53,7 @@ def test_traced_rates_are_the_rates():
 def test_numbers_are_checked_and_tracers_are_not():
     config = VAEConfig(
         event_shape=(2, 2, 1), net="mlp", encoder_widths=(2,), decoder_widths=(2,), likelihood="gaussian", beta=1.0,
-        min_capacity=0.0, max_capacity=None, capacity_steps=None, dim=1, initial_variance=0.5,
+        min_capacity=0.0, max_capacity=None, capacity_steps=None, manifold=Euclidean(1), initial_variance=0.5,
     )  # fmt: skip
     with pytest.raises(ValueError, match="beta must be zero or more, got -1"):
         with_values(config, "model", {"model.beta": -1.0})

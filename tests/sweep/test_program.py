@@ -39,7 +39,7 @@ def test_help_says_how_to_use_it():
 def test_bad_member_is_named_and_nothing_is_trained(tmp_path):
     sweep = sweep_file(tmp_path, [("a", TINY), ("b", TINY | {"model.bta": 1.0})])
     outcome = main(CONFIG, sweep, f"--workdir={tmp_path / 'runs'}")
-    assert_refused(outcome, "mvae.sweep: member b: unknown config key 'model.bta': known are model.beta")
+    assert_refused(outcome, "mvae.sweep: member b: unknown config key 'config.model.bta': known are config.model.beta")
     assert not (tmp_path / "runs").exists()
 
 

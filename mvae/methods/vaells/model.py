@@ -294,7 +294,8 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
         return assemble(params, batch, q.location, z, kl, step)
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        return terms(params, key, batch, infer_batch(params, key, batch), step)
+        inferred = infer_batch(params, jax.random.clone(key), batch)  # of the very draws that `terms` has
+        return terms(params, key, batch, inferred, step)
 
     def warm_up_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         location = locate(params, batch["x"])

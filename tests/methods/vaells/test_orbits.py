@@ -1,5 +1,6 @@
 """Orbits of data on curves, with a model that is the truth."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -91,7 +92,7 @@ def test_orbits_are_asked_of_models_with_operators_and_data_on_curves(dataset):
     view = member_of(dataset, [TURN]).view
     assert has_orbits(view)
     assert not has_orbits(View(view.model, dataset._replace(curves=None), view.settings, [0], view.params))
-    plain = view.model._replace(capabilities={})
+    plain = dataclasses.replace(view.model, capabilities={})
     assert not has_orbits(View(plain, dataset, view.settings, [0], view.params))
 
 

@@ -1,5 +1,6 @@
 """How far an operator turns digits, with a model that turns them exactly and one that does not turn them at all."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -96,5 +97,5 @@ def test_rotations_are_asked_of_images_that_are_turned():
     data = dataset()
     assert not reports.turns_digits(view_of(data._replace(rotated_by=None), np.eye(2)))
     view = view_of(data, np.eye(2))
-    plain = view.model._replace(capabilities={})
+    plain = dataclasses.replace(view.model, capabilities={})
     assert not reports.turns_digits(View(plain, data, view.settings, [0], view.params))
