@@ -7,8 +7,8 @@ import pytest
 from matplotlib.image import imread
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
-from mvae.models.model import Posterior
 from mvae.methods import METHODS
+from mvae.models.model import Posterior
 from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves

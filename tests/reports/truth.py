@@ -86,5 +86,5 @@ def circle_view(model=None, dataset=None, *, seeds=(3, 4), records=(), **setting
     return View(model, dataset, EvaluationConfig(**settings), seeds, params, records=records)
 
 
-def concluded(view: View, folder: Path, reports=tuple(REPORTS.values())) -> dict[str, Any]:
-    return conclude(view, reports, folder, FACTS)
+def concluded(view: View, folder: Path, reports=None) -> dict[str, Any]:
+    return conclude(view, tuple(REPORTS.values()) if reports is None else reports, folder, FACTS)
