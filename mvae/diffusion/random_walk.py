@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start
-from mvae.manifolds import Euclidean, Implicit, Manifold, Product
+from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.dispatch import open_function
 
 _KINDS = ("projection", "geodesic")
 UNROLL = 10  # steps per turn of the compiled loop: the arrays of a step are small, and a turn costs as much as they do
-_COSTLY = 1  # where a step is a search of its own: there unrolling buys no time and costs compilation
 
 
 def random_walk(
@@ -69,13 +69,38 @@ def random_walk(
             position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
         return position, position if return_path else None
 
-    end, path = jax.lax.scan(
-        step, z, jax.random.split(key, num_steps), unroll=min(num_steps, _COSTLY if _searches(manifold) else UNROLL)
-    )
+    unroll = min(num_steps, steps_per_turn(manifold))
+    end, path = jax.lax.scan(step, z, jax.random.split(key, num_steps), unroll=unroll)
     return end if path is None else jnp.concatenate([z[None], path])
 
 
-def _searches(manifold: Manifold) -> bool:
-    if isinstance(manifold, Product):
-        return any(_searches(factor) for factor in manifold.factors)
-    return isinstance(manifold, Implicit)
+@open_function("number of steps per turn", "it is 1")
+def steps_per_turn(manifold: Manifold) -> int:
+    """Returns how many steps a turn of the compiled loop has: `UNROLL` where a step is a formula.
+
+    It is 1 where a step is a search of its own, as on `Implicit`: there unrolling buys no time and costs compilation.
+    So it is for a manifold of one's own that has not registered another number.
+    """
+    return steps_per_turn.of(manifold)(manifold)
+
+
+@steps_per_turn.register(Manifold)
+def _(manifold: Manifold) -> int:
+    del manifold
+    return 1
+
+
+@steps_per_turn.register(Euclidean)
+@steps_per_turn.register(FlatTorus)
+@steps_per_turn.register(Sphere)
+@steps_per_turn.register(ProjectiveSpace)
+@steps_per_turn.register(SO3)
+@steps_per_turn.register(EmbeddedTorus)
+def _(manifold: Manifold) -> int:
+    del manifold
+    return UNROLL
+
+
+@steps_per_turn.register(Product)
+def _(manifold: Product) -> int:
+    return min(steps_per_turn(factor) for factor in manifold.factors)

@@ -70,7 +70,8 @@ class Method(NamedTuple):
         prepare: (config, dataset) -> the data with what the method needs beside them.
         traceable: Whether `build` gives `stages_at`.
         needs_all_data: Whether it compares all training examples with each other, so that they cannot be streamed.
-        reports: What a run says of its models beside `mvae.reports.REPORTS`.
+        reports: What a run says of its models beside `mvae.reports.REPORTS`; one that has the name of one of them takes
+            its place.
     """
 
     name: str

@@ -91,5 +91,5 @@ def build_experiment(
         built.stages,
         built.params_of,
         built.stages_at,
-        (*REPORTS.values(), *method.reports),
+        tuple({report.name: report for report in (*REPORTS.values(), *method.reports)}.values()),
     )
