@@ -115,6 +115,7 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
             retries=_RETRIES.value,
             limit=limit,
             compilation_cache=_CACHE.value,
+            config=(Path(path).absolute(), argument),
         )
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:

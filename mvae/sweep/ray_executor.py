@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import jax
 from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
+from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
 from mvae.sweep.packing import Job
 from mvae.sweep.runner import Failures, failures_of
@@ -31,6 +33,7 @@ def ray_executor(
     retries: int = 3,
     limit: int | None = None,
     compilation_cache: str | None = None,
+    config: tuple[Path, str] | None = None,
 ) -> Callable[[Iterable[list[Job]]], Iterator[tuple[list[Job], Failures]]]:
     """Returns an executor that hands packs to the Ray cluster of this machine, or to one that it starts here.
 
@@ -44,6 +47,8 @@ def ray_executor(
         retries: How often a task is run again after its worker died.
         limit: Bytes that programs may take; None for what a worker's device has.
         compilation_cache: The workers', as for `mvae.engine.compilation_cache.use_compilation_cache`.
+        config: Config file and its argument, which workers that see the file load too: it may add a manifold or a
+            method of its own.
 
     Raises:
         UsageError: If ray is not installed.
@@ -52,7 +57,7 @@ def ray_executor(
         raise UsageError("--executor=ray needs ray: pip install mvae[ray]")
     jax.config.update("jax_platforms", "cpu")
     ray = _connected()  # now, before JAX has threads, which do not survive a fork
-    given = (limit, compilation_cache)
+    given = (limit, compilation_cache, config)
     return functools.partial(_execute, ray, cpus=cpus, gpus=gpus, retries=retries, given=given)
 
 
@@ -63,7 +68,7 @@ def _execute(
     cpus: float,
     gpus: float | None,
     retries: int,
-    given: tuple[int | None, str | None],
+    given: tuple[int | None, str | None, tuple[Path, str] | None],
 ) -> Iterator[tuple[list[Job], Failures]]:
     """Submits all packs, each with what `_task` is given beside it, and yields each as it is done."""
     submitted = list(packs)
@@ -109,10 +114,14 @@ def _environment(gpus: float) -> dict[str, str]:
     return variables
 
 
-def _task(jobs: list[Job], limit: int | None, compilation_cache: str | None) -> Failures:
+def _task(
+    jobs: list[Job], limit: int | None, compilation_cache: str | None, config: tuple[Path, str] | None
+) -> Failures:
     """Runs a pack in a worker."""
     log_to_console()
     use_compilation_cache(compilation_cache)
+    if config is not None and config[0].is_file():
+        load_config(*config)
     names = ", ".join(job.path.name for job in jobs)
     LOGGER.info("%s on %s, process %d", names, socket.gethostname(), os.getpid())
     try:
