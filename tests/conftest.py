@@ -1,5 +1,6 @@
 """Strict tests, a compilation cache for all, draws that depend on nothing before, and a core for each process."""
 
+import logging
 import os
 
 import pytest
@@ -28,6 +29,14 @@ def fresh_draws(request):
     generator = getattr(request.module, "RNG", None) if request.module is not None else None
     if generator is not None:
         generator.bit_generator.state = STATES.setdefault(request.module.__name__, generator.bit_generator.state)
+
+
+@pytest.fixture(autouse=True)
+def plain_loggers():
+    """Starts with the loggers as they are at first, whatever program ran in this process before."""
+    logger = logging.getLogger("mvae")
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import runpy
 import sys
 from pathlib import Path
@@ -44,8 +43,6 @@ def call(path: str, *arguments: str) -> Outcome:
         patch.chdir(ROOT)
         patch.setattr(sys, "argv", [path, *arguments])
         fresh, mine = _empty_flags(), dict(flags.FLAGS.__dict__)
-        logger = logging.getLogger("mvae")
-        told = logger.handlers, logger.propagate, logger.level
         flags.FLAGS.__dict__.clear()
         flags.FLAGS.__dict__.update(fresh)
         code: object = 0
@@ -56,8 +53,6 @@ def call(path: str, *arguments: str) -> Outcome:
         finally:
             flags.FLAGS.__dict__.clear()
             flags.FLAGS.__dict__.update(mine)
-            logger.handlers, logger.propagate = told[:2]
-            logger.setLevel(told[2])
     return Outcome(int(code or 0), output.getvalue(), errors.getvalue())
 
 

@@ -1,26 +1,31 @@
 """Pictures of latent spaces, walks, orbits, decoded grids, samples and training curves: arrays in, `Figure` out."""
 
-from mvae.figures.curves import robust_limits, training_curves
-from mvae.figures.drawing.colours import PALETTE, periodic_colours
-from mvae.figures.drawing.mosaic import mosaic, shown_images
-from mvae.figures.drawing.style import save
-from mvae.figures.images.decoded_grid import Grid, decoded_grid, grid, latent_grid
-from mvae.figures.images.extrapolated_rows import extrapolated_rows
-from mvae.figures.images.lines import lines_grid, reconstructed_lines
-from mvae.figures.images.pictures_at_codes import pictures_at_codes
-from mvae.figures.images.prior_samples import prior_samples
-from mvae.figures.images.reconstructions import reconstructions
-from mvae.figures.images.samples_around import samples_around
-from mvae.figures.images.seeded_pictures import seeded_grids, seeded_walks
-from mvae.figures.paths.inferred_paths import inferred_paths
-from mvae.figures.paths.operator_orbits import operator_orbits
-from mvae.figures.paths.walk_steps import walk_steps
-from mvae.figures.spaces.latent_space import Chart, Cloud, chart, latent_space
-from mvae.figures.spaces.planar_latent_space import PlanarPanel, planar_latent_space
-from mvae.figures.spaces.point_panels import PointPanel
-from mvae.figures.spaces.reparametrization import reparametrization
-from mvae.figures.spaces.sample_panels import sample_panels
-from mvae.figures.spaces.surface import Solid, solid
+from typing import TYPE_CHECKING
+
+from mvae.lazy import lazily
+
+if TYPE_CHECKING:
+    from mvae.figures.curves import robust_limits, training_curves
+    from mvae.figures.drawing.colours import PALETTE, periodic_colours
+    from mvae.figures.drawing.mosaic import mosaic, shown_images
+    from mvae.figures.drawing.style import save
+    from mvae.figures.images.decoded_grid import Grid, decoded_grid, grid, latent_grid
+    from mvae.figures.images.extrapolated_rows import extrapolated_rows
+    from mvae.figures.images.lines import lines_grid, reconstructed_lines
+    from mvae.figures.images.pictures_at_codes import pictures_at_codes
+    from mvae.figures.images.prior_samples import prior_samples
+    from mvae.figures.images.reconstructions import reconstructions
+    from mvae.figures.images.samples_around import samples_around
+    from mvae.figures.images.seeded_pictures import seeded_grids, seeded_walks
+    from mvae.figures.paths.inferred_paths import inferred_paths
+    from mvae.figures.paths.operator_orbits import operator_orbits
+    from mvae.figures.paths.walk_steps import walk_steps
+    from mvae.figures.spaces.latent_space import Chart, Cloud, chart, latent_space
+    from mvae.figures.spaces.planar_latent_space import PlanarPanel, planar_latent_space
+    from mvae.figures.spaces.point_panels import PointPanel
+    from mvae.figures.spaces.reparametrization import reparametrization
+    from mvae.figures.spaces.sample_panels import sample_panels
+    from mvae.figures.spaces.surface import Solid, solid
 
 __all__ = [
     "PALETTE",
@@ -58,3 +63,30 @@ __all__ = [
     "training_curves",
     "walk_steps",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "mvae.figures.curves": ("robust_limits", "training_curves"),
+        "mvae.figures.drawing.colours": ("PALETTE", "periodic_colours"),
+        "mvae.figures.drawing.mosaic": ("mosaic", "shown_images"),
+        "mvae.figures.drawing.style": ("save",),
+        "mvae.figures.images.decoded_grid": ("Grid", "decoded_grid", "grid", "latent_grid"),
+        "mvae.figures.images.extrapolated_rows": ("extrapolated_rows",),
+        "mvae.figures.images.lines": ("lines_grid", "reconstructed_lines"),
+        "mvae.figures.images.pictures_at_codes": ("pictures_at_codes",),
+        "mvae.figures.images.prior_samples": ("prior_samples",),
+        "mvae.figures.images.reconstructions": ("reconstructions",),
+        "mvae.figures.images.samples_around": ("samples_around",),
+        "mvae.figures.images.seeded_pictures": ("seeded_grids", "seeded_walks"),
+        "mvae.figures.paths.inferred_paths": ("inferred_paths",),
+        "mvae.figures.paths.operator_orbits": ("operator_orbits",),
+        "mvae.figures.paths.walk_steps": ("walk_steps",),
+        "mvae.figures.spaces.latent_space": ("Chart", "Cloud", "chart", "latent_space"),
+        "mvae.figures.spaces.planar_latent_space": ("PlanarPanel", "planar_latent_space"),
+        "mvae.figures.spaces.point_panels": ("PointPanel",),
+        "mvae.figures.spaces.reparametrization": ("reparametrization",),
+        "mvae.figures.spaces.sample_panels": ("sample_panels",),
+        "mvae.figures.spaces.surface": ("Solid", "solid"),
+    },
+)

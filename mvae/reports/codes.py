@@ -5,12 +5,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mvae import figures
 from mvae.data.dataset import Rows
 from mvae.evaluation import class_separation
-from mvae.reports.report import Drawing, Member, Report, View
+from mvae.reports.report import Drawing, Figure, Member, Report, View
 
 NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 
 from mvae import figures
-from mvae.reports.report import Drawing, Report, View
+from mvae.reports.report import Drawing, Figure, Report, View
 
 NUM_RECONSTRUCTIONS = 20
 GRID_SIZE = 15

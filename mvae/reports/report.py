@@ -3,13 +3,12 @@
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from mvae.data import Dataset
@@ -26,6 +25,10 @@ AT_A_TIME = 20 * BATCH  # rows that are sent to the device together, where they 
 PART_DRAWS = 50_000  # of one program, which a signal has to wait for
 EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:
+    Figure = Any  # matplotlib is imported when a figure is drawn
 Drawing = Figure | Callable[[], Figure]
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import jax
 from jax.tree_util import Partial
-from matplotlib.figure import Figure
 
 from mvae import figures
 from mvae.evaluation import reparametrization_quality
 from mvae.methods.er.hidden_law import GAUSSIAN
 from mvae.reports import Member, Report, View
-from mvae.reports.report import Drawing
+from mvae.reports.report import Drawing, Figure
 
 NUM_POINTS = 512
 REPORTED = ("off_median", "off_99", "kl", "coverage", "overlap", "gap")

@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 
 from mvae import figures
 from mvae.data.dataset import Rows
 from mvae.evaluation import OrbitMatch, mean_orbit_match
 from mvae.reports import Member, Report, View
-from mvae.reports.report import Drawing
+from mvae.reports.report import Drawing, Figure
 from mvae.transport import infer_coefficients, path, transport
 
 ORBIT_POINTS = 400

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from matplotlib.figure import Figure
 
 from mvae import figures
 from mvae.data import rotate
@@ -15,7 +14,7 @@ from mvae.data.dataset import Rows
 from mvae.evaluation import Classifier, accuracy, rotation_angles, rotation_range, train_classifier
 from mvae.methods.vaells.orbits import ORBITS, operators_of
 from mvae.reports import Member, Report, View
-from mvae.reports.report import Drawing
+from mvae.reports.report import Drawing, Figure
 from mvae.transport import path, transport
 from mvae.transport.exponential import one_norm
 

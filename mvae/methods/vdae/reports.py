@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 
 from mvae import figures
 from mvae.evaluation.likelihood import map_batches
 from mvae.methods.vdae.latent_walk import mixing_steps, seed_share
 from mvae.reports import Member, Report, View
-from mvae.reports.report import Drawing
+from mvae.reports.report import Drawing, Figure
 
 NUM_SEEDS, NUM_CHAINS = 20, 50
 NUM_STEPS = 50
