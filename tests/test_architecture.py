@@ -37,3 +37,12 @@ def test_only_nets_imports_linen():
             if any(name.startswith("flax.linen") for name in names):
                 users.add(path.relative_to(PACKAGE).parts[0])
     assert users == {"nets"}
+
+
+def test_a_run_starts_without_what_draws_and_judges_it():
+    code = """
+import sys
+import mvae.runs.run
+assert not {"matplotlib", "scipy.stats", "scipy.integrate", "sklearn", "tensorflow_datasets", "trimesh"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
