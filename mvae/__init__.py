@@ -1,3 +1,14 @@
 """Latent-variable models whose latent space is a manifold, in JAX."""
 
+from typing import TYPE_CHECKING
+
+from mvae.lazy import lazily
+
+if TYPE_CHECKING:
+    from mvae.runs.training import load, train
+    from mvae.runs.trained import Run, Trained
+
 __version__ = "0.1.0"
+__all__ = ["Run", "Trained", "load", "train"]
+
+__getattr__ = lazily(__name__, {"mvae.runs.training": ["load", "train"], "mvae.runs.trained": ["Run", "Trained"]})

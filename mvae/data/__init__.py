@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from mvae.data.dataset import Dataset
+from mvae.data.arrays import NAME as ARRAYS
+from mvae.data.arrays import from_arrays
+from mvae.data.dataset import Dataset, Scaling
 from mvae.data.digits.mnist import mnist, mnist_of_records
 from mvae.data.digits.rotated_mnist import rotated_mnist
 from mvae.data.digits.rotation import rotate
@@ -22,12 +24,15 @@ from mvae.data.pictures import fourier_pictures, simple_pictures
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
 from mvae.data.stream import on_host
-from mvae.errors import unknown
+from mvae.errors import UsageError, unknown
 
 __all__ = [
+    "ARRAYS",
     "BUILDERS",
     "Dataset",
     "PlanarManifold",
+    "Scaling",
+    "from_arrays",
     "load",
     "load_streamed",
     "planar_manifold",
@@ -100,7 +105,18 @@ def load_streamed(name: str, **options: Any) -> Dataset:
     return on_host(lambda: _build(BUILDERS | OF_RECORDS, name, options))
 
 
+def given() -> NoReturn:
+    """Stands for the data of a run that were given as arrays.
+
+    Raises:
+      UsageError: always; there is no loading them by a name.
+    """
+    raise UsageError("the data 'arrays' were given to mvae.train, which reads them from no file: call it with the same")
+
+
 def _build(builders: Mapping[str, Callable[..., Dataset]], name: str, options: Mapping[str, Any]) -> Dataset:
+    if name == ARRAYS:
+        given()
     if name not in builders:
         raise unknown("data set", name, builders)
     builder = builders[name]

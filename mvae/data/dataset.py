@@ -1,11 +1,13 @@
 """What every data set is: arrays on the device and the pure function that makes batches of them."""
 
+import dataclasses
 import math
 import numbers
 import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from jax import Array
 
 from mvae.data.rows import RowSource
@@ -13,6 +15,30 @@ from mvae.errors import UsageError
 
 Rows = dict[str, Array]
 Batch = dict[str, Array]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scaling:
+    """What the model sees of an example: (x - shift) / scale; pure, of numpy's and jax's arrays alike.
+
+    Attributes:
+      kind: "unit", "standard" or "none".
+      shift: in units of x, a number or one for each entry.
+      scale: the same, positive.
+    """
+
+    kind: str = "none"
+    shift: Any = 0.0
+    scale: Any = 1.0
+
+    def apply(self, x: Any) -> Any:
+        """Returns what the model sees, float32."""
+        x = x.astype(np.float32)
+        return x if self.kind == "none" else (x - self.shift) / self.scale
+
+    def undo(self, x: Any) -> Any:
+        """Returns what the model puts out in units of the data."""
+        return x if self.kind == "none" else x * self.scale + self.shift
 
 
 class Dataset(NamedTuple):
@@ -43,6 +69,9 @@ class Dataset(NamedTuple):
       source: what training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
         the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None where
         `train` lives on the device.
+      scaling: how `render` scales `"x"`, where that is to be undone in what a model puts out; None for data whose units
+        are those that the model sees.
+      digest: a checksum of all rows, where they are a user's own arrays.
     """
 
     name: str
@@ -57,6 +86,8 @@ class Dataset(NamedTuple):
     closed_curves: bool = False
     rotated_by: str | None = None
     source: RowSource | None = None
+    scaling: Scaling | None = None
+    digest: str | None = None
 
     @property
     def num_train(self) -> int:

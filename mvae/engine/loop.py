@@ -50,21 +50,22 @@ def _stop_of_chunk(step: int, length: int, stage: Stage, log_every: int, checkpo
     return min(*borders, stage.num_steps)
 
 
-def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], checkpoints: Path) -> None:
+def check_finite(non_finite: Any, stage: Stage, chunk: tuple[int, int], checkpoints: Path | None) -> None:
     """Raises `Diverged` if a loss was not finite.
 
     Args:
         non_finite: First such step of each seed, see `Progress.non_finite`.
         stage: The stage.
         chunk: First and last step since the check before.
-        checkpoints: Folder of the stage's checkpoints, for the message.
+        checkpoints: Folder of the stage's checkpoints, for the message; None where there are none.
     """
     first = to_host(non_finite)
     if (first != NEVER).any():
         members = ", ".join(f"{i} (step {s})" for i, s in enumerate(first) if s != NEVER)
+        before = "" if checkpoints is None else f"The checkpoints in {checkpoints} are from before; "
         raise Diverged(
             f"loss of stage {stage.name} not finite between steps {chunk[0]} and {chunk[1]}; member of the seed "
-            f"axis (first step): {members}. The checkpoints in {checkpoints} are from before; "
+            f"axis (first step): {members}. {before}"
             "a smaller optimizer.learning_rate is the usual remedy"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorboardX
-from tqdm import tqdm
+from tqdm.auto import tqdm  # in notebooks too
 
 from mvae.engine.files import write_atomically
 from mvae.engine.processes import is_lead

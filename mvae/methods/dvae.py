@@ -177,4 +177,10 @@ def _build(inputs: MethodInputs) -> Built:
     return one_stage(dvae, inputs)
 
 
-METHOD = Method("dvae", DVAEConfig, _build, traceable=True)
+METHOD = Method(
+    "dvae",
+    DVAEConfig,
+    _build,
+    traceable=True,
+    model=lambda config, num_train, networks: dvae(config, networks),
+)

@@ -72,6 +72,8 @@ class Method(NamedTuple):
         needs_all_data: Whether it compares all training examples with each other, so that they cannot be streamed.
         reports: What a run says of its models beside `mvae.reports.REPORTS`; one that has the name of one of them takes
             its place.
+        model: (config, number of training examples, networks) -> the model alone, as `mvae.load` builds it, where there
+            are no data; None for a method whose runs cannot be loaded.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Method(NamedTuple):
     traceable: bool = False
     needs_all_data: bool = False
     reports: tuple[Report, ...] = ()
+    model: Callable[[Any, int, Networks], Model] | None = None
 
 
 def euclidean(manifold: Manifold) -> Manifold:

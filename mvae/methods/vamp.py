@@ -120,4 +120,11 @@ def _build(inputs: MethodInputs) -> Built:
     return one_stage(vamp, inputs)
 
 
-METHOD = Method("vamp", VampConfig, _build, latent=euclidean, traceable=True)
+METHOD = Method(
+    "vamp",
+    VampConfig,
+    _build,
+    latent=euclidean,
+    traceable=True,
+    model=lambda config, num_train, networks: vamp(config, networks),
+)

@@ -59,6 +59,7 @@ class Model:
             "likelihood_std": params -> standard deviation of p(x | z).
         lacks: Why the model has no "encoder", "bound", "log_likelihood" or "sample", by these names. The functions
             that need them raise NotImplementedError with the reason.
+        columns: What `loss_terms` and `log_likelihood` read of a batch beside "x".
     """
 
     manifold: Manifold
@@ -71,6 +72,7 @@ class Model:
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
     capabilities: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 def lacking(reason: str) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ to which a config file may add its own; a method brings its own beside them.
 
 from mvae.reports.bound import BOUND, LIKELIHOOD
 from mvae.reports.codes import LATENT_SPACE, SEPARATION
-from mvae.reports.conclude import conclude, finished
+from mvae.reports.conclude import conclude, evaluate, finished
 from mvae.reports.curves import CURVES
 from mvae.reports.decoded import DECODED, SAMPLES
 from mvae.reports.factors import AZIMUTH, DEGREE, SCORES
@@ -39,5 +39,6 @@ __all__ = [
     "View",
     "check_evaluation",
     "conclude",
+    "evaluate",
     "finished",
 ]

@@ -33,12 +33,12 @@ class Record:
         drawn: Names of the reports whose figures are all drawn.
     """
 
-    def __init__(self, path: Path, settings: EvaluationConfig, seeds: Sequence[int]):
+    def __init__(self, path: Path | None, settings: EvaluationConfig, seeds: Sequence[int]):
         self._path, self._settings = path, plain(dataclasses.asdict(settings))
         self._seeds: dict[str, dict[str, Any]] = {str(seed): {} for seed in seeds}
         self.drawn: list[str] = []
         self._warned = False
-        before = _read(path)
+        before = None if path is None else _read(path)
         if (
             before is not None
             and before.get("settings") == self._settings
@@ -52,7 +52,7 @@ class Record:
 
     def save(self) -> None:
         """Writes the file; a disk that is full does not end an evaluation."""
-        if not is_lead():
+        if self._path is None or not is_lead():
             return
         try:
             _write_strictly(self._path, {"settings": self._settings, "seeds": self._seeds, "drawn": self.drawn})
@@ -63,7 +63,7 @@ class Record:
 
     def discard(self) -> None:
         """Removes the file: everything that it holds is in the results."""
-        if is_lead():
+        if self._path is not None and is_lead():
             self._path.unlink(missing_ok=True)
 
 
@@ -126,8 +126,25 @@ def conclude(view: View, reports: Sequence[Report], folder: Path, facts: dict[st
     return results
 
 
+def evaluate(view: View, reports: Sequence[Report], facts: dict[str, Any]) -> dict[str, Any]:
+    """Returns what `conclude` writes to results.json, without a folder: nothing is written or drawn.
+
+    Args:
+        view: The trained run.
+        reports: What is asked of it.
+        facts: As for `conclude`.
+
+    Raises:
+        Interrupted: On SIGINT or SIGTERM.
+    """
+    with StopRequest(where="during the evaluation"):
+        members, failed = _evaluate(view, reports, Record(None, view.settings, view.seeds), None)
+    results = summarize(members, failed) | facts
+    return results | {"evaluation": plain(dataclasses.asdict(view.settings)), "figures_unavailable": {}}
+
+
 def _evaluate(
-    view: View, reports: Sequence[Report], record: Record, log: Path
+    view: View, reports: Sequence[Report], record: Record, log: Path | None
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Asks reports for the numbers of all seeds that are not known yet.
 
@@ -157,7 +174,7 @@ def _evaluate(
     return entries, failed
 
 
-def _asked(report: Report, member: Member, log: Path) -> tuple[dict[str, Any], str | None]:
+def _asked(report: Report, member: Member, log: Path | None) -> tuple[dict[str, Any], str | None]:
     """Returns what a report says of a seed, and why it could not if it failed."""
     member.reasons = {}
     try:
@@ -265,9 +282,12 @@ def reason_of(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
-def _log(path: Path, what: str) -> None:
+def _log(path: Path | None, what: str) -> None:
     """Adds the traceback of the exception at hand to errors.log, where that can be written."""
     if not is_lead():
+        return
+    if path is None:
+        LOGGER.debug("%s", what, exc_info=True)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

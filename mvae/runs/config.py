@@ -5,6 +5,7 @@ blocks of a run meet: the methods' own configs are beside the methods, and know 
 """
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,9 @@ from mvae.runs.manifolds import manifold_block
 from mvae.runs.notation import Catalogue, block_of
 from mvae.typed import default_block
 
-DATA = Catalogue("data set", "config.data", data_sets.BUILDERS, kept=("dir", "seed", "num_train", "num_test", "size"))
+# Beside the data that have a name, those that were given to `mvae.train`: their config says no more than that.
+NAMED: Mapping[str, Any] = ChainMap(data_sets.BUILDERS, {data_sets.ARRAYS: data_sets.given})
+DATA = Catalogue("data set", "config.data", NAMED, kept=("dir", "seed", "num_train", "num_test", "size"))
 BLOCKS = ("method", "data", "manifold", "model", "optimizer", "evaluation")
 
 

@@ -10,6 +10,7 @@ from mvae.errors import UsageError
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
 from mvae.models import Model
+from mvae.models.autoencoder import Networks
 from mvae.models.stage import Stage
 from mvae.reports import REPORTS, EvaluationConfig, Report, check_evaluation
 from mvae.runs.config import RunConfig
@@ -30,6 +31,8 @@ class Experiment(NamedTuple):
         stages_at: Values of `mvae.models.traced.TRACED` by their dotted names -> the stages with them, in which they
             may be tracers; None for a method that takes them as constants.
         reports: What is asked of the trained model.
+        config: The resolved config, as plain dicts.
+        networks: A user's own.
     """
 
     run: RunConfig
@@ -40,10 +43,16 @@ class Experiment(NamedTuple):
     params_of: Callable[[Any], Any]
     stages_at: StagesAt | None = None
     reports: tuple[Report, ...] = ()
+    config: Mapping[str, Any] = {}
+    networks: Networks = Networks()
 
 
 def build_experiment(
-    config: Mapping[str, Any], *, load: Callable[..., Dataset] | None = None, streamed: bool = False
+    config: Mapping[str, Any],
+    *,
+    load: Callable[..., Dataset] | None = None,
+    streamed: bool = False,
+    networks: Networks | None = None,
 ) -> Experiment:
     """Builds everything a config names, checking all of it before anything is trained or written.
 
@@ -51,6 +60,7 @@ def build_experiment(
         config: The config, whole or in part: see `mvae.runs.overrides.resolve`.
         load: Returns the data of the options in config.data; None for `mvae.data.load`, or `load_streamed`.
         streamed: Whether the training data are to stay on the host.
+        networks: A user's own, in place of those of the config.
 
     Raises:
         UsageError: For anything unknown, missing or out of range, naming the key; for data that are to be streamed to
@@ -81,7 +91,10 @@ def build_experiment(
         method.config, config["model"], "config.model", manifold=manifold, event_shape=dataset.event_shape
     )
     dataset = method.prepare(model_config, dataset)
-    inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
+    networks = networks or Networks()
+    inputs = MethodInputs(
+        model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size, networks
+    )
     built = method.build(inputs)
     return Experiment(
         run,
@@ -92,4 +105,6 @@ def build_experiment(
         built.params_of,
         built.stages_at,
         tuple({report.name: report for report in (*REPORTS.values(), *method.reports)}.values()),
+        config,
+        networks,
     )

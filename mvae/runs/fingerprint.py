@@ -49,6 +49,8 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
         "size": float(np.sqrt(np.mean(np.square(x)))),
         "projections": projections,
     }
+    if dataset.digest is not None:
+        found["digest"] = dataset.digest
     if "label" in batch:
         found["labels"] = f"{zlib.crc32(np.asarray(batch['label'], np.int64).tobytes()):08x}"
     return found
@@ -66,4 +68,6 @@ def different(before: Fingerprint, now: Fingerprint) -> str:
     left, right = np.asarray(before["projections"]), np.asarray(now["projections"])
     if left.shape != right.shape or not np.allclose(left, right, rtol=0, atol=TOLERANCE * before["size"] + 1e-30):
         return "examples of x differ"
+    if before.get("digest") != now.get("digest"):
+        return "some rows or columns differ"
     return ""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from mvae.engine.batches import check_stream
-from mvae.engine.loop import run_stage
+from mvae.engine.loop import Sinks, run_stage
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
@@ -19,14 +19,17 @@ from mvae.engine.processes import allgather, is_lead, lead_first
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
+from mvae.data import Dataset
+from mvae.models.autoencoder import Networks
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
 from mvae.reports import finished as finished_view
 from mvae.runs.experiment import Experiment, build_experiment
-from mvae.runs.fingerprint import fingerprint
+from mvae.runs.fingerprint import Fingerprint, fingerprint
 from mvae.runs.locks import locked
 from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.saved import FILE, own_names, saved_of, write_saved
 from mvae.runs.sinks import folder_sinks
 from mvae.typed import typed
 
@@ -42,6 +45,8 @@ def run(
     replicas: int | None = None,
     matmul_precision: str = "default",
     stream: int | None = None,
+    dataset: Dataset | None = None,
+    networks: Networks | None = None,
 ) -> dict[str, Any]:
     """Trains, evaluates and draws what the config says, or what is missing of it.
 
@@ -60,6 +65,8 @@ def run(
         stream: Where the training data are, a matter of the machine like the devices: None for on the device, whole;
             else they stay on the host, and so many batches at a time go to the device, read ahead by grain. The
             numbers are the same to rounding, so a run may go on either way.
+        dataset: The data, where they are at hand; None to load those of the config.
+        networks: A user's own, in place of those of the config.
 
     Returns:
         What results.json holds: per member of the seed axis, mean and standard deviation.
@@ -75,17 +82,22 @@ def run(
     if stream is not None:
         check_stream(stream)
     folder = RunFolder(workdir)
+    known = None if dataset is None else fingerprint(dataset)
+    load = None if dataset is None else lambda **options: dataset
     with StopRequest(), contextlib.ExitStack() as stack:
-        if (finished := finished_results(folder, config, matmul_precision)) is not None:
+        if (finished := finished_results(folder, config, matmul_precision, known, networks)) is not None:
             return finished
         lead_first(lambda: _begin(folder, config, matmul_precision, stack))
-        if (finished := finished_results(folder, config, matmul_precision)) is not None:
+        if (finished := finished_results(folder, config, matmul_precision, known, networks)) is not None:
             return finished  # by one that has ended between the two
-        experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
+        experiment = lead_first(
+            lambda: build_experiment(config, load=load, streamed=stream is not None, networks=networks)
+        )
         seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
-        data = fingerprint(experiment.dataset)
-        lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
+        data = known or fingerprint(experiment.dataset)
+        own = own_names(experiment.networks)
+        lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data, own))
         params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
         return conclude(experiment, params, folder)
 
@@ -109,25 +121,57 @@ def conclude(
         programs: Compiled functions of this model and these data, where several runs share them.
         draw: Whether figures are drawn.
     """
-    run_config, dataset, records = experiment.run, experiment.dataset, read_records(folder.metrics)
-    seeds = range(run_config.seed, run_config.seed + run_config.num_seeds)
-    view = View(experiment.model, dataset, experiment.evaluation, seeds, params, records=records, programs=programs)
+    view = view_of(experiment, params, read_records(folder.metrics), programs)
     reports = experiment.reports if draw else tuple(report._replace(figures=None) for report in experiment.reports)
-    facts = {
-        "num_steps": sum(stage.num_steps for stage in experiment.stages),
-        "num_train": dataset.num_train,
-        "num_test": dataset.num_test,
-        "importance_samples": experiment.evaluation.importance_samples,
-        "train_seconds": sum(record.get("seconds", 0.0) for record in records) if records else None,
-    }
+    if is_lead():
+        _keep(experiment, view, folder)
     try:
-        return conclude_view(view, reports, folder.path, facts)
+        return conclude_view(view, reports, folder.path, facts_of(experiment, view))
     finally:
         allgather(0)  # one that left before the others are done would count as lost
 
 
+def _keep(experiment: Experiment, view: View, folder: RunFolder) -> None:
+    """Writes model.npz, which `mvae.load` reads.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
+    try:
+        write_saved(folder.path / FILE, saved_of(experiment, view))
+    except OSError as error:
+        path = folder.path / FILE
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}; the same command goes on") from error
+
+
+def view_of(
+    experiment: Experiment, params: Any, records: list[dict[str, Any]], programs: Programs | None = None
+) -> View:
+    """Returns what reports see of a trained run; `params` has the seeds on the first axis."""
+    run = experiment.run
+    seeds = range(run.seed, run.seed + run.num_seeds)
+    return View(
+        experiment.model, experiment.dataset, experiment.evaluation, seeds, params, records=records, programs=programs
+    )
+
+
+def facts_of(experiment: Experiment, view: View) -> dict[str, Any]:
+    """Returns the entries of results.json that are no numbers of a report."""
+    return {
+        "num_steps": sum(stage.num_steps for stage in experiment.stages),
+        "num_train": view.dataset.num_train,
+        "num_test": view.dataset.num_test,
+        "importance_samples": experiment.evaluation.importance_samples,
+        "train_seconds": sum(record.get("seconds", 0.0) for record in view.records) if view.records else None,
+    }
+
+
 def finished_results(
-    folder: RunFolder, config: Mapping[str, Any], matmul_precision: str = "default"
+    folder: RunFolder,
+    config: Mapping[str, Any],
+    matmul_precision: str = "default",
+    data: Fingerprint | None = None,
+    networks: Networks | None = None,
 ) -> dict[str, Any] | None:
     """Returns the results of a folder that is done with this config, None if there is work to do.
 
@@ -135,7 +179,7 @@ def finished_results(
     """
     if not allgather(int(folder.results.exists()))[0]:
         return None
-    folder.claim(dict(config), [], matmul_precision)
+    folder.claim(dict(config), [], matmul_precision, data, own_names(networks or Networks()))
     settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")
     results = finished_view(folder.path, settings)
     if results is not None:
@@ -145,13 +189,22 @@ def finished_results(
 
 def train(
     experiment: Experiment,
-    folder: RunFolder,
+    folder: RunFolder | None,
     *,
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
     stream: int | None = None,
+    sinks: Sinks | None = None,
 ) -> Any:
     """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
+
+    Args:
+        experiment: The experiment.
+        folder: The run's folder; None where sinks are given.
+        mesh: The devices.
+        matmul_precision: As for `run`.
+        stream: As for `run`.
+        sinks: Where checkpoints and metrics go; None for the folder.
 
     Returns:
         The parameters of the model, seeds on the first axis, on one device of this process.
@@ -159,6 +212,10 @@ def train(
     run_config = experiment.run
     if mesh is not None:
         LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
+    if sinks is None:
+        if folder is None:
+            raise ValueError("give a folder or sinks")
+        sinks = folder_sinks(folder)
     state = None
     for index, stage in enumerate(experiment.stages):
         keys = seed_keys(run_config.seed, run_config.num_seeds, index)
@@ -176,7 +233,7 @@ def train(
             stage,
             program,
             state,
-            folder_sinks(folder),
+            sinks,
             log_every=run_config.log_every,
             checkpoint_every=run_config.checkpoint_every,
         )

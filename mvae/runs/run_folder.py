@@ -77,6 +77,10 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _owned(networks: tuple[str, ...]) -> str:
+    return f"your own {' and '.join(networks)}" if networks else "the networks of the config"
+
+
 def _foreign(path: Path) -> bool:
     """Whether something in a folder without config.json speaks against making a run there."""
     return path.name != LOCKS and not (path.is_file() and path.suffix in LOG_SUFFIXES)
@@ -101,6 +105,7 @@ class RunFolder:
         overrides: list[str],
         matmul_precision: str = "default",
         fingerprint: Fingerprint | None = None,
+        networks: tuple[str, ...] = (),
     ) -> None:
         """Writes config.json, or checks that the one there says the same.
 
@@ -110,6 +115,7 @@ class RunFolder:
             matmul_precision: See `mvae.runs.run.run`.
             fingerprint: Of the data that training goes on with, and with it the precision of arrays; None if nothing
                 is to be trained.
+            networks: Which of "encoder" and "decoder" are a user's own.
 
         Raises:
             UsageError: If the folder was made from another config (with the difference) or with other data, holds
@@ -119,6 +125,7 @@ class RunFolder:
         if self.check(config, matmul_precision):
             if fingerprint is not None:
                 self._compare_data(fingerprint)
+                self._compare_networks(networks)
             return
         if not is_lead():
             raise UsageError(
@@ -129,6 +136,7 @@ class RunFolder:
             record = {"config": config, "overrides": overrides, "matmul_precision": matmul_precision}
             if fingerprint is not None:
                 record |= {"data": fingerprint, "jax_enable_x64": jax.config.read("jax_enable_x64")}
+                record |= {"networks": list(networks)}
             write_json(self.config, record | environment())
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
@@ -164,6 +172,15 @@ class RunFolder:
             raise UsageError(
                 f"--workdir={self.path} was begun with other data of the name {record['config']['data']['name']!r} "
                 f"({difference}): give those, or another folder"
+            )
+
+    def _compare_networks(self, networks: tuple[str, ...]) -> None:
+        """Raises if training would go on with a user's own networks where it began without, or the reverse."""
+        before = tuple(json.loads(self.config.read_text()).get("networks", ()))
+        if before != networks:
+            raise UsageError(
+                f"--workdir={self.path} was begun with {_owned(before)}, not with {_owned(networks)}: give mvae.train "
+                "the same, or another folder"
             )
 
     def _compare(self, config: dict[str, Any], matmul_precision: str) -> None:

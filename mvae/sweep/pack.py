@@ -225,7 +225,7 @@ class Pack:
         run = dataclasses.replace(self._experiment.run, seed=int(seeds[0]), num_seeds=len(seeds))
         LOGGER.info("%s is trained", self._jobs[member].path.name)
         try:
-            experiment = self._experiment._replace(run=run)
+            experiment = self._experiment._replace(run=run, config=self._jobs[member].config)
             folder, programs = self._folders[member], self._programs_of_reports
             return conclude(experiment, params, folder, programs, draw=self._draw)
         except Interrupted:

@@ -28,4 +28,11 @@ def _build(inputs: MethodInputs) -> Built:
         raise UsageError(f"config.model: {error}") from error
 
 
-METHOD = Method("er", ERConfig, _build, traceable=True, reports=REPORTS)
+METHOD = Method(
+    "er",
+    ERConfig,
+    _build,
+    traceable=True,
+    reports=REPORTS,
+    model=lambda config, num_train, networks: er(config, networks).model,
+)

@@ -49,4 +49,11 @@ def _check_anchor_choice(config: VAELLSConfig, dataset: Dataset, init_batch_size
         raise UsageError(f"config.model: {error}") from error
 
 
-METHOD = Method("vaells", VAELLSConfig, _build, latent=euclidean, reports=REPORTS)
+METHOD = Method(
+    "vaells",
+    VAELLSConfig,
+    _build,
+    latent=euclidean,
+    reports=REPORTS,
+    model=lambda config, num_train, networks: vaells(config, networks).model,
+)

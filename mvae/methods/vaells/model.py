@@ -340,5 +340,6 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
         sample=lacking(reason) if own_anchors else sample,
         capabilities=capabilities,
         lacks={"sample": reason} if own_anchors else {},
+        columns=("anchors",) if own_anchors else ("label",),
     )
     return VAELLS(model, infer_batch, terms, warm_up_terms, penalty)

@@ -66,4 +66,5 @@ METHOD = Method(
     traceable=True,
     needs_all_data=True,
     reports=REPORTS,
+    model=lambda config, num_train, networks: vdae(config, num_train, networks).model,
 )

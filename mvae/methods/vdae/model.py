@@ -204,7 +204,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         reference = params["reference"]
         q = encode(params, batch["x"])
         z = sample_posterior(key, q)
-        found = nearest_code(reference["code"], z, batch["index"])
+        found = nearest_code(reference["code"], z, batch.get("index"))  # examples that are new have none
         flat = reference["x"].reshape(len(reference["x"]), -1)
         neighbor = flat[found].reshape(batch["x"].shape)
         # While all examples of training are in the reference, they know their place in it.

@@ -16,4 +16,10 @@ def _build(inputs: MethodInputs) -> Built:
     return Built(method.model, (adversarial_stage(method, optimizers, inputs.num_steps),))
 
 
-METHOD = Method("wgan", WGANConfig, _build, latent=euclidean)
+METHOD = Method(
+    "wgan",
+    WGANConfig,
+    _build,
+    latent=euclidean,
+    model=lambda config, num_train, networks: wgan(config, networks).model,
+)

@@ -1,0 +1,500 @@
+"""Run and Trained: what training and loading give back, functions of arrays with batches of a fixed size inside."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from mvae.data.arrays import CHECKED, check_finite, numeric, row_sizes
+from mvae.errors import UsageError, check_count
+from mvae.manifolds import Manifold
+from mvae.models.autoencoder import Networks
+from mvae.models.model import Params
+from mvae.reports.report import EVALUATION_STREAM, batch_size
+from mvae.runs.saved import Saved, check_shape
+
+TOO_LARGE = 3.0  # times the largest row of training: no such examples were seen
+TOO_SMALL = 0.02  # times the usual row of training
+
+
+class Functions:
+    """The functions of a run's models, each compiled once for batches of one size, for all seeds.
+
+    Attributes:
+        saved: What the models were rebuilt from.
+        networks: A user's own.
+        model: The model.
+    """
+
+    def __init__(self, saved: Saved, networks: Networks):
+        self.saved, self.networks = saved, networks
+        self.model = saved.build(networks)
+        self._compiled: dict[str, Any] = {}
+
+    def over_rows(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        params: Params,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        key: Key[Array, ""] | None = None,
+        size: int | None = None,
+    ) -> Any:
+        """Returns function(params, key of the batch, batch) over all rows of arrays, as arrays of numpy.
+
+        The last batch is filled up with rows of its own. Leaves of the result that do not have the axis of the
+        examples, as where posteriors share something, are those of the first batch.
+
+        Args:
+            name: Of the function: what it closes over is the same for all seeds.
+            function: Its batch is a dict of arrays of `size` rows.
+            params: Parameters of one seed.
+            arrays: Columns, the examples first.
+            key: Source of the batches' keys.
+            size: Rows of a batch; None for as many as evaluations have.
+        """
+        size = size or batch_size(self.saved.event_shape)
+        if name not in self._compiled:
+            self._compiled[name] = jax.jit(
+                lambda params, key, number, batch: function(params, jax.random.fold_in(key, number), batch)
+            )
+        compiled, num = self._compiled[name], len(next(iter(arrays.values())))
+        key = jax.random.key(0) if key is None else key
+        whole: Any = None
+        for number, start in enumerate(range(0, num, size)):
+            batch = {name: _batch(column[start : start + size], size) for name, column in arrays.items()}
+            if whole is None:
+                whole = _room(compiled, (params, key, np.int32(0), batch), num, size)
+            found = compiled(params, key, np.int32(number), batch)
+            jax.tree.map(functools.partial(_fill, start=start, size=size), whole, found)
+        return jax.tree.map(lambda room: room[0], whole, is_leaf=lambda room: type(room) is _Room)
+
+
+class _Room(tuple):
+    """(array for all rows, whether it has an axis of rows); a leaf."""
+
+
+def _room(compiled: Any, arguments: tuple, num: int, size: int) -> Any:
+    """Arrays for the results of all rows; which of them have rows is seen by how their shapes follow the batch's."""
+    *rest, batch = arguments
+    larger = {
+        name: jax.ShapeDtypeStruct((size + 1, *column.shape[1:]), column.dtype) for name, column in batch.items()
+    }
+    shapes = jax.eval_shape(compiled, *rest, batch), jax.eval_shape(compiled, *rest, larger)
+
+    def room(one: Any, other: Any) -> _Room:
+        has_rows = one.shape != other.shape
+        return _Room((np.empty((num, *one.shape[1:]) if has_rows else one.shape, one.dtype), has_rows))
+
+    return jax.tree.map(room, *shapes)
+
+
+def _fill(room: _Room, found: Array, start: int, size: int) -> None:
+    array, has_rows = room
+    if has_rows:
+        part = array[start : start + size]
+        part[...] = np.asarray(found)[: len(part)]
+    elif start == 0:
+        array[...] = np.asarray(found)
+
+
+def _batch(part: np.ndarray, size: int) -> np.ndarray:
+    """Rows as a batch of one size; numbers of 32 bits, but for bytes, which take a quarter of the way."""
+    if len(part) < size:
+        part = part[np.arange(size) % len(part)]
+    if part.dtype == np.uint8:
+        return part
+    return np.asarray(part, np.int32 if part.dtype.kind in "iub" else np.float32)
+
+
+class Trained:
+    """A trained model of one seed, as functions of arrays of any length.
+
+    Arrays of numpy or jax and frames go in, arrays of numpy come out. Examples are in units of the data: scaling is
+    applied on the way in and undone on the way out. Rows go through in batches of one size, so that a million of them
+    take no more memory than a batch beside the result, and every function is compiled once. It can be pickled.
+
+    What the method lacks, such as the encoder of a GAN, raises NotImplementedError with the reason.
+
+    Attributes:
+        params: Parameters, a tree of arrays.
+        seed: The seed it was trained from.
+    """
+
+    def __init__(self, functions: Functions, params: Params, seed: int):
+        self._functions, self.seed = functions, seed
+        self.params = jax.tree.map(jnp.asarray, params)
+
+    @property
+    def manifold(self) -> Manifold:
+        """The latent space."""
+        return self._functions.model.manifold
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of an example."""
+        return self._functions.saved.event_shape
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config, as plain dicts."""
+        return self._functions.saved.config
+
+    def encode(self, x: Any) -> Any:
+        """Returns the posteriors q(z | x) of examples.
+
+        Args:
+            x: Examples, (n, *event), in the units of the training data.
+
+        Returns:
+            A NamedTuple of arrays of numpy that begins with `location`, points of the manifold (n, ambient_dim); the
+            other fields are those of the method, such as the `time` of a ΔVAE, (n,).
+
+        Raises:
+            UsageError: For another shape, entries that are no finite numbers, or examples of a size that training has
+                not seen, as 0 … 255 in place of 0 … 1.
+            NotImplementedError: If the method has no encoder.
+        """
+        self._check_has("encoder")
+        model, scaling = self._functions.model, self._functions.saved.scaling
+        return self._over("encode", lambda params, key, batch: model.encode(params, scaling.apply(batch["x"])), x)
+
+    def embed(self, x: Any) -> np.ndarray:
+        """Returns the locations of the posteriors of examples, points of the manifold, (n, ambient_dim).
+
+        Args:
+            x: As for `encode`.
+
+        Raises:
+            UsageError: As for `encode`.
+            NotImplementedError: As for `encode`.
+        """
+        self._check_has("encoder")
+        model, scaling = self._functions.model, self._functions.saved.scaling
+        locate = lambda params, key, batch: model.encode(params, scaling.apply(batch["x"])).location  # noqa: E731
+        return self._over("embed", locate, x)
+
+    def decode(self, z: Any) -> np.ndarray:
+        """Returns the means of p(x | z), (..., *event), in units of the data.
+
+        Args:
+            z: Points of the manifold, (..., ambient_dim).
+
+        Raises:
+            UsageError: For another last axis, entries that are no finite numbers, or points off the manifold.
+        """
+        z = numeric(z, "z")
+        check_finite(np.atleast_1d(z), "z")
+        if z.ndim == 0 or z.shape[-1] != self.manifold.ambient_dim:
+            raise UsageError(f"z has shape {z.shape}: points of {self.manifold} are (..., {self.manifold.ambient_dim})")
+        flat = np.asarray(z.reshape(-1, z.shape[-1]), np.float32)
+        for start in range(0, len(flat), CHECKED):
+            try:
+                self.manifold.check_on("z", jnp.asarray(flat[start : start + CHECKED]))
+            except ValueError as error:
+                raise UsageError(str(error)) from error
+        decode = lambda params, key, batch: self._decoded(params, batch["z"])  # noqa: E731
+        found = self._functions.over_rows("decode", decode, self.params, {"z": flat})
+        return found.reshape(*z.shape[:-1], *found.shape[1:])
+
+    def _decoded(self, params: Params, z: Array) -> Array:
+        functions = self._functions
+        return functions.saved.scaling.undo(functions.model.decode(params, z))
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """Returns what the locations of the posteriors decode to, (n, *event), in units of the data.
+
+        Args:
+            x: As for `encode`.
+
+        Raises:
+            UsageError: As for `encode`.
+            NotImplementedError: As for `encode`.
+        """
+        self._check_has("encoder")
+        model, scaling = self._functions.model, self._functions.saved.scaling
+
+        def reconstruct(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+            return self._decoded(params, model.encode(params, scaling.apply(batch["x"])).location)
+
+        return self._over("reconstruct", reconstruct, x)
+
+    def sample(self, num: int, seed: int = 0) -> np.ndarray:
+        """Returns examples drawn from the model, (num, *event): means of p(x | z), in units of the data.
+
+        Args:
+            num: How many.
+            seed: Of the draws; the first of more are those of fewer.
+
+        Raises:
+            UsageError: For a number of draws or a seed that is no count.
+            NotImplementedError: If the method has no samples without data.
+        """
+        num, seed = _count("num", num, 1), _count("seed", seed, 0)
+        self._check_has("sample")
+        model, size = self._functions.model, batch_size(self.event_shape)
+
+        def sample(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+            return self._functions.saved.scaling.undo(model.sample(params, key, len(batch["row"])))
+
+        rows = {"row": np.zeros(num, np.uint8)}
+        return self._functions.over_rows("sample", sample, self.params, rows, key=jax.random.key(seed), size=size)
+
+    def interpolate(self, x0: Any, x1: Any, num: int) -> np.ndarray:
+        """Returns what the geodesic from the code of one example to that of another decodes to.
+
+        With z = location of x0 and w = location of x1 these are the means of p(x | exp(z, t log(z, w))) for num times
+        t from 0 to 1.
+
+        Args:
+            x0: An example, (*event), or examples, (n, *event).
+            x1: The same number of them.
+            num: Points of each geodesic, both ends among them; at least 2.
+
+        Returns:
+            Examples in units of the data, (num, *event), or (n, num, *event).
+
+        Raises:
+            UsageError: As for `encode`, and if x0 and x1 differ in shape.
+            NotImplementedError: If the method has no encoder, or the manifold no logarithm.
+        """
+        num = _count("num", num, 2)
+        x0, x1 = numeric(x0, "x0"), numeric(x1, "x1")
+        if x0.shape != x1.shape:
+            raise UsageError(f"x0 has shape {x0.shape}, x1 {x1.shape}: give as many of both")
+        alone = x0.shape == self.event_shape
+        ends = [self._examples(x[None] if alone else x, name) for x, name in ((x0, "x0"), (x1, "x1"))]
+        z, w = (self.embed(x) for x in ends)
+        times, manifold = np.linspace(0, 1, num, dtype=np.float32), self.manifold
+
+        def path(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+            velocity = manifold.log(batch["z"], batch["w"])[:, None]
+            return manifold.exp(batch["z"][:, None], times[None, :, None] * velocity)
+
+        points = self._functions.over_rows(f"path {num}", path, self.params, {"z": z, "w": w})
+        decode = lambda params, key, batch: self._decoded(params, batch["z"])  # noqa: E731
+        flat = {"z": points.reshape(-1, points.shape[-1])}
+        found = self._functions.over_rows("decode", decode, self.params, flat).reshape(len(z), num, *self.event_shape)
+        return found[0] if alone else found
+
+    def elbo(self, x: Any, *, num_samples: int = 10, seed: int = 0, **columns: Any) -> np.ndarray:
+        """Returns the evidence lower bound of each example, (n,), in nats, the mean over draws of the posterior.
+
+        It is that of examples as the model sees them: where they are scaled, the density in units of the data has the
+        sum of the logarithms of the scale less.
+
+        Args:
+            x: As for `encode`.
+            num_samples: Draws per example.
+            seed: Of the draws.
+            **columns: What else the method reads of each row, such as the label of a VAELLS.
+
+        Raises:
+            UsageError: As for `encode`, and for columns that are lacking or not known.
+            NotImplementedError: If the method has no bound.
+        """
+        num_samples, seed = _count("num_samples", num_samples, 1), _count("seed", seed, 0)
+        self._check_has("bound")
+        model = self._functions.model
+
+        def bound(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+            draw = lambda key: model.loss_terms(params, key, self._seen(batch), None).elbo  # noqa: E731
+            return jnp.mean(jax.lax.map(draw, jax.random.split(key, num_samples)), axis=0)
+
+        return self._over(f"elbo {num_samples}", bound, x, self._columns(columns, x), seed=seed)
+
+    def log_likelihood(self, x: Any, num_samples: int = 100, *, seed: int = 0, **columns: Any) -> np.ndarray:
+        """Returns the importance-sampled log p(x) of each example, (n,), in nats.
+
+        log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x) with z_l from q(z | x): a lower bound in expectation, tight as L
+        grows [burda2016]. As for `elbo`, it is that of examples as the model sees them.
+
+        Args:
+            x: As for `encode`.
+            num_samples: Draws L per example.
+            seed: Of the draws.
+            **columns: As for `elbo`.
+
+        Raises:
+            UsageError: As for `elbo`.
+            NotImplementedError: If the density is not known.
+        """
+        num_samples, seed = _count("num_samples", num_samples, 1), _count("seed", seed, 0)
+        self._check_has("log_likelihood")
+        model = self._functions.model
+
+        def log_likelihood(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+            return model.log_likelihood(params, key, self._seen(batch), num_samples)
+
+        size = self.config["evaluation"]["batch_size"]
+        columns = self._columns(columns, x)
+        return self._over(f"log_likelihood {num_samples}", log_likelihood, x, columns, seed=seed, size=size)
+
+    def export(self, folder: str | Path) -> Path:
+        """Writes encoder and decoder as programs that run without mvae; see `mvae.runs.export.export`.
+
+        Args:
+            folder: A new folder, or one that an export was written to before.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UsageError: If the folder holds something else or cannot be written.
+        """
+        from mvae.runs.export import export  # heavy, and seldom wanted
+
+        return export(self._functions.model, self._functions.saved, self.params, self.seed, Path(folder))
+
+    def __repr__(self) -> str:
+        return f"Trained({self.config['method']}, {self.manifold}, seed={self.seed}, event_shape={self.event_shape})"
+
+    def __reduce__(self) -> tuple:
+        functions = self._functions
+        return _rebuilt, (functions.saved, functions.networks, jax.tree.map(np.asarray, self.params), self.seed)
+
+    def _seen(self, batch: dict[str, Array]) -> dict[str, Array]:
+        return batch | {"x": self._functions.saved.scaling.apply(batch["x"])}
+
+    def _check_has(self, name: str) -> None:
+        if (reason := self._functions.model.lacks.get(name)) is not None:
+            raise NotImplementedError(f"the method {self.config['method']}: {reason}")
+
+    def _over(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        x: Any,
+        columns: Mapping[str, np.ndarray] | None = None,
+        *,
+        seed: int = 0,
+        size: int | None = None,
+    ) -> Any:
+        key = jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM)
+        arrays = {"x": self._examples(x, "x")} | dict(columns or {})
+        return self._functions.over_rows(name, function, self.params, arrays, key=key, size=size)
+
+    def _columns(self, given: Mapping[str, Any], x: Any) -> dict[str, np.ndarray]:
+        """Checked columns beside x."""
+        wanted, method = self._functions.model.columns, self.config["method"]
+        for name in wanted:
+            if name not in given:
+                raise UsageError(f"the bound of the method {method} needs the {name} of each row: give {name}=…")
+        for name in given:
+            if name not in wanted:
+                raise UsageError(f"unknown column {name}: the method {method} reads {', '.join(wanted) or 'x alone'}")
+        found = {name: numeric(column, name) for name, column in given.items()}
+        for name, column in found.items():
+            if column.ndim == 0 or len(column) != len(x):
+                raise UsageError(f"{name} has shape {column.shape}, but x has {len(x)} rows: give one entry for each")
+            check_finite(column, name)
+        return found
+
+    def _examples(self, x: Any, name: str) -> np.ndarray:
+        """Checked examples by rows."""
+        x = numeric(x, name)
+        check_shape(self._functions.saved, x.shape, name)
+        check_finite(x, name)
+        self._check_scale(x, name)
+        return x
+
+    def _check_scale(self, x: np.ndarray, name: str) -> None:
+        """Raises for examples much larger or smaller than those of training."""
+        saved = self._functions.saved
+        rows = x[np.linspace(0, len(x) - 1, min(len(x), CHECKED)).astype(int)]
+        seen, plain = np.median(row_sizes(saved.scaling.apply(rows))), row_sizes(rows).max()
+        if seen > TOO_LARGE * saved.largest_row > 0:
+            what, there, here = "large", saved.largest_row, seen
+        elif x.dtype.kind not in "biu" and 0 < plain < TOO_SMALL * saved.usual_row:
+            what, there, here = "small", saved.usual_row, plain
+        else:
+            return
+        raise UsageError(
+            f"{name} is far too {what}: the root mean square of a row is {here:.3g}, that of training was {there:.3g}; "
+            "give it in the units of the training data"
+        )
+
+
+def _rebuilt(saved: Saved, networks: Networks, params: Params, seed: int) -> Trained:
+    return Trained(Functions(saved, networks), params, seed)
+
+
+def _count(name: str, value: int, least: int) -> int:
+    try:
+        return check_count(name, value, least)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+class Run(Sequence[Trained]):
+    """A trained run: its models, one for each seed, and what is known of them. It can be pickled.
+
+    Attributes:
+        results: What results.json holds: per seed, mean and standard deviation.
+        workdir: The run's folder; None where nothing was kept.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        results: dict[str, Any],
+        records: Sequence[dict[str, Any]],
+        workdir: Path | None = None,
+    ):
+        self._functions, self.results, self._records, self.workdir = functions, results, list(records), workdir
+        self._members = [
+            Trained(functions, jax.tree.map(lambda leaf, index=index: leaf[index], functions.saved.params), seed)
+            for index, seed in enumerate(functions.saved.seeds)
+        ]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config, as plain dicts."""
+        return self._functions.saved.config
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the means over each logging interval: "stage", "step", "seconds", and a list over seeds of each."""
+        return [dict(record) for record in self._records]
+
+    @property
+    def best(self) -> Trained:
+        """The model of the greatest ELBO on the test set, of the seeds that have one.
+
+        Raises:
+            UsageError: If there are several seeds and none has an ELBO.
+        """
+        elbos = [member.get("elbo") for member in self.results["members"]]
+        known = [index for index, elbo in enumerate(elbos) if elbo is not None]
+        if not known and len(self) > 1:
+            reason = self.results["unavailable"].get("elbo", "it is not known")
+            raise UsageError(f"no seed has an ELBO to be the best by ({reason}): take one of the {len(self)}, run[0]")
+        return self[max(known, key=lambda index: elbos[index]) if known else 0]
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._members[index]
+
+    def __iter__(self) -> Iterator[Trained]:
+        return iter(self._members)
+
+    def __repr__(self) -> str:
+        place = "in memory" if self.workdir is None else str(self.workdir)
+        return f"Run({self.config['method']}, {self[0].manifold}, {len(self)} seed(s), {place})"
+
+    def __reduce__(self) -> tuple:
+        functions = self._functions
+        return _run_rebuilt, (functions.saved, functions.networks, self.results, self._records, self.workdir)
+
+
+def _run_rebuilt(
+    saved: Saved, networks: Networks, results: dict[str, Any], records: list[dict[str, Any]], workdir: Path | None
+) -> Run:
+    return Run(Functions(saved, networks), results, records, workdir)

@@ -1,0 +1,272 @@
+"""`mvae.train` and `mvae.load`: from a user's data to a trained run, and from a run's folder to its models."""
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import logging
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mvae import data as data_sets
+from mvae.data import ARRAYS, Dataset, from_arrays
+from mvae.engine.mesh import build_mesh
+from mvae.engine.metrics import read_records
+from mvae.engine.signals import Interrupted, StopRequest
+from mvae.errors import UsageError
+from mvae.manifolds import Manifold
+from mvae.models.autoencoder import Networks
+from mvae.models.optimizer import OptimizerConfig
+from mvae.nets import Network
+from mvae.reports import evaluate
+from mvae.runs.config import DATA, RunConfig, model_config
+from mvae.runs.experiment import build_experiment
+from mvae.runs.manifolds import text_of
+from mvae.runs.notation import block_of
+from mvae.runs.overrides import as_arguments, resolve
+from mvae.runs.run import facts_of, run, train as train_stages, view_of
+from mvae.runs.run_folder import RunFolder
+from mvae.runs.saved import FILE, Saved, read_saved, saved_of
+from mvae.runs.sinks import memory_sinks
+from mvae.runs.trained import Functions, Run
+from mvae.typed import default_block
+
+LOGGER = logging.getLogger(__name__)
+
+
+def train(
+    method: str,
+    data: Any,
+    *,
+    manifold: Manifold | str | Mapping[str, Any] | None = None,
+    workdir: str | Path | None = None,
+    seeds: int = 1,
+    encoder: Any = None,
+    decoder: Any = None,
+    config: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Run:
+    """Trains a model on a user's data, evaluates it, and returns it.
+
+    With a folder this is what the command line does with the same config: the same call on the same folder goes on
+    where it was interrupted, as by Ctrl-C, and a finished run is only read. Without one nothing is written.
+
+    Args:
+        method: A name in `mvae.methods.METHODS`, such as "dvae".
+        data: An array or frame of examples, (n, ...); a dict of arrays with "x" and other columns, as for
+            `mvae.data.from_arrays`; a `Dataset`; or the text of data that have a name, such as "simple_picture:size=16".
+        manifold: The latent space, a `Manifold` or its text, such as "sphere:2".
+        workdir: Folder of the run; None to keep nothing on disk, figures neither.
+        seeds: How many models to train, from the seeds `seed`, `seed` + 1, …
+        encoder: A network of your own in place of the config's: a Flax module, or a pair (init, apply) of functions:
+            init(key, x) -> parameters and apply(parameters, x) -> features (b, k), for x (b, *event).
+        decoder: The same: apply(parameters, z) -> (b, *event) for points z (b, ambient_dim), the parameter of p(x | z)
+            before the likelihood's own function.
+        config: Entries by their dotted names, such as {"evaluation.importance_samples": 10}.
+        **settings: Entries by the name of the field alone: of the method's config, of the run's (num_steps, batch_size,
+            seed, …) and of the optimiser's (learning_rate, …).
+
+    Returns:
+        The run.
+
+    Raises:
+        UsageError: For anything that is unknown, missing or out of range, naming it; for a folder of another config,
+            of other data, or that another process is using.
+        KeyboardInterrupt: On Ctrl-C; with a folder, what was trained is in it.
+        mvae.engine.loop.Diverged: If the loss is not finite.
+    """
+    block, dataset = _data(data)
+    networks = Networks(_network(encoder, "encoder"), _network(decoder, "decoder"))
+    overrides = _overrides(method, settings, config or {}, seeds)
+    base = {"method": method, "data": block}
+    if manifold is not None:
+        base["manifold"] = text_of(manifold) if isinstance(manifold, Manifold) else manifold
+    elif not any(key.partition(".")[0] == "manifold" for key in overrides):
+        raise UsageError("give the latent space: manifold=, a Manifold or a text such as 'sphere:2'")
+    if dataset is not None and "batch_size" not in overrides and dataset.num_train < RunConfig.batch_size:
+        overrides["batch_size"] = dataset.num_train
+        LOGGER.info("batch_size = %d, all training examples", dataset.num_train)
+    resolved = resolve(base, overrides).block
+    with _interruptible(workdir):
+        if workdir is None:
+            return _in_memory(resolved, dataset, networks)
+        folder = Path(workdir).expanduser()
+        _check_networks(networks, resolved, dataset)
+        results = run(resolved, folder, as_arguments(overrides), dataset=dataset, networks=networks)
+        return _loaded(folder, networks, results)
+
+
+def load(workdir: str | Path, *, encoder: Any = None, decoder: Any = None) -> Run:
+    """Returns the run in a folder: its models are rebuilt from what training left, without the data.
+
+    Args:
+        workdir: Folder of a run that was trained to its end, by `train`, the command line or a sweep.
+        encoder: As for `train`, of a run that was trained with one.
+        decoder: The same.
+
+    Raises:
+        UsageError: If there is no such run, it is not finished, or own networks are lacking.
+    """
+    folder = Path(workdir).expanduser()
+    networks = Networks(_network(encoder, "encoder"), _network(decoder, "decoder"))
+    paths = RunFolder(folder)
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder")
+    if not paths.config.exists():
+        raise UsageError(f"{folder} is not the folder of a run: it has no config.json")
+    if not (folder / FILE).exists():
+        remedy = "remove results.json, and then " if paths.results.exists() else ""
+        raise UsageError(f"{folder} has no {FILE}, as its training has not ended: {remedy}the same command goes on")
+    if not paths.results.exists():
+        raise UsageError(f"{folder} has no results.json, as its evaluation has not ended: the same command goes on")
+    try:
+        results = json.loads(paths.results.read_text())
+    except ValueError as error:
+        raise UsageError(f"{paths.results} cannot be read ({error}): remove it to evaluate again") from error
+    return _loaded(folder, networks, results)
+
+
+def _loaded(folder: Path, networks: Networks, results: dict[str, Any]) -> Run:
+    saved = read_saved(folder / FILE, networks)
+    return Run(Functions(saved, networks), results, read_records(RunFolder(folder).metrics), folder)
+
+
+def _in_memory(config: Mapping[str, Any], dataset: Dataset | None, networks: Networks) -> Run:
+    """Trains and evaluates without a folder."""
+    load = None if dataset is None else lambda **options: dataset
+    records: list[dict[str, Any]] = []
+    with StopRequest():
+        experiment = build_experiment(config, load=load, networks=networks)
+        _check_networks(networks, config, experiment.dataset)
+        mesh = build_mesh(experiment.run.num_seeds, experiment.run.batch_size)
+        params = train_stages(experiment, None, mesh=mesh, sinks=memory_sinks(records))
+        view = view_of(experiment, params, records)
+        results = evaluate(view, experiment.reports, facts_of(experiment, view))
+    return Run(Functions(saved_of(experiment, view), networks), results, records)
+
+
+@contextlib.contextmanager
+def _interruptible(workdir: str | Path | None) -> Iterator[None]:
+    """A context in which signals end a call as they end others: Ctrl-C by KeyboardInterrupt."""
+    try:
+        yield
+    except Interrupted as stop:
+        kept = "nothing was kept" if workdir is None else f"the same call goes on, from what is in {workdir}"
+        if stop.exit_code == 128 + signal.SIGINT:
+            raise KeyboardInterrupt(f"{stop}; {kept}") from stop
+        raise SystemExit(stop.exit_code) from stop
+
+
+def _data(data: Any) -> tuple[dict[str, Any], Dataset | None]:
+    """The block of the config that stands for the data, and the data themselves where they are at hand."""
+    if isinstance(data, Dataset):
+        return {"name": ARRAYS}, data
+    if isinstance(data, Path):
+        data = str(data)
+    if isinstance(data, str):
+        name = data.partition(":")[0]
+        if name not in data_sets.BUILDERS:
+            near = difflib.get_close_matches(name, data_sets.BUILDERS, n=3, cutoff=0.5)
+            hint = f": near are {', '.join(near)}" if near else ", such as simple_picture"
+            raise UsageError(f"data = {data!r}: there are no data of that name{hint}")
+        return block_of(data, DATA), None
+    if isinstance(data, Mapping):
+        if "x" not in data:
+            raise UsageError(f"data has no 'x': its entries are {', '.join(map(str, data)) or 'none'}")
+        return {"name": ARRAYS}, from_arrays(**data)
+    return {"name": ARRAYS}, from_arrays(data)
+
+
+def _network(given: Any, name: str) -> Network | None:
+    """A user's own network, from a Flax module or a pair of functions."""
+    if given is None:
+        return None
+    pair = given if isinstance(given, tuple) else (getattr(given, "init", None), getattr(given, "apply", None))
+    if len(pair) != 2 or not all(callable(function) for function in pair):
+        raise UsageError(f"{name} must be a pair (init, apply) of functions or a Flax module, got {given!r}")
+    return Network(*pair)
+
+
+def _overrides(method: str, settings: Mapping[str, Any], config: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """Settings by their dotted names, and what the config says beside them."""
+    if isinstance(seeds, bool) or not hasattr(seeds, "__index__") or seeds < 1:
+        raise UsageError(f"seeds must be a number of 1 or more, of models to train, got {seeds!r}")
+    if not isinstance(config, Mapping):
+        raise UsageError(f"config must map dotted names to values, such as {{'model.beta': 4.0}}, got {config!r}")
+    homes = _homes(method)
+    found: dict[str, Any] = {"num_seeds": int(seeds)}
+    for name, value in settings.items():
+        found |= _flat(_place(name, homes, method), value)
+    for key, value in config.items():
+        if key in found and (key != "num_seeds" or seeds != 1):
+            raise UsageError(f"{key} is given twice, as a setting and in config: leave one out")
+        found |= _flat(key, value) if isinstance(key, str) else {key: value}
+    return found
+
+
+def _homes(method: str) -> dict[str, list[str]]:
+    """Field -> dotted names of the entries that it may be."""
+    homes: dict[str, list[str]] = {}
+    blocks = (("model.", model_config(method)), ("", RunConfig), ("optimizer.", OptimizerConfig))
+    for prefix, cls in blocks:
+        for name in default_block(cls):
+            if name != "num_seeds":
+                homes.setdefault(name, []).append(f"{prefix}{name}")
+    return homes
+
+
+def _place(name: str, homes: Mapping[str, list[str]], method: str) -> str:
+    """The dotted name of a setting."""
+    places = homes.get(name, [])
+    if len(places) == 1:
+        return places[0]
+    if places:
+        raise UsageError(f"setting {name} may be {' or '.join(places)}: give config={{'{places[0]}': …}}")
+    near = difflib.get_close_matches(name, [*homes, "seeds", "manifold", "workdir"], n=5, cutoff=0.5)
+    hint = f"near are {', '.join(near)}" if near else f"there are {', '.join(sorted(homes))}"
+    raise UsageError(f"unknown setting {name} of the method {method}: {hint}; other entries by config={{'a.b': …}}")
+
+
+def _flat(key: str, value: Any) -> dict[str, Any]:
+    """A block of entries, a dict or a dataclass, as entries by their dotted names."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type | Manifold):
+        value = dataclasses.asdict(value)
+    if not isinstance(value, Mapping) or key in ("data", "manifold"):
+        return {key: value}
+    return {name: entry for part, inner in value.items() for name, entry in _flat(f"{key}.{part}", inner).items()}
+
+
+def _check_networks(networks: Networks, config: Mapping[str, Any], dataset: Dataset | None) -> None:
+    """Raises if an own network does not take or give what it should; nothing is computed.
+
+    Raises:
+        UsageError: Naming the network and what is wrong with it.
+    """
+    if networks == Networks() or dataset is None:
+        return
+    from mvae.runs.manifolds import build_manifold
+
+    ambient, event = build_manifold(config["manifold"]).ambient_dim, dataset.event_shape
+    for name, given in (("encoder", (2, *event)), ("decoder", (2, ambient))):
+        network = getattr(networks, name)
+        if network is None:
+            continue
+        try:
+            output = jax.eval_shape(
+                lambda key, x, network=network: network.apply(network.init(key, x), x),
+                jax.random.key(0),
+                jax.ShapeDtypeStruct(given, jnp.float32),
+            )
+        except Exception as error:
+            message = " ".join(str(error).split())[:300]
+            raise UsageError(f"{name} fails on a batch of shape {given}: {type(error).__name__}: {message}") from error
+        shape = getattr(output, "shape", None)
+        if name == "encoder" and (shape is None or len(shape) != 2 or shape[0] != 2):
+            raise UsageError(f"encoder must give features (b, k) of x, of x {given} it gives {shape or output}")
+        if name == "decoder" and shape != (2, *event):
+            raise UsageError(f"decoder must give {(2, *event)} of points {given}, it gives {shape or output}")
