@@ -15,8 +15,8 @@ from mvae.engine.program import build_program
 from mvae.engine.signals import Interrupted
 from mvae.methods import METHODS
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import conclude, train
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import conclude, train
 from tests.test_configs import CONFIGS, tiny
 
 # The smallest config of each method: pictures of few pixels, or points of the plane.

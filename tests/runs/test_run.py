@@ -6,7 +6,7 @@ import pytest
 
 from mvae.errors import UsageError
 from mvae.reports import report
-from mvae.runs.run import run
+from mvae.runs.running import run
 from tests.test_configs import TORUS, tiny
 
 

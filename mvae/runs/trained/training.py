@@ -29,11 +29,12 @@ from mvae.runs.experiment import build_experiment
 from mvae.runs.manifolds import text_of
 from mvae.runs.notation import block_of
 from mvae.runs.overrides import as_arguments, resolve
-from mvae.runs.run import facts_of, run, train as train_stages, view_of
 from mvae.runs.run_folder import RunFolder
-from mvae.runs.saved import FILE, Saved, read_saved, saved_of
+from mvae.runs.running import facts_of, run, view_of
+from mvae.runs.running import train as train_stages
 from mvae.runs.sinks import memory_sinks
-from mvae.runs.trained import Functions, Run
+from mvae.runs.trained.models import Functions, Run
+from mvae.runs.trained.saved import FILE, read_saved, saved_of
 from mvae.typed import default_block
 
 LOGGER = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ def train(
 
     Args:
         method: A name in `mvae.methods.METHODS`, such as "dvae".
-        data: An array or frame of examples, (n, ...); a dict of arrays with "x" and other columns, as for
-            `mvae.data.from_arrays`; a `Dataset`; or the text of data that have a name, such as "simple_picture:size=16".
+        data: An array or frame of examples, (n, ...); a dict of them with "x" and other columns, as for
+            `mvae.data.from_arrays`; a `Dataset`; or the text of data that have a name, as "simple_picture:size=16".
         manifold: The latent space, a `Manifold` or its text, such as "sphere:2".
         workdir: Folder of the run; None to keep nothing on disk, figures neither.
         seeds: How many models to train, from the seeds `seed`, `seed` + 1, …

@@ -144,12 +144,10 @@ def read_saved(path: Path, networks: Networks) -> Saved:
         UsageError: If it is damaged, or its parameters are of a precision that jax is not set to.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             scaling = Scaling(about["scaling"], file["shift"], file["scale"])
-            leaves = [
-                file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))
-            ]
+            leaves = [file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{path} is damaged ({' '.join(str(error).split())}): remove it and results.json, and the call or command "

@@ -1,5 +1,6 @@
 """Encoder and decoder of a trained model as programs that run without mvae."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from mvae.errors import UsageError
 from mvae.models import Model
 from mvae.models.model import Params
 from mvae.runs.manifolds import text_of
-from mvae.runs.saved import Saved
+from mvae.runs.trained.saved import Saved
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 SIGNATURE = "signature.json"
@@ -36,10 +37,6 @@ def export(model: Model, saved: Saved, params: Params, seed: int, folder: Path) 
     The encoder gives the fields of the posterior by name, "location" among them, the decoder the mean of p(x | z). How
     long a program can be read by later versions of jax is said in the documentation of `jax.export`.
 
-    There is no ONNX here. The converter of jax programs that is kept up, jax2onnx, holds back orbax-checkpoint, which
-    the checkpoints of this project need newer; where it is installed beside, `jax2onnx.to_onnx` takes a function such
-    as `lambda z: program.call(z)` does, made of `Trained.decode`'s model.
-
     Args:
         model: The model.
         saved: What it was rebuilt from.
@@ -48,8 +45,10 @@ def export(model: Model, saved: Saved, params: Params, seed: int, folder: Path) 
         folder: Where to.
 
     Raises:
-        UsageError: If the folder holds something else than an export, or cannot be written.
+        UsageError: If the folder holds something else than an export, or cannot be written, or flatbuffers is lacking.
     """
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise UsageError("export needs flatbuffers, which jax writes programs with: pip install flatbuffers")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / SIGNATURE).exists())):
         raise UsageError(f"{folder} holds something else than an export: give a new folder")
     scaling = saved.scaling

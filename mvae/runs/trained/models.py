@@ -1,6 +1,7 @@
 """Run and Trained: what training and loading give back, functions of arrays with batches of a fixed size inside."""
 
 import functools
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
 from mvae.models.model import Params
 from mvae.reports.report import EVALUATION_STREAM, batch_size
-from mvae.runs.saved import Saved, check_shape
+from mvae.runs.trained.saved import Saved, check_shape
 
 TOO_LARGE = 3.0  # times the largest row of training: no such examples were seen
 TOO_SMALL = 0.02  # times the usual row of training
@@ -83,9 +84,7 @@ class _Room(tuple):
 def _room(compiled: Any, arguments: tuple, num: int, size: int) -> Any:
     """Arrays for the results of all rows; which of them have rows is seen by how their shapes follow the batch's."""
     *rest, batch = arguments
-    larger = {
-        name: jax.ShapeDtypeStruct((size + 1, *column.shape[1:]), column.dtype) for name, column in batch.items()
-    }
+    larger = {name: jax.ShapeDtypeStruct((size + 1, *column.shape[1:]), column.dtype) for name, column in batch.items()}
     shapes = jax.eval_shape(compiled, *rest, batch), jax.eval_shape(compiled, *rest, larger)
 
     def room(one: Any, other: Any) -> _Room:
@@ -337,7 +336,7 @@ class Trained:
         return self._over(f"log_likelihood {num_samples}", log_likelihood, x, columns, seed=seed, size=size)
 
     def export(self, folder: str | Path) -> Path:
-        """Writes encoder and decoder as programs that run without mvae; see `mvae.runs.export.export`.
+        """Writes encoder and decoder as programs that run without mvae; see `mvae.runs.trained.export.export`.
 
         Args:
             folder: A new folder, or one that an export was written to before.
@@ -348,7 +347,7 @@ class Trained:
         Raises:
             UsageError: If the folder holds something else or cannot be written.
         """
-        from mvae.runs.export import export  # heavy, and seldom wanted
+        from mvae.runs.trained.export import export  # heavy, and seldom wanted
 
         return export(self._functions.model, self._functions.saved, self.params, self.seed, Path(folder))
 
@@ -357,6 +356,7 @@ class Trained:
 
     def __reduce__(self) -> tuple:
         functions = self._functions
+        _check_picklable(functions.networks)
         return _rebuilt, (functions.saved, functions.networks, jax.tree.map(np.asarray, self.params), self.seed)
 
     def _seen(self, batch: dict[str, Array]) -> dict[str, Array]:
@@ -425,6 +425,22 @@ def _rebuilt(saved: Saved, networks: Networks, params: Params, seed: int) -> Tra
     return Trained(Functions(saved, networks), params, seed)
 
 
+def _check_picklable(networks: Networks) -> None:
+    """Raises for a user's own networks that pickle cannot take, such as Flax modules, which have functions in them.
+
+    Raises:
+        UsageError: Naming the remedy.
+    """
+    for name, network in networks._asdict().items():
+        try:
+            pickle.dumps(network)
+        except Exception as error:
+            raise UsageError(
+                f"the {name} of your own cannot be pickled ({error}): give functions of a module as (init, apply), or "
+                "keep the run in a folder and call mvae.load"
+            ) from error
+
+
 def _count(name: str, value: int, least: int) -> int:
     try:
         return check_count(name, value, least)
@@ -491,6 +507,7 @@ class Run(Sequence[Trained]):
 
     def __reduce__(self) -> tuple:
         functions = self._functions
+        _check_picklable(functions.networks)
         return _run_rebuilt, (functions.saved, functions.networks, self.results, self._records, self.workdir)
 
 

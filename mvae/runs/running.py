@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from mvae.data import Dataset
 from mvae.engine.batches import check_stream
 from mvae.engine.loop import Sinks, run_stage
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
@@ -19,7 +20,6 @@ from mvae.engine.processes import allgather, is_lead, lead_first
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
-from mvae.data import Dataset
 from mvae.models.autoencoder import Networks
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
@@ -29,8 +29,8 @@ from mvae.runs.fingerprint import Fingerprint, fingerprint
 from mvae.runs.locks import locked
 from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
-from mvae.runs.saved import FILE, own_names, saved_of, write_saved
 from mvae.runs.sinks import folder_sinks
+from mvae.runs.trained.saved import FILE, own_names, saved_of, write_saved
 from mvae.typed import typed
 
 LOGGER = logging.getLogger(__name__)
