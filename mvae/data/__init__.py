@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from mvae.data.arrays import NAME as ARRAYS
-from mvae.data.arrays import from_arrays
+from mvae.data.arrays import from_arrays, from_file
 from mvae.data.dataset import Dataset, Scaling
 from mvae.data.digits.mnist import mnist, mnist_of_records
 from mvae.data.digits.rotated_mnist import rotated_mnist
@@ -45,6 +45,7 @@ __all__ = [
     "Scaling",
     "fourier_picture",
     "from_arrays",
+    "from_file",
     "load",
     "load_streamed",
     "planar_manifold",
@@ -65,6 +66,7 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "coil20": coil20,
     "concentric_circles": concentric_circles,
     "dsprites": dsprites,
+    "file": from_file,
     "fourier_picture": fourier_pictures,
     "frey": frey,
     "gaussian_grid": gaussian_grid,

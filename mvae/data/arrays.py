@@ -1,66 +1,277 @@
 """A user's own arrays as a data set: checked, scaled, split into training and test rows."""
 
+import logging
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows, Scaling
+from mvae.data.tables import Table, choose, column_of, dense, of_frame, read_table
 from mvae.errors import UsageError
 
+LOGGER = logging.getLogger(__name__)
 NAME = "arrays"  # of data that were given as arrays, in place of a name of `mvae.data.BUILDERS`
 SCALES = ("auto", "unit", "standard", "none")
 CHECKED = 4096  # rows that are looked at together
 _SPLIT_SEED = 0
 
 
-def from_arrays(x: Any, *, scale: str = "auto", test_fraction: float = 0.1, **columns: Any) -> Dataset:
+def from_arrays(
+    x: Any,
+    *,
+    scale: str = "auto",
+    test_fraction: float = 0.1,
+    test: Any = None,
+    label: Any = None,
+    angle: Any = None,
+    angle_period: float = 2 * math.pi,
+    condition: Any = None,
+    size_factor: Any = None,
+    features: Sequence[str] = (),
+    **columns: Any,
+) -> Dataset:
     """Returns a data set of a user's own arrays.
 
-    The test rows are drawn at random, always the same ones of so many rows.
+    The test rows are drawn at random, always the same ones of so many rows, unless `test` says which they are.
 
     Args:
-      x: examples, (n, ...): an array of numpy or jax, a frame of pandas or polars, or anything that numpy takes for an
-        array of numbers. Vectors are (n, d), images (n, height, width, channels).
-      scale: what the model sees: "unit", x brought to [0, 1], "standard", each entry less its mean over the training
-        rows and over its standard deviation there, "none", x itself; "auto" is "unit" for bytes and "none" else.
+      x: examples, (n, ...): an array of numpy or jax, a sparse matrix of scipy, a frame of pandas or polars, or
+        anything that numpy takes for an array of numbers. Vectors are (n, d), images (n, height, width, channels).
+      scale: what the model sees: "unit", x brought to [0, 1]; "standard", each entry less its mean over the training
+        rows and over its standard deviation there; "none", x itself. "auto" is "unit" for bytes, "standard" for vectors
+        of floats, and "none" for other integers, which may be counts, and for images of floats.
       test_fraction: share of the rows that are the test set, above 0 and below 1.
-      **columns: what else is known of each row, such as label, (n, ...): numbers.
+      test: which rows are the test set, (n,): true and false, or 0 and 1, or "test" and "train".
+      label: the class of each row, (n,): texts or whole numbers.
+      angle: an angle that is known of each row, (n,), which codes are compared with.
+      angle_period: how much of it is a full turn: 360 where it is in degrees, 52 for weeks of a year.
+      condition: a nuisance that is known of each row, (n,): texts or whole numbers, such as the batch, animal or
+        camera. Encoder and decoder are given it, so that codes need not have it.
+      size_factor: what the counts of each row are in proportion to, (n,), positive, or "total" for their sum; it is
+        divided by its mean over the training rows. For likelihoods of counts.
+      features: of a frame, the columns that are x; all columns of numbers without another role if empty.
+      **columns: what else is known of each row, (n, ...): numbers.
+
+    Of a frame, `test`, `label`, `angle`, `condition` and `size_factor` may be names of columns.
 
     Raises:
       UsageError: for what is not an array of finite numbers of two rows or more, columns of another length, and options
-        that are out of range.
+        that are out of range, naming what is wrong and where.
 
-    >>> dataset = from_arrays(np.zeros((20, 3)), label=np.arange(20))
+    >>> dataset = from_arrays(np.zeros((20, 3), np.uint8), label=np.arange(20))
     >>> dataset.num_train, dataset.num_test, dataset.event_shape, dataset.scaling.kind
-    (18, 2, (3,), 'none')
+    (18, 2, (3,), 'unit')
     """
-    x = numeric(x, "x")
-    if x.ndim < 2:
-        raise UsageError(f"x has shape {x.shape}: give examples by rows, (n, ...), so one number for each as (n, 1)")
-    check_finite(x, "x")
-    if len(x) < 2:
-        raise UsageError(f"x has {len(x)} row: two are needed at least, one to train on and one to test with")
+    table = of_frame(x) if hasattr(x, "columns") and hasattr(x, "to_numpy") else Table(x, {}, "x")
+    if hasattr(x, "tocsr"):
+        table = table._replace(x=dense(x, "x"))
+    roles = {"test": test, "label": label, "angle": angle, "condition": condition, "size_factor": size_factor}
+    return _of_table(table, roles, features, scale, test_fraction, angle_period, columns)
+
+
+def from_file(
+    path: str = "",
+    *,
+    scale: str = "auto",
+    test_fraction: float = 0.1,
+    test: str = "",
+    test_path: str = "",
+    label: str = "",
+    angle: str = "",
+    angle_period: float = 2 * math.pi,
+    condition: str = "",
+    size_factor: str = "",
+    features: str = "",
+    layer: str = "",
+    size: int = 0,
+) -> Dataset:
+    """Returns a data set of a user's own file.
+
+    Args:
+      path: .npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images; see `mvae.data.tables.read_table`.
+      scale: as for `from_arrays`.
+      test_fraction: as for `from_arrays`.
+      test: the column that says which rows are the test set, as for `from_arrays`; "" for none.
+      test_path: a file of the test set's own, of the same kind; "" for none.
+      label: the column of the class; "" for none. Of a folder of images "folder" is that of the subfolders.
+      angle: the column of a known angle; "" for none.
+      angle_period: how much of it is a full turn.
+      condition: the column of a known nuisance; "" for none.
+      size_factor: the column of size factors, or "total" for the sum of a row; "" for none.
+      features: columns that are the examples, separated by commas, of .npz the name of their array; all columns of
+        numbers without another role if empty.
+      layer: of .h5ad, what the examples are: "" for X, "raw", the name of a layer or of an entry of obsm.
+      size: of images, the side of the squares they are resized to; 0 for the size that most of them have.
+
+    Raises:
+      UsageError: as for `from_arrays`, and for what cannot be read.
+    """
+    chosen = tuple(name.strip() for name in features.split(",") if name.strip())
+    options: dict[str, Any] = {"features": chosen, "layer": layer, "size": size}
+    table = read_table(path, **options)
+    roles: dict[str, Any] = {"test": test, "label": label, "angle": angle, "condition": condition}
+    roles = {name: value or None for name, value in (roles | {"size_factor": size_factor}).items()}
+    if not test_path:
+        return _of_table(table, roles, chosen, scale, test_fraction, angle_period, {})._replace(name="file")
+    if test:
+        raise UsageError(f"data options test={test!r} and test_path={test_path!r} both say what the test set is")
+    other = read_table(test_path, **options)
+    (x, names), (test_x, test_names) = (_with_x(each, chosen, roles) for each in (table, other))
+    if x.shape[1:] != test_x.shape[1:] or names != test_names:
+        raise UsageError(f"{path} has examples of shape {x.shape[1:]}, {test_path} of {test_x.shape[1:]}")
+    columns = {}
+    for name in table.columns:
+        if name in other.columns:
+            columns[name] = np.concatenate([table.columns[name], other.columns[name]])
+    joined = np.concatenate([x, test_x])
+    roles["test"] = np.arange(len(joined)) >= len(x)
+    table = Table(joined, columns, f"{path} with {test_path}")
+    return _of_table(table, roles, (), scale, test_fraction, angle_period, {})._replace(name="file")
+
+
+def _with_x(table: Table, features: Sequence[str], roles: Mapping[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    return choose(table, () if table.x is not None else features, [r for r in roles.values() if isinstance(r, str)])
+
+
+def _of_table(
+    table: Table,
+    roles: Mapping[str, Any],
+    features: Sequence[str],
+    scale: str,
+    test_fraction: float,
+    angle_period: float,
+    beside: Mapping[str, Any],
+) -> Dataset:
+    """Checks everything, gives columns their roles, splits and scales."""
     if scale not in SCALES:
         raise UsageError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    if not 0 < test_fraction < 1:
+    if not (isinstance(test_fraction, int | float) and 0 < test_fraction < 1):
         raise UsageError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
-    rows = {"x": _narrow(x)} | {name: _narrow(numeric(column, name)) for name, column in columns.items()}
-    for name, column in rows.items():
-        if column.ndim == 0 or len(column) != len(x):
-            raise UsageError(f"{name} has shape {column.shape}, but x has {len(x)} rows: give one entry for each")
-        check_finite(column, name)
-    num_test = min(max(1, round(test_fraction * len(x))), len(x) - 1)
-    is_test = np.zeros(len(x), bool)
-    is_test[np.random.default_rng(_SPLIT_SEED).permutation(len(x))[:num_test]] = True
-    train, test = ({name: column[part] for name, column in rows.items()} for part in (~is_test, is_test))
-    return _dataset(train, test, _scaling(train["x"], scale))
+    if not (isinstance(angle_period, int | float) and 0 < angle_period < math.inf):
+        raise UsageError(f"angle_period must be a positive number, got {angle_period!r}")
+    if features and table.place == "x":
+        raise UsageError("features= are the names of columns, of which x has none")
+    x, names = _with_x(table, features, roles)
+    where = table.place if table.place == "x" else f"x of {table.place}"
+    x = _examples(x, where, names)
+    given = {
+        role: column_of(table, value, role) if isinstance(value, str) and value != "total" else value
+        for role, value in roles.items()
+        if value is not None
+    }
+    rows: dict[str, np.ndarray] = {"x": _narrow(x)}
+    facts: dict[str, Any] = {}
+    if "label" in given:
+        rows["label"], facts["label_names"] = categories(given["label"], "label", len(x))
+    if "condition" in given:
+        rows["condition"], facts["condition_names"] = categories(given["condition"], "condition", len(x))
+        if len(facts["condition_names"]) > max(2, len(x) // 2):
+            raise UsageError(
+                f"condition has {len(facts['condition_names'])} values in {len(x)} rows: give one that many rows share"
+            )
+    if "angle" in given:
+        angle = column(given["angle"], "angle", len(x))
+        rows["angle"] = (2 * math.pi * np.asarray(angle, np.float64) / angle_period).astype(np.float32)
+        facts["angle"] = "angle"
+    for name, value in beside.items():
+        rows[name] = _narrow(column(value, name, len(x)))
+    is_test = _test_rows(given.get("test"), len(x), test_fraction)
+    if "size_factor" in given:
+        sizes = x.reshape(len(x), -1).sum(axis=1, dtype=np.float64) if is_total(given["size_factor"]) else None
+        sizes = column(given["size_factor"], "size_factor", len(x)).astype(np.float64) if sizes is None else sizes
+        if (low := np.flatnonzero(sizes <= 0)).size:
+            raise UsageError(f"size_factor[{low[0]}] is {sizes[low[0]]:g}: size factors are positive; leave it out")
+        rows["size_factor"] = (sizes / sizes[~is_test].mean()).astype(np.float32)
+    train, test = ({name: entries[part] for name, entries in rows.items()} for part in (~is_test, is_test))
+    _check_split(train, test, facts)
+    return _dataset(train, test, _scaling(train["x"], scale), facts)
 
 
-def _dataset(train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray], scaling: Scaling) -> Dataset:
+def is_total(size_factor: Any) -> bool:
+    """Whether size factors are to be the sums of the rows."""
+    return isinstance(size_factor, str) and size_factor == "total"
+
+
+def _examples(x: Any, where: str, names: Sequence[str]) -> np.ndarray:
+    """Checked examples by rows."""
+    x = numeric(x, where)
+    if x.ndim < 2:
+        raise UsageError(f"{where} has shape {x.shape}: give examples by rows, (n, ...), numbers as (n, 1)")
+    check_finite(x, where, names)
+    if len(x) < 2:
+        raise UsageError(f"{where} has {len(x)} row: two are needed at least, one to train on and one to test with")
+    if (x == x[:1]).all():
+        raise UsageError(f"{where}: all {len(x)} rows are the same, there is nothing to learn; is it the right array?")
+    return x
+
+
+def column(values: Any, name: str, num: int) -> np.ndarray:
+    """Returns a checked column of finite numbers.
+
+    Raises:
+      UsageError: for texts, another length or entries that are not finite.
+    """
+    found = numeric(values, name)
+    if found.ndim == 0 or len(found) != num:
+        raise UsageError(f"{name} has shape {found.shape}, but x has {num} rows: give one entry for each")
+    check_finite(found, name)
+    return found
+
+
+def categories(values: Any, name: str, num: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns categories as numbers from 0 on, int32 (n,), and the text of each, in their order.
+
+    Raises:
+      UsageError: for another length, numbers that are not whole, and empty texts.
+    """
+    array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    if array.dtype == object and all(isinstance(entry, str) for entry in array.ravel()):
+        array = array.astype(str)
+    if array.shape != (num,):
+        raise UsageError(f"{name} has shape {array.shape}, but x has {num} rows: give one entry for each, ({num},)")
+    if array.dtype.kind == "f" and (wrong := np.flatnonzero(array != np.round(array))).size:
+        raise UsageError(f"{name}[{wrong[0]}] is {array[wrong[0]]}: classes are texts or whole numbers")
+    if array.dtype.kind not in "biufU":
+        raise UsageError(f"{name} is of dtype {array.dtype}: classes are texts or whole numbers")
+    if array.dtype.kind == "U" and (empty := np.flatnonzero(np.char.strip(array) == "")).size:
+        raise UsageError(f"{name}[{empty[0]}] is empty: give every row a class, or leave out those without one")
+    array = array.astype(np.int64) if array.dtype.kind in "bf" else array
+    known, codes = np.unique(array, return_inverse=True)
+    return codes.astype(np.int32), tuple(str(each) for each in known)
+
+
+def _test_rows(given: Any, num: int, fraction: float) -> np.ndarray:
+    """Which rows are the test set, bool (n,)."""
+    if given is None:
+        num_test = min(max(1, round(fraction * num)), num - 1)
+        found = np.zeros(num, bool)
+        found[np.random.default_rng(_SPLIT_SEED).permutation(num)[:num_test]] = True
+        return found
+    codes, names = categories(given, "test", num)
+    if set(names) - {"0", "1"} and set(names) - {"train", "test"} and set(names) - {"True", "False"}:
+        raise UsageError(f"test has the values {', '.join(names[:8])}: give true and false, 0 and 1, or train and test")
+    found = np.isin(np.asarray(names), ("1", "test", "True"))[codes]
+    if found.all() or not found.any():
+        raise UsageError(f"test says that {'all' if found.all() else 'no'} rows are the test set: both sets need some")
+    return found
+
+
+def _check_split(train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Raises for a condition that only the test set has; says which features do not change in training."""
+    if "condition" in train and (unseen := sorted(set(test["condition"]) - set(train["condition"]))):
+        raise UsageError(f"no training row has the condition {facts['condition_names'][unseen[0]]!r}: split them anew")
+    constant = (train["x"] == train["x"][:1]).all(axis=0)
+    if constant.ndim == 1 and constant.any():
+        LOGGER.info("x: %d of %d features are constant in the training rows", constant.sum(), constant.size)
+
+
+def _dataset(
+    train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray], scaling: Scaling, facts: Mapping[str, Any]
+) -> Dataset:
     def render(rows: Rows) -> Batch:
         return rows | {"x": scaling.apply(rows["x"])}
 
@@ -75,12 +286,15 @@ def _dataset(train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray], sc
         event_shape=train["x"].shape[1:],
         scaling=scaling,
         digest=_digest(train, test),
+        **facts,
     )
 
 
 def _scaling(x: np.ndarray, scale: str) -> Scaling:
     """The scaling of training rows."""
-    if scale == "none" or (scale == "auto" and x.dtype != np.uint8):
+    if scale == "auto":
+        scale = "unit" if x.dtype == np.uint8 else "standard" if x.dtype.kind == "f" and x.ndim == 2 else "none"
+    if scale == "none":
         return Scaling()
     if scale == "standard":
         mean, std = np.mean(x, axis=0, dtype=np.float64), np.std(x, axis=0, dtype=np.float64)
@@ -121,7 +335,7 @@ def numeric(x: Any, name: str) -> np.ndarray:
     return array
 
 
-def check_finite(x: np.ndarray, name: str) -> None:
+def check_finite(x: np.ndarray, name: str, names: Sequence[str] = ()) -> None:
     """Raises unless an array has entries and all of them are finite as float32; looks at some rows at a time.
 
     Raises:
@@ -137,7 +351,8 @@ def check_finite(x: np.ndarray, name: str) -> None:
             place = np.argwhere(wrong)[0]
             value = part[tuple(place)]
             number = ", ".join(str(int(index)) for index in (place[0] + start, *place[1:]))
-            raise UsageError(f"{name}[{number}] is {value}: every entry must be a finite number of float32")
+            column = f" (column {names[place[1]]!r})" if names else ""
+            raise UsageError(f"{name}[{number}]{column} is {value}: every entry must be a finite number of float32")
 
 
 def row_sizes(x: np.ndarray) -> np.ndarray:

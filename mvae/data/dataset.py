@@ -64,6 +64,8 @@ class Dataset(NamedTuple):
       periodic_factors: the factors that are angles, in equal steps all the way round.
       condition_names: the categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder and
         decoder; empty where there is none.
+      label_names: the text of each `"label"`, of data of one's own; empty for others.
+      angle: the column of a known angle, in radians, of data of one's own; None for others.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
       closed_curves: whether each of `curves` returns to where it began.
@@ -86,6 +88,8 @@ class Dataset(NamedTuple):
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()
     condition_names: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
+    angle: str | None = None
     curves: Rows | None = None
     closed_curves: bool = False
     rotated_by: str | None = None

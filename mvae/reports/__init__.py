@@ -6,11 +6,11 @@ to which a config file may add its own; a method brings its own beside them.
 """
 
 from mvae.reports.bound import BOUND, LIKELIHOOD
-from mvae.reports.codes import LATENT_SPACE, SEPARATION
+from mvae.reports.codes import LABELS, LATENT_SPACE, SEPARATION
 from mvae.reports.conclude import conclude, evaluate, finished
 from mvae.reports.curves import CURVES
 from mvae.reports.decoded import DECODED, SAMPLES
-from mvae.reports.factors import AZIMUTH, DEGREE, SCORES
+from mvae.reports.factors import ANGLE, AZIMUTH, DEGREE, SCORES
 from mvae.reports.report import Member, Programs, Report, View
 from mvae.reports.settings import EvaluationConfig, check_evaluation
 
@@ -21,6 +21,8 @@ REPORTS: dict[str, Report] = {
         LIKELIHOOD,
         DEGREE,
         AZIMUTH,
+        ANGLE,
+        LABELS,
         SCORES,
         SEPARATION,
         CURVES,

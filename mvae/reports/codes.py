@@ -11,11 +11,18 @@ from mvae.data.dataset import Rows
 from mvae.evaluation import class_separation
 from mvae.reports.report import Drawing, Figure, Member, Report, View
 
+NEIGHBOURS = 5
 NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
 
 
-def colour(rows: Rows) -> dict[str, np.ndarray]:
-    """What colours the latent space: the label, but the azimuth of views of a single object; or the translation."""
+def colour(rows: Rows, angle: str | None = None) -> dict[str, np.ndarray]:
+    """What colours the latent space.
+
+    That is a known angle of a user's own data; else the label, but the azimuth of views of a single object; or the
+    translation.
+    """
+    if angle is not None:
+        return {"angle": np.asarray(rows[angle])}
     if "azimuth" in rows and ("elevation" in rows or "label" not in rows or np.ptp(np.asarray(rows["label"])) == 0):
         return {"angle": np.asarray(rows["azimuth"])}
     name = next((name for name in ("label", "translation") if name in rows), None)
@@ -30,7 +37,9 @@ def latent_space(member: Member) -> Figure:
     title += f", degree {numbers['degree']:+d}" if numbers.get("degree") is not None else ""
     rows = member.view.first("test", NUM_DRAWN)
     codes = member.codes("test")[:NUM_DRAWN]
-    return figures.latent_space(member.view.model.manifold, codes, **colour(rows), title=title)
+    return figures.latent_space(
+        member.view.model.manifold, codes, **colour(rows, member.view.dataset.angle), title=title
+    )
 
 
 def draw(view: View) -> Iterator[tuple[str, Drawing]]:
@@ -52,6 +61,22 @@ def separation_numbers(member: Member) -> dict[str, Any]:
     return {"separation_accuracy": float(separation.accuracy), "separation_gap": float(separation.gap)}
 
 
+def label_numbers(member: Member) -> dict[str, Any]:
+    """Share of the test set whose label is that of most of the 5 nearest codes of the training set."""
+    from sklearn.neighbors import KNeighborsClassifier  # of the extra "eval"
+
+    dataset = member.view.dataset
+    train, test = (np.asarray(rows["label"][:]) for rows in (dataset.train, dataset.test))
+    neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(train))).fit(member.codes("train"), train)
+    return {"label_accuracy": float(neighbours.score(member.codes("test"), test))}
+
+
+LABELS = Report(
+    "labels",
+    lambda view: view.has() and len(view.dataset.label_names) > 1,
+    label_numbers,
+    gives=("label_accuracy",),
+)
 LATENT_SPACE = Report("latent_space", lambda view: view.has(), figures=draw)
 SEPARATION = Report(
     "separation", has_classes_of_curves, separation_numbers, gives=("separation_accuracy", "separation_gap")

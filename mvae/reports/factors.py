@@ -129,6 +129,37 @@ def score_numbers(member: Member) -> dict[str, Any]:
     return found
 
 
+def angle_numbers(member: Member) -> dict[str, Any]:
+    """How well the known angle of a user's own data can be read from the codes, and on a circle how well it is theirs.
+
+    "latent_angle_resultant" is max |mean e^(i(a ∓ b))| over both senses of rotation, of the test set: 1 where the
+    latent angle a is the known one b but for its zero.
+    """
+    view = member.view
+    dataset, codes = view.dataset, (member.codes("train"), member.codes("test"))
+    assert dataset.angle is not None
+    train, test = (np.asarray(rows[dataset.angle][:]) for rows in (dataset.train, dataset.test))
+    names = ("angle_correlation", "angle_error")
+    try:
+        readout = angle_readout(codes[0], train, codes[1], test)
+    except ValueError as error:
+        found: dict[str, Any] = member.undefined(names, str(error))
+    else:
+        found = dict(zip(names, (readout.correlation, readout.error), strict=True))
+        member.undefined([name for name, value in found.items() if value is None], readout.undefined)
+    if view.model.manifold in (Sphere(1), FlatTorus(1)):
+        latent = np.arctan2(codes[1][:, 1], codes[1][:, 0])
+        both = [abs(np.mean(np.exp(1j * (latent - sign * test)))) for sign in (1, -1)]
+        found["latent_angle_resultant"] = float(max(both))
+    return found
+
+
+ANGLE = Report(
+    "angle",
+    lambda view: view.has() and view.dataset.angle is not None,
+    angle_numbers,
+    gives=("angle_correlation", "angle_error"),
+)
 DEGREE = Report("degree", has_degree, degree_numbers, gives=DEGREES)
 AZIMUTH = Report("azimuth", lambda view: view.has() and "azimuth" in view.dataset.test, azimuth_numbers, gives=READ)
 SCORES = Report("scores", lambda view: bool(view.settings.scores), score_numbers)

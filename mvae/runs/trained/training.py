@@ -60,7 +60,9 @@ def train(
     Args:
         method: A name in `mvae.methods.METHODS`, such as "dvae".
         data: An array or frame of examples, (n, ...); a dict of them with "x" and other columns, as for
-            `mvae.data.from_arrays`; a `Dataset`; or the text of data that have a name, as "simple_picture:size=16".
+            `mvae.data.from_arrays`; a `Dataset`; the path of a file or folder, as for `mvae.data.from_file`, whose
+            options are entries of the config, as in config={"data.label": "celltype"}; or the text of data that have a
+            name, as "simple_picture:size=16".
         manifold: The latent space, a `Manifold` or its text, such as "sphere:2".
         workdir: Folder of the run; None to keep nothing on disk, figures neither.
         seeds: How many models to train, from the seeds `seed`, `seed` + 1, …
@@ -168,14 +170,16 @@ def _data(data: Any) -> tuple[dict[str, Any], Dataset | None]:
     if isinstance(data, Dataset):
         return {"name": ARRAYS}, data
     if isinstance(data, Path):
-        data = str(data)
+        return block_of({"name": "file", "path": str(data)}, DATA), None
     if isinstance(data, str):
         name = data.partition(":")[0]
-        if name not in data_sets.BUILDERS:
-            near = difflib.get_close_matches(name, data_sets.BUILDERS, n=3, cutoff=0.5)
-            hint = f": near are {', '.join(near)}" if near else ", such as simple_picture"
-            raise UsageError(f"data = {data!r}: there are no data of that name{hint}")
-        return block_of(data, DATA), None
+        if name in data_sets.BUILDERS:
+            return block_of(data, DATA), None
+        if Path(data).suffix or "/" in data or Path(data).expanduser().exists():
+            return block_of({"name": "file", "path": data}, DATA), None
+        near = difflib.get_close_matches(name, data_sets.BUILDERS, n=3, cutoff=0.5)
+        hint = f": near are {', '.join(near)}" if near else ", such as simple_picture"
+        raise UsageError(f"data = {data!r}: there are no data of that name{hint}, nor such a file or folder")
     if isinstance(data, Mapping):
         if "x" not in data:
             raise UsageError(f"data has no 'x': its entries are {', '.join(map(str, data)) or 'none'}")
