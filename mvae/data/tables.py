@@ -1,6 +1,7 @@
 """What files of one's own hold: examples by rows, and named columns beside them."""
 
 import csv
+import difflib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -50,8 +51,9 @@ def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size
     if not path:
         raise UsageError(f"data option path is empty: give the file or folder of your data, {ENDINGS}")
     if not where.exists():
-        near = sorted(each.name for each in where.parent.iterdir())[:8] if where.parent.is_dir() else []
-        there = f"; beside it are {', '.join(near)}" if near else f", nor the folder {where.parent}"
+        names = [each.name for each in where.parent.iterdir()] if where.parent.is_dir() else []
+        near = difflib.get_close_matches(where.name, names, n=4, cutoff=0.0)
+        there = f"; beside it are {', '.join(near)}" if near else f", nor anything in {where.parent}"
         raise UsageError(f"there is no {where}{there}")
     if layer and where.suffix.lower() != ".h5ad":
         raise UsageError(f"data option layer={layer!r} is of .h5ad files, not of {where}")
