@@ -141,6 +141,14 @@ class Trained:
         return self._functions.saved.event_shape
 
     @property
+    def log_scale(self) -> float:
+        """Σ log of the scale over the entries of an example: densities in units of the data have a factor e^-this."""
+        scaling, shape = self._functions.saved.scaling, self.event_shape
+        if scaling.kind == "none":
+            return 0.0
+        return float(np.sum(np.log(np.broadcast_to(np.asarray(scaling.scale, np.float64), shape))))
+
+    @property
     def config(self) -> Mapping[str, Any]:
         """The resolved config, as plain dicts."""
         return self._functions.saved.config

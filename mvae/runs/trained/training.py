@@ -33,7 +33,7 @@ from mvae.runs.run_folder import RunFolder
 from mvae.runs.running import facts_of, run, view_of
 from mvae.runs.running import train as train_stages
 from mvae.runs.sinks import memory_sinks
-from mvae.runs.trained.models import Functions, Run
+from mvae.runs.trained.models import Functions, Run, Trained
 from mvae.runs.trained.saved import FILE, read_saved, saved_of
 from mvae.typed import default_block
 
@@ -139,8 +139,28 @@ def _loaded(folder: Path, networks: Networks, results: dict[str, Any]) -> Run:
     return Run(Functions(saved, networks), results, read_records(RunFolder(folder).metrics), folder)
 
 
-def _in_memory(config: Mapping[str, Any], dataset: Dataset | None, networks: Networks) -> Run:
-    """Trains and evaluates without a folder."""
+def fit(method: str, dataset: Dataset, manifold: Manifold | str, settings: Mapping[str, Any]) -> Trained:
+    """Trains one model without a folder and without an evaluation.
+
+    Args:
+        method: As for `train`.
+        dataset: The data.
+        manifold: As for `train`.
+        settings: As for `train`.
+
+    Raises:
+        UsageError: As for `train`.
+        KeyboardInterrupt: As for `train`.
+    """
+    space = text_of(manifold) if isinstance(manifold, Manifold) else manifold
+    base = {"method": method, "data": {"name": ARRAYS}, "manifold": space}
+    resolved = resolve(base, _overrides(method, settings, {}, 1)).block
+    with _interruptible(None):
+        return _in_memory(resolved, dataset, Networks(), judged=False)[0]
+
+
+def _in_memory(config: Mapping[str, Any], dataset: Dataset | None, networks: Networks, *, judged: bool = True) -> Run:
+    """Trains, and evaluates if it is to be judged, without a folder."""
     load = None if dataset is None else lambda **options: dataset
     records: list[dict[str, Any]] = []
     with StopRequest():
@@ -149,7 +169,7 @@ def _in_memory(config: Mapping[str, Any], dataset: Dataset | None, networks: Net
         mesh = build_mesh(experiment.run.num_seeds, experiment.run.batch_size)
         params = train_stages(experiment, None, mesh=mesh, sinks=memory_sinks(records))
         view = view_of(experiment, params, records)
-        results = evaluate(view, experiment.reports, facts_of(experiment, view))
+        results = evaluate(view, experiment.reports if judged else (), facts_of(experiment, view))
     return Run(Functions(saved_of(experiment, view), networks), results, records)
 
 

@@ -1,0 +1,92 @@
+"""Counts whose rates lie on a torus: is it found, and which likelihood explains them best?
+
+    python -m experiments.own_data.counts [--seeds=10]
+
+The rates of 60 cells are e^(f(θ)), f a random network of one hidden layer on (cos θ, sin θ) of two angles, scaled to
+mean log 3 and a standard deviation of 1; counts are Poisson, or negative binomial with r = 3. Printed for each law of
+the counts and each likelihood: of how many seeds the degree from the angles to the latent torus is ±1, and the
+importance-weighted log-likelihood of the test set, in nats a row, which is that of a density for Gaussians: of counts
+spread over bins of width 1. Run time on two CPU cores: 6 minutes.
+"""
+
+import numpy as np
+from absl import app, flags
+
+import mvae
+from mvae.data import from_arrays
+from mvae.errors import UsageError, reporting
+from mvae.evaluation import mapping_degree
+from mvae.manifolds import FlatTorus
+
+CELLS, HIDDEN, INVERSE_DISPERSION, GRID = 60, 64, 3.0, 48
+LAWS = ("poisson", "negative_binomial")
+LIKELIHOODS = ("poisson", "negative_binomial", "gaussian_feature_variance")
+
+_SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of data and model.", lower_bound=1)
+_ROWS = flags.DEFINE_integer("rows", 4000, "Rows of counts.", lower_bound=100)
+_STEPS = flags.DEFINE_integer("num_steps", 2000, "Steps of training.", lower_bound=1)
+_LAWS = flags.DEFINE_list("laws", list(LAWS), "Laws of the counts.")
+
+
+def rates(seed: int, angles: np.ndarray) -> np.ndarray:
+    """Returns the mean counts at angles, (n, 2) -> (n, CELLS)."""
+    rng = np.random.default_rng(seed)
+    first, bias = rng.normal(size=(4, HIDDEN)), rng.normal(size=HIDDEN)
+    second = rng.normal(size=(HIDDEN, CELLS))
+
+    def network(angles: np.ndarray) -> np.ndarray:
+        around = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1)
+        return np.tanh(around @ first + bias) @ second
+
+    usual = network(np.random.default_rng(0).uniform(0, 2 * np.pi, (4096, 2)))
+    return np.exp(np.log(3) + (network(angles) - usual.mean(axis=0)) / usual.std(axis=0))
+
+
+def draw(seed: int, law: str, num: int) -> np.ndarray:
+    """Returns counts, (num, CELLS)."""
+    rng = np.random.default_rng(1000 + seed)
+    mean = rates(seed, rng.uniform(0, 2 * np.pi, (num, 2)))
+    if law == "poisson":
+        return rng.poisson(mean)
+    return rng.negative_binomial(INVERSE_DISPERSION, INVERSE_DISPERSION / (INVERSE_DISPERSION + mean))
+
+
+def row(law: str, likelihood: str) -> str:
+    """Trains on every seed and returns a line of the table."""
+    turn = 2 * np.pi * np.arange(GRID) / GRID
+    grid = np.stack(np.meshgrid(turn, turn, indexing="ij"), axis=-1).reshape(-1, 2)
+    degrees, found = [], []
+    for seed in range(_SEEDS.value):
+        dataset = from_arrays(draw(seed, law, _ROWS.value).astype(np.int32), scale="none")
+        run = mvae.train(
+            "dvae",
+            dataset,
+            manifold="flat_torus:2",
+            num_steps=_STEPS.value,
+            seed=seed,
+            encoder_init="spectral",
+            likelihood=likelihood,
+            encoder_widths=(128, 128),
+            decoder_widths=(128, 128),
+            init_batch_size=2048,
+        )
+        codes = run[0].embed(rates(seed, grid)).reshape(GRID, GRID, -1)
+        degrees.append(mapping_degree(FlatTorus(2), codes).degree)
+        found.append(run.results["mean"]["log_likelihood"])
+    captured = sum(abs(degree) == 1 for degree in degrees)
+    return f"| {law} | {likelihood} | {captured} of {len(degrees)} | {np.mean(found):.2f} ± {np.std(found):.2f} |"
+
+
+def main(argv: list[str]) -> None:
+    """Trains and prints the table."""
+    del argv
+    if unknown := set(_LAWS.value) - set(LAWS):
+        raise UsageError(f"--laws: no {', '.join(sorted(unknown))}; there are {', '.join(LAWS)}")
+    print("| counts | likelihood | degree ±1 | log-likelihood |\n|---|---|---|---|", flush=True)
+    for law in _LAWS.value:
+        for likelihood in LIKELIHOODS:
+            print(row(law, likelihood), flush=True)
+
+
+if __name__ == "__main__":
+    app.run(reporting(main))
