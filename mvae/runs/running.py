@@ -20,6 +20,7 @@ from mvae.engine.processes import allgather, is_lead, lead_first
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
+from mvae.errors import UsageError
 from mvae.models.autoencoder import Networks
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view

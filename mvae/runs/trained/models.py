@@ -270,7 +270,7 @@ class Trained:
         alone = x0.shape == self.event_shape
         ends = [self._examples(x[None] if alone else x, name) for x, name in ((x0, "x0"), (x1, "x1"))]
         z, w = (self.embed(x) for x in ends)
-        times, manifold = np.linspace(0, 1, num, dtype=np.float32), self.manifold
+        times, manifold = jnp.linspace(0, 1, num, dtype=jnp.float32), self.manifold
 
         def path(params: Params, key: Array, batch: dict[str, Array]) -> Array:
             velocity = manifold.log(batch["z"], batch["w"])[:, None]

@@ -122,7 +122,7 @@ def write_saved(path: Path, saved: Saved) -> None:
         "params": structure(saved.params),
         "dtypes": [leaf.dtype.name for leaf in leaves],
     }
-    arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+    arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
     arrays |= {"shift": np.asarray(saved.scaling.shift), "scale": np.asarray(saved.scaling.scale)}
     for index, leaf in enumerate(leaves):  # numpy's format knows no dtypes but its own
         arrays[f"params/{index}"] = leaf.view(np.dtype(f"u{leaf.dtype.itemsize}")) if leaf.dtype.kind == "V" else leaf

@@ -187,7 +187,7 @@ def _network(given: Any, name: str) -> Network | None:
     """A user's own network, from a Flax module or a pair of functions."""
     if given is None:
         return None
-    pair = given if isinstance(given, tuple) else (getattr(given, "init", None), getattr(given, "apply", None))
+    pair: Any = given if isinstance(given, tuple) else (getattr(given, "init", None), getattr(given, "apply", None))
     if len(pair) != 2 or not all(callable(function) for function in pair):
         raise UsageError(f"{name} must be a pair (init, apply) of functions or a Flax module, got {given!r}")
     return Network(*pair)

@@ -54,7 +54,7 @@ def test_codes_are_those_of_the_trained_model_and_lie_on_the_manifold(finished):
             model.embed(finished.x)
         return
     params = jax.tree.map(lambda leaf: leaf[0], finished.params)
-    expected = finished.experiment.model.encode(params, finished.x)
+    expected = jax.jit(finished.experiment.model.encode)(params, finished.x)
     codes, posterior = model.embed(finished.x), model.encode(finished.x)
     np.testing.assert_allclose(codes, expected.location, atol=2e-5, rtol=2e-5)
     assert type(posterior) is type(expected)
