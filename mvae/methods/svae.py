@@ -111,5 +111,6 @@ METHOD = Method(
     _build,
     latent=_unit_sphere,
     traceable=True,
+    conditional=True,
     model=lambda config, num_train, networks: svae(config, networks),
 )

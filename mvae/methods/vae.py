@@ -103,5 +103,6 @@ METHOD = Method(
     _build,
     latent=euclidean,
     traceable=True,
+    conditional=True,
     model=lambda config, num_train, networks: vae(config, networks),
 )

@@ -42,6 +42,7 @@ class Saved:
         scaling: What the model sees of an example.
         largest_row: Root mean square of the largest of the training rows looked at, as the model sees it.
         usual_row: The median of the same over rows, in units of the data.
+        conditions: Categories of the condition that encoder and decoder are given.
         networks: Which of "encoder" and "decoder" are a user's own.
         params: Parameters, arrays of numpy with the seeds on the first axis.
     """
@@ -52,6 +53,7 @@ class Saved:
     scaling: Scaling
     largest_row: float
     usual_row: float
+    conditions: tuple[str, ...]
     networks: tuple[str, ...]
     params: Params
 
@@ -79,9 +81,10 @@ class Saved:
         if method.model is None:
             raise UsageError(f"the method {method.name} says no `model` in its Method, by which a run could be loaded")
         manifold = build_manifold(config["manifold"])
-        typed_config = typed(
-            method.config, config["model"], "config.model", manifold=manifold, event_shape=self.event_shape
-        )
+        of_data: dict[str, Any] = {"event_shape": self.event_shape}
+        if self.conditions:
+            of_data["num_conditions"] = len(self.conditions)
+        typed_config = typed(method.config, config["model"], "config.model", manifold=manifold, **of_data)
         return method.model(typed_config, self.num_train, networks)
 
 
@@ -156,7 +159,7 @@ def read_saved(path: Path, networks: Networks) -> Saved:
     if any(leaf.dtype == np.float64 for leaf in leaves) and not jax.config.read("jax_enable_x64"):
         raise UsageError(f"{path} has parameters of 64 bits: set JAX_ENABLE_X64=1, with which they were trained")
     described = about.pop("params")
-    about |= {"event_shape": tuple(about["event_shape"]), "networks": tuple(about["networks"]), "scaling": scaling}
+    about |= {name: tuple(about[name]) for name in ("event_shape", "conditions", "networks")} | {"scaling": scaling}
     saved = Saved(**about, params=None)
     if described is None:
         params = jax.tree.unflatten(_structure_of_init(saved, networks), leaves)
@@ -241,6 +244,7 @@ def saved_of(experiment: Experiment, view: View) -> Saved:
         scaling=scaling,
         largest_row=largest,
         usual_row=usual,
+        conditions=tuple(dataset.condition_names),
         networks=own_names(experiment.networks),
         params=jax.tree.map(np.asarray, view.params),
     )

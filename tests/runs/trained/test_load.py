@@ -102,7 +102,7 @@ def test_what_a_vaells_needs_of_each_row_is_named(finished):
     if finished.experiment.model.columns:
         with pytest.raises(UsageError, match="needs the label of each row: give label="):
             model.elbo(finished.x)
-        with pytest.raises(UsageError, match=r"label has shape \(3,\), but x has 20 rows"):
+        with pytest.raises(UsageError, match=r"label has shape \(3,\), but x has rows \(20,\)"):
             model.elbo(finished.x, label=[0, 1, 2])
     elif "bound" not in finished.experiment.model.lacks:
         with pytest.raises(UsageError, match="unknown column label"):
