@@ -176,7 +176,19 @@ class Trained:
             UsageError: As for `encode`.
             NotImplementedError: As for `encode`.
         """
-        return self._encoded("embed", lambda params, batch, posterior: posterior.location, x, columns)
+        self._check_has("encoder")
+        examples = self._examples(x, "x")
+        return self.located({"x": examples} | self._columns(columns, examples.shape[:1], "x"))
+
+    def located(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns what `embed` does, of rows that are known to be right.
+
+        Args:
+            batch: "x", and the columns that the model is given beside it; others are left alone.
+        """
+        arrays = {name: batch[name] for name in ("x", *self._functions.model.given) if name in batch}
+        function = self._of_posteriors(lambda params, batch, posterior: posterior.location)
+        return self._functions.over_rows(_named("embed", arrays), function, self.params, arrays)
 
     def decode(self, z: Any, **columns: Any) -> np.ndarray:
         """Returns the means of p(x | z), (..., *event), in units of the data.
@@ -231,6 +243,9 @@ class Trained:
     ) -> Any:
         """A function of (parameters, batch, posteriors), over examples."""
         self._check_has("encoder")
+        return self._over(name, self._of_posteriors(function), x, columns)
+
+    def _of_posteriors(self, function: Callable[[Params, Batch, Any], Any]) -> Callable[..., Any]:
         model = self._functions.model
 
         def of_batch(params: Params, key: Array, batch: Batch) -> Any:
@@ -238,7 +253,7 @@ class Trained:
             batch = self._seen(batch)
             return function(params, batch, model.encode(params, batch["x"], **given(model.given, batch)))
 
-        return self._over(name, of_batch, x, columns)
+        return of_batch
 
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
         """Returns examples drawn from the model, (num, *event): means of p(x | z), in units of the data.

@@ -129,11 +129,20 @@ def write_saved(path: Path, saved: Saved) -> None:
     arrays |= {"shift": np.asarray(saved.scaling.shift), "scale": np.asarray(saved.scaling.scale)}
     for index, leaf in enumerate(leaves):  # numpy's format knows no dtypes but its own
         arrays[f"params/{index}"] = leaf.view(np.dtype(f"u{leaf.dtype.itemsize}")) if leaf.dtype.kind == "V" else leaf
+    write_npz(path, arrays)
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays in one step, in numpy's format.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
