@@ -1,6 +1,7 @@
 """Examples from files: .npy, .npz, .csv, .parquet and .h5ad."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,15 @@ def _csv(path: Path) -> np.ndarray:
     names = [name.strip() for name in first.split(",")]
     has_names = not all(_is_number(name) for name in names)
     try:
-        return np.loadtxt(path, delimiter=",", skiprows=int(has_names), ndmin=2, comments=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a file without rows
+            found = np.loadtxt(path, delimiter=",", skiprows=int(has_names), ndmin=2, comments=None)
     except ValueError as error:
         message = str(error).partition(";")[0]
         raise UsageError(f"{path}: every entry must be a number: {message}") from error
+    if not found.size:
+        raise UsageError(f"{path} is empty: it has no rows of numbers")
+    return found
 
 
 def _is_number(text: str) -> bool:

@@ -76,8 +76,9 @@ def export(model: Model, saved: Saved, params: Params, seed: int, folder: Path) 
         "lacking": dict(model.lacks),
         "programs": {},
     }
+    beside = {name: ((), DTYPES[name]) for name in model.given}
     written = {
-        name: _written(function, {first: (shape, jnp.float32)} | {each: ((), DTYPES[each]) for each in model.given})
+        name: _written(name, function, {first: (shape, jnp.float32)} | beside)
         for name, (function, first, shape) in programs.items()
     }
     try:
@@ -108,17 +109,28 @@ def _by_rows(encode: Callable[..., Any], *given: Any) -> dict[str, Array]:
 
 
 def _written(
-    function: Callable[..., dict[str, Array]], inputs: Mapping[str, tuple[tuple[int, ...], Any]]
+    name: str, function: Callable[..., dict[str, Array]], inputs: Mapping[str, tuple[tuple[int, ...], Any]]
 ) -> tuple[dict[str, Any], bytes]:
     """A function of rows as a program: what it takes and gives, as JSON, n being the number of rows, and its bytes.
 
     Args:
+        name: Of the program, for messages.
         function: Of arrays, in the order of the inputs.
         inputs: Name -> shape of a row and dtype.
+
+    Raises:
+        UsageError: If jax cannot write it down.
     """
     (num,) = jax.export.symbolic_shape("n")
     given = [jax.ShapeDtypeStruct((num, *shape), dtype) for shape, dtype in inputs.values()]
-    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*given)
+    try:
+        exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*given)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise UsageError(
+            f"the {name} cannot be exported for any number of rows and for {', '.join(PLATFORMS)} ({reason}); in "
+            "networks of your own, x.shape[0] is such a number, len(x) is none"
+        ) from error
 
     def leaf(aval: Any) -> dict[str, Any]:
         shape = [int(size) if isinstance(size, int | np.integer) else str(size) for size in aval.shape]

@@ -448,7 +448,7 @@ class Trained:
         if array.dtype.kind in "OUS":
             texts = array.astype(str)
             if wrong := sorted(set(np.unique(texts)) - set(names)):
-                raise UsageError(f"unknown condition {wrong[0]!r}: the run was trained with {', '.join(names)}")
+                raise UsageError(f"unknown condition {str(wrong[0])!r}: the run was trained with {', '.join(names)}")
             numbers = {name: number for number, name in enumerate(names)}
             return np.array([numbers[text] for text in texts.ravel()], np.int32).reshape(texts.shape)
         if array.dtype.kind not in "iu" or (array.size and not 0 <= array.min() <= array.max() < len(names)):

@@ -160,7 +160,7 @@ def read_saved(path: Path, networks: Networks) -> Saved:
             about = json.loads(file["about"].tobytes())
             scaling = Scaling(about["scaling"], file["shift"], file["scale"])
             leaves = [file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{path} is damaged ({' '.join(str(error).split())}): remove it and results.json, and the call or command "
             "that trained the run writes it again from the checkpoints"
