@@ -39,6 +39,9 @@ def export(model: Model, saved: Saved, params: Params, seed: int, folder: Path) 
     The encoder gives the fields of the posterior by name, "location" among them, the decoder the mean of p(x | z). How
     long a program can be read by later versions of jax is said in the documentation of `jax.export`.
 
+    There is no ONNX. jax2onnx 0.17, the converter of jax programs that is kept up, writes integer powers of float32 as
+    double, so that onnxruntime refuses the encoders onto spheres, and it holds orbax-checkpoint below 0.11.37.
+
     Args:
         model: The model.
         saved: What it was rebuilt from.

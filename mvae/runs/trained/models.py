@@ -17,6 +17,7 @@ from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
 from mvae.models.model import Batch, Params, given
 from mvae.reports.report import EVALUATION_STREAM, batch_size
+from mvae.runs.run_folder import RunFolder
 from mvae.runs.trained.saved import Saved, check_shape
 
 CONDITION = "condition"
@@ -526,10 +527,10 @@ class Run(Sequence[Trained]):
         self,
         functions: Functions,
         results: dict[str, Any],
-        records: Sequence[dict[str, Any]],
+        records: Sequence[dict[str, Any]] | None = None,
         workdir: Path | None = None,
     ):
-        self._functions, self.results, self._records, self.workdir = functions, results, list(records), workdir
+        self._functions, self.results, self._records, self.workdir = functions, results, records, workdir
         self._members = [
             Trained(functions, jax.tree.map(lambda leaf, index=index: leaf[index], functions.saved.params), seed)
             for index, seed in enumerate(functions.saved.seeds)
@@ -542,7 +543,11 @@ class Run(Sequence[Trained]):
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the means over each logging interval: "stage", "step", "seconds", and a list over seeds of each."""
-        return [dict(record) for record in self._records]
+        if self._records is None and self.workdir is not None:
+            from mvae.engine.metrics import read_records  # slow to import
+
+            self._records = read_records(RunFolder(self.workdir).metrics)
+        return [dict(record) for record in self._records or ()]
 
     @property
     def best(self) -> Trained:
@@ -574,7 +579,7 @@ class Run(Sequence[Trained]):
     def __reduce__(self) -> tuple:
         functions = self._functions
         _check_picklable(functions.networks)
-        return _run_rebuilt, (functions.saved, functions.networks, self.results, self._records, self.workdir)
+        return _run_rebuilt, (functions.saved, functions.networks, self.results, self.metrics(), self.workdir)
 
 
 def _run_rebuilt(

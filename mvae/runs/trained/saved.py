@@ -27,6 +27,7 @@ from mvae.runs.manifolds import build_manifold
 from mvae.typed import typed
 
 FILE = "model.npz"
+FORMAT = 1  # of model.npz
 LOOKED_AT = 4096  # training rows whose size is measured
 _LEAF = "array"
 
@@ -121,6 +122,7 @@ def write_saved(path: Path, saved: Saved) -> None:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(saved.params)]
     about = {
         **{field.name: getattr(saved, field.name) for field in dataclasses.fields(saved)},
+        "format": FORMAT,
         "scaling": saved.scaling.kind,
         "params": structure(saved.params),
         "dtypes": [leaf.dtype.name for leaf in leaves],
@@ -158,6 +160,8 @@ def read_saved(path: Path, networks: Networks) -> Saved:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
+            if about.pop("format") != FORMAT:
+                raise ValueError("it is of another version of mvae")
             scaling = Scaling(about["scaling"], file["shift"], file["scale"])
             leaves = [file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))]
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
