@@ -64,7 +64,13 @@ def laplace(config, networks=None):
     return autoencoder(config, lambda encode: latent, networks)
 
 
-METHODS["laplace"] = Method("laplace", LaplaceConfig, lambda inputs: one_stage(laplace, inputs), latent=euclidean)
+METHODS["laplace"] = Method(
+    "laplace",
+    LaplaceConfig,
+    lambda inputs: one_stage(laplace, inputs),
+    latent=euclidean,
+    model=lambda config, num_train, networks: laplace(config, networks),
+)
 
 
 def get_config():

@@ -23,8 +23,8 @@ from typing import Any
 from absl import app, flags
 
 from mvae.engine.signals import Interrupted, StopRequest, leave
-from mvae.errors import UsageError, unknown
-from mvae.runs.config_file import load_config
+from mvae.errors import UsageError
+from mvae.runs.config_file import find_config, load_config
 from mvae.runs.config_help import config_help
 from mvae.runs.overrides import Resolved, as_arguments, resolve, split_overrides
 
@@ -100,13 +100,11 @@ def _resolved(overrides: Mapping[str, Any]) -> Resolved:
         UsageError: If no config was given, there is no such file, it refuses its argument, or anything in it or in an
             override is wrong.
     """
-    available = sorted(str(path) for path in Path("configs").glob("*.py"))
     if not _CONFIG.value:
-        raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'configs/NAME.py'}")
+        available = sorted(str(path) for path in Path("configs").glob("*.py"))
+        raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'dvae_torus'}")
     path, _, argument = _CONFIG.value.partition(":")
-    if not Path(path).is_file():
-        raise unknown("config file", path, available)
-    return resolve(load_config(Path(path), argument), overrides)
+    return resolve(load_config(find_config(path), argument), overrides)
 
 
 def _exit(error: Exception) -> None:

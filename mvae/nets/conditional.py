@@ -30,11 +30,11 @@ def conditional_encoder(
         x = seen(x, size_factor)
         if not num_conditions:
             return x
-        known = one_hot(condition, len(x), num_conditions, x.dtype)
+        known = one_hot(condition, x.shape[0], num_conditions, x.dtype)
         if channels:
             known = jnp.broadcast_to(known[:, None, None], (*x.shape[:-1], num_conditions))
             return jnp.concatenate([x, known], axis=-1)
-        return jnp.concatenate([x.reshape(len(x), -1), known], axis=-1)
+        return jnp.concatenate([x.reshape(x.shape[0], -1), known], axis=-1)
 
     def init(key: Key[Array, ""], x: Array, **given: Any) -> Params:
         return encoder.init(key, joined(x, **given))
@@ -58,7 +58,7 @@ def conditional_decoder(decoder: Network, num_conditions: int, *, even: bool = F
     """
 
     def joined(z: Array, condition: Array | None) -> Array:
-        return jnp.concatenate([z, one_hot(condition, len(z), num_conditions, z.dtype)], axis=-1)
+        return jnp.concatenate([z, one_hot(condition, z.shape[0], num_conditions, z.dtype)], axis=-1)
 
     def init(key: Key[Array, ""], z: Array) -> Params:
         return decoder.init(key, joined(z, None))

@@ -69,6 +69,12 @@ class Programs:
             self._kept[name] = jax.jit(function, **options)
         return self._kept[name]
 
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Returns make(), the same one whenever it is asked for by this name."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
     def member(self, params: Params, index: int) -> Params:
         """Returns the parameters at a place of the seed axis."""
         take = self.jit("member", lambda params, index: jax.tree.map(lambda leaf: leaf[index], params))

@@ -10,7 +10,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mvae.errors import UsageError
+import mvae
+from mvae.errors import UsageError, unknown
 
 _NEIGHBOURS: set[str] = set()  # names of modules beside the files that were loaded
 
@@ -47,6 +48,35 @@ def load_function(path: Path, name: str, finish: Callable[[Any], Any] | None = N
             return _call(path, first_line(function), lambda: made(function(*arguments)))
 
     return call
+
+
+def find_config(path: str) -> Path:
+    """Returns the config file of that path or, where there is none, the one of that name that mvae brings.
+
+    >>> find_config("dvae_torus").name
+    'dvae_torus.py'
+
+    Args:
+        path: Such as "configs/dvae_torus.py" or "dvae_torus".
+
+    Raises:
+        UsageError: If there is neither.
+    """
+    if Path(path).is_file():
+        return Path(path)
+    brought = {file.stem: file for folder in _brought() for file in folder.glob("*.py") if file.stem != "__init__"}
+    if path.removesuffix(".py") in brought:
+        return brought[path.removesuffix(".py")]
+    available = sorted(str(file) for file in Path("configs").glob("*.py"))
+    raise unknown("config file", path, available or brought)
+
+
+def _brought() -> list[Path]:
+    """Folders of the configs that mvae brings: in the wheel, or beside the package in a checkout."""
+    package = Path(mvae.__file__).parent
+    return [
+        folder for folder in (package.parent / "configs", package / "configs") if (folder / "dvae_torus.py").exists()
+    ]
 
 
 def load_config(path: Path, argument: str = "") -> Any:  # a ConfigDict, whose own annotations know no attributes

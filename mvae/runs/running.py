@@ -20,6 +20,8 @@ from mvae.engine.processes import allgather, is_lead, lead_first
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
+from mvae.errors import UsageError
+from mvae.methods import METHODS
 from mvae.models.autoencoder import Networks
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
@@ -30,6 +32,8 @@ from mvae.runs.locks import locked
 from mvae.runs.overrides import resolve
 from mvae.runs.run_folder import RunFolder
 from mvae.runs.sinks import folder_sinks
+from mvae.runs.trained.codes import write_codes
+from mvae.runs.trained.models import Functions
 from mvae.runs.trained.saved import FILE, own_names, saved_of, write_saved
 from mvae.typed import typed
 
@@ -132,16 +136,23 @@ def conclude(
 
 
 def _keep(experiment: Experiment, view: View, folder: RunFolder) -> None:
-    """Writes model.npz, which `mvae.load` reads.
+    """Writes model.npz, which `mvae.load` reads, and codes.npz; without the latter a run is a run all the same.
 
     Raises:
         UsageError: If it cannot be written.
     """
+    saved = saved_of(experiment, view)
     try:
-        write_saved(folder.path / FILE, saved_of(experiment, view))
+        write_saved(folder.path / FILE, saved)
     except OSError as error:
         path = folder.path / FILE
         raise UsageError(f"{path} cannot be written: {error.strerror or error}; the same command goes on") from error
+    try:
+        if METHODS[saved.config["method"]].model is not None:
+            functions = view.programs.once("functions", lambda: Functions(saved, experiment.networks))
+            write_codes(folder.path, functions, view.params, saved.seeds, experiment.dataset)
+    except Exception as error:
+        LOGGER.warning("no codes.npz: %s", " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def view_of(

@@ -34,7 +34,7 @@ from mvae.engine.compilation_cache import use_compilation_cache
 from mvae.engine.processes import use_cpu_devices
 from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
-from mvae.runs.config_file import load_config
+from mvae.runs.config_file import find_config, load_config
 from mvae.runs.console import log_to_console
 from mvae.runs.overrides import split_overrides
 from mvae.sweep import build_members, load_sweep, render, run_members
@@ -101,8 +101,9 @@ def _exit(error: Exception) -> None:
 
 def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
     """Runs the members of the flags; returns their names and the exit code."""
-    path, _, argument = str(_CONFIG.value).partition(":")
-    members = build_members(load_config(Path(path), argument), load_sweep(Path(str(_SWEEP.value))), common)
+    named, _, argument = str(_CONFIG.value).partition(":")
+    path = find_config(named)
+    members = build_members(load_config(path, argument), load_sweep(Path(str(_SWEEP.value))), common)
     share: Sequence = members if _SHARD.value is None else shard_of(members, *parse_shard(_SHARD.value))
     limit = None if _MEMORY.value is None else int(1e9 * _MEMORY.value)
     use_compilation_cache(_CACHE.value)
@@ -115,7 +116,7 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
             retries=_RETRIES.value,
             limit=limit,
             compilation_cache=_CACHE.value,
-            config=(Path(path).absolute(), argument),
+            config=(path.absolute(), argument),
         )
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:

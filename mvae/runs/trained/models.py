@@ -15,10 +15,12 @@ from mvae.data.arrays import CHECKED, check_finite, numeric, row_sizes
 from mvae.errors import UsageError, check_count
 from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
-from mvae.models.model import Params
+from mvae.models.model import Batch, Params, given
 from mvae.reports.report import EVALUATION_STREAM, batch_size
+from mvae.runs.run_folder import RunFolder
 from mvae.runs.trained.saved import Saved, check_shape
 
+CONDITION = "condition"
 TOO_LARGE = 3.0  # times the largest row of training: no such examples were seen
 TOO_SMALL = 0.02  # times the usual row of training
 
@@ -153,48 +155,60 @@ class Trained:
         """The resolved config, as plain dicts."""
         return self._functions.saved.config
 
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Any, **columns: Any) -> Any:
         """Returns the posteriors q(z | x) of examples.
 
         Args:
             x: Examples, (n, *event), in the units of the training data.
+            **columns: What a model is given beside x, of each row or one for all: `condition`, names or numbers of
+                categories, where it was trained with one; `size_factor`, of counts, 1 if it is left out.
 
         Returns:
             A NamedTuple of arrays of numpy that begins with `location`, points of the manifold (n, ambient_dim); the
             other fields are those of the method, such as the `time` of a ΔVAE, (n,).
 
         Raises:
-            UsageError: For another shape, entries that are no finite numbers, or examples of a size that training has
-                not seen, as 0 … 255 in place of 0 … 1.
+            UsageError: For another shape, entries that are no finite numbers, examples of a size that training has
+                not seen, as 0 … 255 in place of 0 … 1, and for columns that are lacking or not known.
             NotImplementedError: If the method has no encoder.
         """
-        self._check_has("encoder")
-        model, scaling = self._functions.model, self._functions.saved.scaling
-        return self._over("encode", lambda params, key, batch: model.encode(params, scaling.apply(batch["x"])), x)
+        return self._encoded("encode", lambda params, batch, posterior: posterior, x, columns)
 
-    def embed(self, x: Any) -> np.ndarray:
+    def embed(self, x: Any, **columns: Any) -> np.ndarray:
         """Returns the locations of the posteriors of examples, points of the manifold, (n, ambient_dim).
 
         Args:
             x: As for `encode`.
+            **columns: As for `encode`.
 
         Raises:
             UsageError: As for `encode`.
             NotImplementedError: As for `encode`.
         """
         self._check_has("encoder")
-        model, scaling = self._functions.model, self._functions.saved.scaling
-        locate = lambda params, key, batch: model.encode(params, scaling.apply(batch["x"])).location  # noqa: E731
-        return self._over("embed", locate, x)
+        examples = self._examples(x, "x")
+        return self.located({"x": examples} | self._columns(columns, examples.shape[:1], "x"))
 
-    def decode(self, z: Any) -> np.ndarray:
+    def located(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns what `embed` does, of rows that are known to be right.
+
+        Args:
+            batch: "x", and the columns that the model is given beside it; others are left alone.
+        """
+        arrays = {name: batch[name] for name in ("x", *self._functions.model.given) if name in batch}
+        function = self._of_posteriors(lambda params, batch, posterior: posterior.location)
+        return self._functions.over_rows(_named("embed", arrays), function, self.params, arrays)
+
+    def decode(self, z: Any, **columns: Any) -> np.ndarray:
         """Returns the means of p(x | z), (..., *event), in units of the data.
 
         Args:
             z: Points of the manifold, (..., ambient_dim).
+            **columns: As for `encode`, (...) or one for all.
 
         Raises:
-            UsageError: For another last axis, entries that are no finite numbers, or points off the manifold.
+            UsageError: For another last axis, entries that are no finite numbers, points off the manifold, and columns
+                that are lacking or not known.
         """
         z = numeric(z, "z")
         check_finite(np.atleast_1d(z), "z")
@@ -206,34 +220,54 @@ class Trained:
                 self.manifold.check_on("z", jnp.asarray(flat[start : start + CHECKED]))
             except ValueError as error:
                 raise UsageError(str(error)) from error
-        decode = lambda params, key, batch: self._decoded(params, batch["z"])  # noqa: E731
-        found = self._functions.over_rows("decode", decode, self.params, {"z": flat})
+        beside = self._columns(columns, z.shape[:-1], "z")
+        found = self._decode_rows({"z": flat} | {name: column.reshape(-1) for name, column in beside.items()})
         return found.reshape(*z.shape[:-1], *found.shape[1:])
 
-    def _decoded(self, params: Params, z: Array) -> Array:
-        functions = self._functions
-        return functions.saved.scaling.undo(functions.model.decode(params, z))
+    def _decode_rows(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        decode = lambda params, key, batch: self._decoded(params, batch["z"], batch)  # noqa: E731
+        return self._functions.over_rows(_named("decode", arrays), decode, self.params, arrays)
 
-    def reconstruct(self, x: Any) -> np.ndarray:
+    def _decoded(self, params: Params, z: Array, batch: Batch) -> Array:
+        functions = self._functions
+        mean = functions.model.decode(params, z, **given(functions.model.given, batch))
+        return functions.saved.scaling.undo(mean)
+
+    def reconstruct(self, x: Any, **columns: Any) -> np.ndarray:
         """Returns what the locations of the posteriors decode to, (n, *event), in units of the data.
 
         Args:
             x: As for `encode`.
+            **columns: As for `encode`.
 
         Raises:
             UsageError: As for `encode`.
             NotImplementedError: As for `encode`.
         """
+        decoded = lambda params, batch, posterior: self._decoded(params, posterior.location, batch)  # noqa: E731
+        return self._encoded("reconstruct", decoded, x, columns)
+
+    def _encoded(
+        self, name: str, function: Callable[[Params, Batch, Any], Any], x: Any, columns: Mapping[str, Any]
+    ) -> Any:
+        """A function of (parameters, batch, posteriors), over examples."""
         self._check_has("encoder")
-        model, scaling = self._functions.model, self._functions.saved.scaling
+        return self._over(name, self._of_posteriors(function), x, columns)
 
-        def reconstruct(params: Params, key: Array, batch: dict[str, Array]) -> Array:
-            return self._decoded(params, model.encode(params, scaling.apply(batch["x"])).location)
+    def _of_posteriors(self, function: Callable[[Params, Batch, Any], Any]) -> Callable[..., Any]:
+        model = self._functions.model
 
-        return self._over("reconstruct", reconstruct, x)
+        def of_batch(params: Params, key: Array, batch: Batch) -> Any:
+            del key
+            batch = self._seen(batch)
+            return function(params, batch, model.encode(params, batch["x"], **given(model.given, batch)))
+
+        return of_batch
 
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
         """Returns examples drawn from the model, (num, *event): means of p(x | z), in units of the data.
+
+        Of a model that is given a condition they are those of the first category, of counts those of size factor 1.
 
         Args:
             num: How many.
@@ -247,13 +281,13 @@ class Trained:
         self._check_has("sample")
         model, size = self._functions.model, batch_size(self.event_shape)
 
-        def sample(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+        def sample(params: Params, key: Array, batch: Batch) -> Array:
             return self._functions.saved.scaling.undo(model.sample(params, key, len(batch["row"])))
 
         rows = {"row": np.zeros(num, np.uint8)}
         return self._functions.over_rows("sample", sample, self.params, rows, key=jax.random.key(seed), size=size)
 
-    def interpolate(self, x0: Any, x1: Any, num: int) -> np.ndarray:
+    def interpolate(self, x0: Any, x1: Any, num: int, **columns: Any) -> np.ndarray:
         """Returns what the geodesic from the code of one example to that of another decodes to.
 
         With z = location of x0 and w = location of x1 these are the means of p(x | exp(z, t log(z, w))) for num times
@@ -263,6 +297,7 @@ class Trained:
             x0: An example, (*event), or examples, (n, *event).
             x1: The same number of them.
             num: Points of each geodesic, both ends among them; at least 2.
+            **columns: As for `encode`, for both ends and what is between alike.
 
         Returns:
             Examples in units of the data, (num, *event), or (n, num, *event).
@@ -277,17 +312,18 @@ class Trained:
             raise UsageError(f"x0 has shape {x0.shape}, x1 {x1.shape}: give as many of both")
         alone = x0.shape == self.event_shape
         ends = [self._examples(x[None] if alone else x, name) for x, name in ((x0, "x0"), (x1, "x1"))]
-        z, w = (self.embed(x) for x in ends)
-        times, manifold = np.linspace(0, 1, num, dtype=np.float32), self.manifold
+        beside = self._columns(columns, ends[0].shape[:1], "x0")
+        z, w = (self.embed(x, **beside) for x in ends)
+        times, manifold = jnp.linspace(0, 1, num, dtype=jnp.float32), self.manifold
 
-        def path(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+        def path(params: Params, key: Array, batch: Batch) -> Array:
             velocity = manifold.log(batch["z"], batch["w"])[:, None]
             return manifold.exp(batch["z"][:, None], times[None, :, None] * velocity)
 
         points = self._functions.over_rows(f"path {num}", path, self.params, {"z": z, "w": w})
-        decode = lambda params, key, batch: self._decoded(params, batch["z"])  # noqa: E731
         flat = {"z": points.reshape(-1, points.shape[-1])}
-        found = self._functions.over_rows("decode", decode, self.params, flat).reshape(len(z), num, *self.event_shape)
+        flat |= {name: np.repeat(column, num) for name, column in beside.items()}
+        found = self._decode_rows(flat).reshape(len(z), num, *self.event_shape)
         return found[0] if alone else found
 
     def elbo(self, x: Any, *, num_samples: int = 10, seed: int = 0, **columns: Any) -> np.ndarray:
@@ -300,7 +336,7 @@ class Trained:
             x: As for `encode`.
             num_samples: Draws per example.
             seed: Of the draws.
-            **columns: What else the method reads of each row, such as the label of a VAELLS.
+            **columns: As for `encode`, and what else the method reads of each row, such as the label of a VAELLS.
 
         Raises:
             UsageError: As for `encode`, and for columns that are lacking or not known.
@@ -310,11 +346,11 @@ class Trained:
         self._check_has("bound")
         model = self._functions.model
 
-        def bound(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+        def bound(params: Params, key: Array, batch: Batch) -> Array:
             draw = lambda key: model.loss_terms(params, key, self._seen(batch), None).elbo  # noqa: E731
             return jnp.mean(jax.lax.map(draw, jax.random.split(key, num_samples)), axis=0)
 
-        return self._over(f"elbo {num_samples}", bound, x, self._columns(columns, x), seed=seed)
+        return self._over(f"elbo {num_samples}", bound, x, columns, model.columns, seed=seed)
 
     def log_likelihood(self, x: Any, num_samples: int = 100, *, seed: int = 0, **columns: Any) -> np.ndarray:
         """Returns the importance-sampled log p(x) of each example, (n,), in nats.
@@ -336,12 +372,12 @@ class Trained:
         self._check_has("log_likelihood")
         model = self._functions.model
 
-        def log_likelihood(params: Params, key: Array, batch: dict[str, Array]) -> Array:
+        def log_likelihood(params: Params, key: Array, batch: Batch) -> Array:
             return model.log_likelihood(params, key, self._seen(batch), num_samples)
 
         size = self.config["evaluation"]["batch_size"]
-        columns = self._columns(columns, x)
-        return self._over(f"log_likelihood {num_samples}", log_likelihood, x, columns, seed=seed, size=size)
+        name = f"log_likelihood {num_samples}"
+        return self._over(name, log_likelihood, x, columns, model.columns, seed=seed, size=size)
 
     def export(self, folder: str | Path) -> Path:
         """Writes encoder and decoder as programs that run without mvae; see `mvae.runs.trained.export.export`.
@@ -367,7 +403,7 @@ class Trained:
         _check_picklable(functions.networks)
         return _rebuilt, (functions.saved, functions.networks, jax.tree.map(np.asarray, self.params), self.seed)
 
-    def _seen(self, batch: dict[str, Array]) -> dict[str, Array]:
+    def _seen(self, batch: Batch) -> Batch:
         return batch | {"x": self._functions.saved.scaling.apply(batch["x"])}
 
     def _check_has(self, name: str) -> None:
@@ -379,30 +415,56 @@ class Trained:
         name: str,
         function: Callable[..., Any],
         x: Any,
-        columns: Mapping[str, np.ndarray] | None = None,
+        columns: Mapping[str, Any],
+        needed: tuple[str, ...] = (),
         *,
         seed: int = 0,
         size: int | None = None,
     ) -> Any:
+        """A function of (parameters, key, batch) over examples and columns beside them."""
         key = jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM)
-        arrays = {"x": self._examples(x, "x")} | dict(columns or {})
-        return self._functions.over_rows(name, function, self.params, arrays, key=key, size=size)
+        x = self._examples(x, "x")
+        arrays = {"x": x} | self._columns(columns, x.shape[:1], "x", needed)
+        return self._functions.over_rows(_named(name, arrays), function, self.params, arrays, key=key, size=size)
 
-    def _columns(self, given: Mapping[str, Any], x: Any) -> dict[str, np.ndarray]:
-        """Checked columns beside x."""
-        wanted, method = self._functions.model.columns, self.config["method"]
-        for name in wanted:
-            if name not in given:
-                raise UsageError(f"the bound of the method {method} needs the {name} of each row: give {name}=…")
-        for name in given:
-            if name not in wanted:
-                raise UsageError(f"unknown column {name}: the method {method} reads {', '.join(wanted) or 'x alone'}")
-        found = {name: numeric(column, name) for name, column in given.items()}
-        for name, column in found.items():
-            if column.ndim == 0 or len(column) != len(x):
-                raise UsageError(f"{name} has shape {column.shape}, but x has {len(x)} rows: give one entry for each")
-            check_finite(column, name)
-        return found
+    def _columns(
+        self, columns: Mapping[str, Any], shape: tuple[int, ...], rows: str, needed: tuple[str, ...] = ()
+    ) -> dict[str, np.ndarray]:
+        """Checked columns beside x or z, whose leading axes have this shape."""
+        method, given_names = self.config["method"], self._functions.model.given
+        for name in (*needed, *(name for name in given_names if name == CONDITION)):
+            if name not in columns:
+                raise UsageError(f"this model of the method {method} needs the {name} of each row: give {name}=…")
+        for name in columns:
+            if name not in (*needed, *given_names):
+                known = ", ".join((*needed, *given_names)) or f"{rows} alone"
+                raise UsageError(f"unknown column {name}: this model of the method {method} reads {known}")
+        return {name: self._column(name, column, shape, rows) for name, column in columns.items()}
+
+    def _column(self, name: str, column: Any, shape: tuple[int, ...], rows: str) -> np.ndarray:
+        column = self._categories(column) if name == CONDITION else numeric(column, name)
+        check_finite(np.atleast_1d(column), name)
+        if column.ndim == 0 and name in self._functions.model.given:
+            column = np.broadcast_to(column, shape)
+        if column.shape[: len(shape)] != shape or column.ndim < len(shape):
+            raise UsageError(f"{name} has shape {column.shape}, but {rows} has rows {shape}: give one entry for each")
+        return column
+
+    def _categories(self, condition: Any) -> np.ndarray:
+        """Numbers of categories, of their names or of themselves."""
+        names = self._functions.saved.conditions
+        array = np.asarray(condition.to_numpy() if hasattr(condition, "to_numpy") else condition)
+        if array.dtype.kind in "OUS":
+            texts = array.astype(str)
+            if wrong := sorted(set(np.unique(texts)) - set(names)):
+                raise UsageError(f"unknown condition {str(wrong[0])!r}: the run was trained with {', '.join(names)}")
+            numbers = {name: number for number, name in enumerate(names)}
+            return np.array([numbers[text] for text in texts.ravel()], np.int32).reshape(texts.shape)
+        if array.dtype.kind not in "iu" or (array.size and not 0 <= array.min() <= array.max() < len(names)):
+            raise UsageError(
+                f"condition must be names of categories, {', '.join(names)}, or their numbers, 0 to {len(names) - 1}"
+            )
+        return array
 
     def _examples(self, x: Any, name: str) -> np.ndarray:
         """Checked examples by rows."""
@@ -427,6 +489,11 @@ class Trained:
             f"{name} is far too {what}: the root mean square of a row is {here:.3g}, that of training was {there:.3g}; "
             "give it in the units of the training data"
         )
+
+
+def _named(name: str, arrays: Mapping[str, Any]) -> str:
+    """A name of a compiled function, which takes these columns."""
+    return " ".join((name, *sorted(arrays)))
 
 
 def _rebuilt(saved: Saved, networks: Networks, params: Params, seed: int) -> Trained:
@@ -468,10 +535,10 @@ class Run(Sequence[Trained]):
         self,
         functions: Functions,
         results: dict[str, Any],
-        records: Sequence[dict[str, Any]],
+        records: Sequence[dict[str, Any]] | None = None,
         workdir: Path | None = None,
     ):
-        self._functions, self.results, self._records, self.workdir = functions, results, list(records), workdir
+        self._functions, self.results, self._records, self.workdir = functions, results, records, workdir
         self._members = [
             Trained(functions, jax.tree.map(lambda leaf, index=index: leaf[index], functions.saved.params), seed)
             for index, seed in enumerate(functions.saved.seeds)
@@ -484,7 +551,11 @@ class Run(Sequence[Trained]):
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the means over each logging interval: "stage", "step", "seconds", and a list over seeds of each."""
-        return [dict(record) for record in self._records]
+        if self._records is None and self.workdir is not None:
+            from mvae.engine.metrics import read_records  # slow to import
+
+            self._records = read_records(RunFolder(self.workdir).metrics)
+        return [dict(record) for record in self._records or ()]
 
     @property
     def best(self) -> Trained:
@@ -516,7 +587,7 @@ class Run(Sequence[Trained]):
     def __reduce__(self) -> tuple:
         functions = self._functions
         _check_picklable(functions.networks)
-        return _run_rebuilt, (functions.saved, functions.networks, self.results, self._records, self.workdir)
+        return _run_rebuilt, (functions.saved, functions.networks, self.results, self.metrics(), self.workdir)
 
 
 def _run_rebuilt(

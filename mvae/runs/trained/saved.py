@@ -27,6 +27,7 @@ from mvae.runs.manifolds import build_manifold
 from mvae.typed import typed
 
 FILE = "model.npz"
+FORMAT = 1  # of model.npz
 LOOKED_AT = 4096  # training rows whose size is measured
 _LEAF = "array"
 
@@ -42,6 +43,7 @@ class Saved:
         scaling: What the model sees of an example.
         largest_row: Root mean square of the largest of the training rows looked at, as the model sees it.
         usual_row: The median of the same over rows, in units of the data.
+        conditions: Categories of the condition that encoder and decoder are given.
         networks: Which of "encoder" and "decoder" are a user's own.
         params: Parameters, arrays of numpy with the seeds on the first axis.
     """
@@ -52,6 +54,7 @@ class Saved:
     scaling: Scaling
     largest_row: float
     usual_row: float
+    conditions: tuple[str, ...]
     networks: tuple[str, ...]
     params: Params
 
@@ -79,9 +82,10 @@ class Saved:
         if method.model is None:
             raise UsageError(f"the method {method.name} says no `model` in its Method, by which a run could be loaded")
         manifold = build_manifold(config["manifold"])
-        typed_config = typed(
-            method.config, config["model"], "config.model", manifold=manifold, event_shape=self.event_shape
-        )
+        of_data: dict[str, Any] = {"event_shape": self.event_shape}
+        if self.conditions:
+            of_data["num_conditions"] = len(self.conditions)
+        typed_config = typed(method.config, config["model"], "config.model", manifold=manifold, **of_data)
         return method.model(typed_config, self.num_train, networks)
 
 
@@ -118,19 +122,29 @@ def write_saved(path: Path, saved: Saved) -> None:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(saved.params)]
     about = {
         **{field.name: getattr(saved, field.name) for field in dataclasses.fields(saved)},
+        "format": FORMAT,
         "scaling": saved.scaling.kind,
         "params": structure(saved.params),
         "dtypes": [leaf.dtype.name for leaf in leaves],
     }
-    arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+    arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
     arrays |= {"shift": np.asarray(saved.scaling.shift), "scale": np.asarray(saved.scaling.scale)}
     for index, leaf in enumerate(leaves):  # numpy's format knows no dtypes but its own
         arrays[f"params/{index}"] = leaf.view(np.dtype(f"u{leaf.dtype.itemsize}")) if leaf.dtype.kind == "V" else leaf
+    write_npz(path, arrays)
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays in one step, in numpy's format.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -146,9 +160,11 @@ def read_saved(path: Path, networks: Networks) -> Saved:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
+            if about.pop("format") != FORMAT:
+                raise ValueError("it is of another version of mvae")
             scaling = Scaling(about["scaling"], file["shift"], file["scale"])
             leaves = [file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{path} is damaged ({' '.join(str(error).split())}): remove it and results.json, and the call or command "
             "that trained the run writes it again from the checkpoints"
@@ -156,7 +172,7 @@ def read_saved(path: Path, networks: Networks) -> Saved:
     if any(leaf.dtype == np.float64 for leaf in leaves) and not jax.config.read("jax_enable_x64"):
         raise UsageError(f"{path} has parameters of 64 bits: set JAX_ENABLE_X64=1, with which they were trained")
     described = about.pop("params")
-    about |= {"event_shape": tuple(about["event_shape"]), "networks": tuple(about["networks"]), "scaling": scaling}
+    about |= {name: tuple(about[name]) for name in ("event_shape", "conditions", "networks")} | {"scaling": scaling}
     saved = Saved(**about, params=None)
     if described is None:
         params = jax.tree.unflatten(_structure_of_init(saved, networks), leaves)
@@ -241,6 +257,7 @@ def saved_of(experiment: Experiment, view: View) -> Saved:
         scaling=scaling,
         largest_row=largest,
         usual_row=usual,
+        conditions=tuple(dataset.condition_names),
         networks=own_names(experiment.networks),
         params=jax.tree.map(np.asarray, view.params),
     )

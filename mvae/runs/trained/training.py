@@ -1,9 +1,8 @@
-"""`mvae.train` and `mvae.load`: from a user's data to a trained run, and from a run's folder to its models."""
+"""`mvae.train`: from a user's data to a trained run."""
 
 import contextlib
 import dataclasses
 import difflib
-import json
 import logging
 import signal
 from collections.abc import Iterator, Mapping
@@ -16,25 +15,23 @@ import jax.numpy as jnp
 from mvae import data as data_sets
 from mvae.data import ARRAYS, Dataset, from_arrays
 from mvae.engine.mesh import build_mesh
-from mvae.engine.metrics import read_records
 from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
 from mvae.models.optimizer import OptimizerConfig
-from mvae.nets import Network
 from mvae.reports import evaluate
 from mvae.runs.config import DATA, RunConfig, model_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.manifolds import text_of
+from mvae.runs.manifolds import build_manifold, text_of
 from mvae.runs.notation import block_of
 from mvae.runs.overrides import as_arguments, resolve
-from mvae.runs.run_folder import RunFolder
 from mvae.runs.running import facts_of, run, view_of
 from mvae.runs.running import train as train_stages
 from mvae.runs.sinks import memory_sinks
+from mvae.runs.trained.loading import loaded, own_network
 from mvae.runs.trained.models import Functions, Run, Trained
-from mvae.runs.trained.saved import FILE, read_saved, saved_of
+from mvae.runs.trained.saved import saved_of
 from mvae.typed import default_block
 
 LOGGER = logging.getLogger(__name__)
@@ -84,7 +81,7 @@ def train(
         mvae.engine.loop.Diverged: If the loss is not finite.
     """
     block, dataset = _data(data)
-    networks = Networks(_network(encoder, "encoder"), _network(decoder, "decoder"))
+    networks = Networks(own_network(encoder, "encoder"), own_network(decoder, "decoder"))
     overrides = _overrides(method, settings, config or {}, seeds)
     base = {"method": method, "data": block}
     if manifold is not None:
@@ -101,42 +98,7 @@ def train(
         folder = Path(workdir).expanduser()
         _check_networks(networks, resolved, dataset)
         results = run(resolved, folder, as_arguments(overrides), dataset=dataset, networks=networks)
-        return _loaded(folder, networks, results)
-
-
-def load(workdir: str | Path, *, encoder: Any = None, decoder: Any = None) -> Run:
-    """Returns the run in a folder: its models are rebuilt from what training left, without the data.
-
-    Args:
-        workdir: Folder of a run that was trained to its end, by `train`, the command line or a sweep.
-        encoder: As for `train`, of a run that was trained with one.
-        decoder: The same.
-
-    Raises:
-        UsageError: If there is no such run, it is not finished, or own networks are lacking.
-    """
-    folder = Path(workdir).expanduser()
-    networks = Networks(_network(encoder, "encoder"), _network(decoder, "decoder"))
-    paths = RunFolder(folder)
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder")
-    if not paths.config.exists():
-        raise UsageError(f"{folder} is not the folder of a run: it has no config.json")
-    if not (folder / FILE).exists():
-        remedy = "remove results.json, and then " if paths.results.exists() else ""
-        raise UsageError(f"{folder} has no {FILE}, as its training has not ended: {remedy}the same command goes on")
-    if not paths.results.exists():
-        raise UsageError(f"{folder} has no results.json, as its evaluation has not ended: the same command goes on")
-    try:
-        results = json.loads(paths.results.read_text())
-    except ValueError as error:
-        raise UsageError(f"{paths.results} cannot be read ({error}): remove it to evaluate again") from error
-    return _loaded(folder, networks, results)
-
-
-def _loaded(folder: Path, networks: Networks, results: dict[str, Any]) -> Run:
-    saved = read_saved(folder / FILE, networks)
-    return Run(Functions(saved, networks), results, read_records(RunFolder(folder).metrics), folder)
+        return loaded(folder, networks, results)
 
 
 def fit(method: str, dataset: Dataset, manifold: Manifold | str, settings: Mapping[str, Any]) -> Trained:
@@ -207,16 +169,6 @@ def _data(data: Any) -> tuple[dict[str, Any], Dataset | None]:
     return {"name": ARRAYS}, from_arrays(data)
 
 
-def _network(given: Any, name: str) -> Network | None:
-    """A user's own network, from a Flax module or a pair of functions."""
-    if given is None:
-        return None
-    pair = given if isinstance(given, tuple) else (getattr(given, "init", None), getattr(given, "apply", None))
-    if len(pair) != 2 or not all(callable(function) for function in pair):
-        raise UsageError(f"{name} must be a pair (init, apply) of functions or a Flax module, got {given!r}")
-    return Network(*pair)
-
-
 def _overrides(method: str, settings: Mapping[str, Any], config: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """Settings by their dotted names, and what the config says beside them."""
     if isinstance(seeds, bool) or not hasattr(seeds, "__index__") or seeds < 1:
@@ -274,7 +226,6 @@ def _check_networks(networks: Networks, config: Mapping[str, Any], dataset: Data
     """
     if networks == Networks() or dataset is None:
         return
-    from mvae.runs.manifolds import build_manifold
 
     ambient, event = build_manifold(config["manifold"]).ambient_dim, dataset.event_shape
     for name, given in (("encoder", (2, *event)), ("decoder", (2, ambient))):

@@ -92,7 +92,7 @@ def test_codes_do_not_depend_on_the_number_of_rows_or_the_kind_of_array(in_memor
     np.testing.assert_allclose(codes[-60:], codes[:60], atol=1e-6)
     for x in (X.astype(np.float64), jnp.asarray(X), X.tolist()):
         np.testing.assert_array_equal(model.embed(x), model.embed(X))
-    assert model._functions._compiled["embed"]._cache_size() == 1
+    assert model._functions._compiled["embed x"]._cache_size() == 1
 
 
 def test_scaling_is_undone_by_what_comes_out(in_memory):

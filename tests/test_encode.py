@@ -1,0 +1,170 @@
+"""python -m mvae.encode: codes of a file's examples, in every format, and what is wrong with a call in one line."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import mvae
+from tests.programs import assert_refused, call
+from tests.runs.trained.test_training import SMALL
+
+PROGRAM = "mvae/encode.py"
+X = np.random.default_rng(1).normal(size=(30, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("encode") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mvae.runs.running.conclude_view", _without_figures)
+        mvae.train("vae", X, manifold="euclidean:2", seeds=2, workdir=path, **SMALL)
+    return path
+
+
+def _without_figures(view, reports, folder, facts):
+    from mvae.reports import conclude
+
+    return conclude(view, [report._replace(figures=None) for report in reports], folder, facts)
+
+
+def write(path, x):
+    """A file of examples in the format of its ending."""
+    if path.suffix == ".npy":
+        np.save(path, x)
+    elif path.suffix == ".npz":
+        np.savez(path, x=x, label=np.arange(len(x)))
+    elif path.suffix == ".csv":
+        np.savetxt(path, x, delimiter=",", header="height,width,depth", comments="", fmt="%.9g")
+    elif path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.table({f"c{i}": x[:, i] for i in range(x.shape[1])}), path)
+    elif path.suffix == ".h5ad":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["X"] = x
+            file["layers/doubled"] = 2 * x
+    return path
+
+
+def read(path):
+    """The codes in a file that the program wrote."""
+    if path.suffix == ".npz":
+        found = np.load(path)
+        assert int(found["seed"]) in (0, 1)
+        return found["codes"]
+    if path.suffix == ".npy":
+        return np.load(path)
+    if path.suffix == ".csv":
+        assert path.read_text().startswith("z0,z1\n")
+        return np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32)
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        table = parquet.read_table(path)
+        return np.stack([table[name].to_numpy() for name in ("z0", "z1")], axis=1)
+    import h5py
+
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["X"], X)
+        assert file["obsm/X_mvae"].attrs["encoding-type"] == "array"
+        return np.asarray(file["obsm/X_mvae"])
+
+
+@pytest.mark.parametrize("data", [".npy", ".npz", ".csv", ".parquet", ".h5ad"])
+def test_codes_of_every_format_are_those_of_the_best_model(data, folder, tmp_path):
+    source, out = write(tmp_path / f"new{data}", X), tmp_path / f"codes{data}"
+    outcome = call(PROGRAM, f"--workdir={folder}", f"--data={source}", f"--out={out}")
+    assert outcome.code == 0, outcome.errors
+    best = mvae.load(folder).best
+    assert f"30 codes of seed {best.seed} on Euclidean(dim=2)" in outcome.output
+    np.testing.assert_allclose(read(out), best.embed(X), rtol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, out.name])
+
+
+def test_a_seed_is_chosen_and_an_h5ad_gets_codes_in_place(folder, tmp_path):
+    source = write(tmp_path / "cells.h5ad", X)
+    for seed in (0, 1):
+        outcome = call(PROGRAM, f"--workdir={folder}", f"--data={source}", f"--out={source}", f"--seed={seed}")
+        assert outcome.code == 0, outcome.errors
+        np.testing.assert_array_equal(read(source), mvae.load(folder)[seed].embed(X))
+
+
+def test_sparse_counts_of_an_h5ad_are_read(folder, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    from scipy import sparse
+
+    from mvae.data.files import read_examples
+
+    counts = np.random.default_rng(0).poisson(0.5, (20, 3)).astype(np.float32)
+    for kind in (sparse.csr_matrix, sparse.csc_matrix):
+        matrix = kind(counts)
+        path = tmp_path / f"{matrix.format}.h5ad"
+        with h5py.File(path, "w") as file:
+            group = file.create_group("X")
+            group.attrs.update({"encoding-type": f"{matrix.format}_matrix", "shape": matrix.shape})
+            for name in ("data", "indices", "indptr"):
+                group[name] = getattr(matrix, name)
+        np.testing.assert_array_equal(read_examples(path), counts)
+
+
+WRONG = {
+    "no workdir": ({"workdir": None}, "give --workdir; --help says how"),
+    "no file": ({"data": "nothing.npy"}, "nothing.npy: there is no such file"),
+    "ending": ({"data": "README.md"}, "README.md: files of examples end in .npy, .npz"),
+    "out": ({"out": "codes.txt"}, "--out=codes.txt: codes go to files that end in .npz"),
+    "out h5ad": ({"out": "codes.h5ad"}, "codes go to an .h5ad where the data are one"),
+    "folder": ({"out": "no/such/codes.npz"}, "there is no folder no/such"),
+    "run": ({"workdir": "tests"}, "tests is not the folder of a run"),
+    "seed": ({"seed": "7"}, "--seed=7: the run has the seeds 0, 1; give one, or best"),
+    "layer": ({"layer": "counts"}, "layers are of .h5ad alone"),
+    "flag": ({"sed": "7"}, "Unknown command line flag 'sed'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_is_one_line(name, folder, tmp_path):
+    change, message = WRONG[name]
+    source = write(tmp_path / "new.npy", X)
+    flags = {"workdir": folder, "data": source, "out": tmp_path / "codes.npz"} | change
+    outcome = call(PROGRAM, *(f"--{flag}={value}" for flag, value in flags.items() if value is not None))
+    assert_refused(outcome, message)
+    assert not (tmp_path / "codes.npz").exists()
+
+
+FILES = {
+    "texts": ("new.csv", lambda path: path.write_text("a,b,c\n1,2,x\n"), "every entry must be a number"),
+    "empty": ("new.csv", lambda path: path.write_text("a,b,c\n"), "is empty: it has no rows"),
+    "ragged": ("new.csv", lambda path: path.write_text("1,2,3\n1,2\n"), "every entry must be a number"),
+    "columns": ("new.csv", lambda path: path.write_text("1,2\n3,4\n"), "the run was trained on (n, 3)"),
+    "damaged": ("new.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01\x00v\x00"), "new.npy cannot be read"),
+    "objects": ("new.npy", lambda path: np.save(path, np.array([None, 1])), "new.npy cannot be read"),
+    "entries": ("new.npz", lambda path: np.savez(path, a=X, b=X), "has the entries a, b: name the one with"),
+    "not hdf5": ("new.h5ad", lambda path: path.write_text("x"), "new.h5ad cannot be read"),
+    "no layer": ("new.h5ad", lambda path: write(path, X), "has no layer 'counts': it has doubled"),
+    "scale": ("new.npy", lambda path: np.save(path, 255 * X), "x is far too large"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_wrong_file_is_one_line(name, folder, tmp_path):
+    file, make, message = FILES[name]
+    make(tmp_path / file)
+    out = tmp_path / "codes.npz"
+    arguments = [f"--workdir={folder}", f"--data={tmp_path / file}", f"--out={out}"]
+    outcome = call(PROGRAM, *arguments, *(["--layer=counts"] if name == "no layer" else []))
+    assert_refused(outcome, message)
+    assert not out.exists()
+
+
+def test_what_was_there_stays_if_nothing_can_be_written(folder, tmp_path):
+    source, out = write(tmp_path / "new.npy", X), tmp_path / "codes.npz"
+    out.write_text("before")
+    shutil.copytree(folder, tmp_path / "run")
+    (tmp_path / "run" / "model.npz").write_bytes(b"")
+    assert_refused(
+        call(PROGRAM, f"--workdir={tmp_path / 'run'}", f"--data={source}", f"--out={out}"), "model.npz is damaged"
+    )
+    assert out.read_text() == "before"
