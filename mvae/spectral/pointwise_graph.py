@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 from jaxtyping import Array, Float
 
 from mvae.spectral.checks import check_count, check_points
+from mvae.spectral.copies import Distinct, distinct_points
 from mvae.spectral.neighbors import nearest_neighbors
 from mvae.spectral.sparse_affinity import SparseAffinity, sparse_gaussian_affinity
 
@@ -41,6 +41,9 @@ def pointwise_graph(
 ) -> PointwiseGraph:
     """Returns the graph of a point cloud; it costs O(n²) once and keeps nothing of that size.
 
+    Rows that repeat a point weigh as many as they are, and count once among the neighbours of others; neighbours are at
+    most as many as there are other points.
+
     Args:
         x: Points, one a row.
         num_neighbors: Edges join two points of which one is among so many nearest of the other; None for all pairs.
@@ -48,35 +51,48 @@ def pointwise_graph(
         alpha: α in [0, 1], how much of the density is divided out.
 
     Raises:
-        ValueError: If x is no matrix of finite floats, an argument is out of range, or a point has so many copies that
-            its scale is 0.
+        ValueError: If x is no matrix of finite floats, all of it is one point, or an argument is out of range.
 
     Source: [coifman2006]; local scales after [zelnikmanor2004].
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
-    if num_neighbors is not None:
-        affinity = sparse_gaussian_affinity(x, num_neighbors=num_neighbors, scale_neighbor=scale_neighbor)
-        return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype)
     x = check_points("x", x)
-    check_count("scale_neighbor", scale_neighbor, len(x) - 1, f"{len(x)} points of which each leaves itself out")
-    scale = nearest_neighbors(x, scale_neighbor).distances[:, -1]
-    if not bool(jnp.all(scale > 0)):
-        raise ValueError(
-            f"x must not repeat points: {int(jnp.sum(scale == 0))} of {len(x)} have {scale_neighbor} copies of "
-            "themselves or more, so that their scale is 0; leave the copies out, or give a larger scale_neighbor"
+    others = f"{len(x)} points of which each leaves itself out"
+    check_count("scale_neighbor", scale_neighbor, len(x) - 1, others)
+    if num_neighbors is not None:
+        check_count("num_neighbors", num_neighbors, len(x) - 1, others)
+    distinct = distinct_points(x)
+    most = len(distinct.rows) - 1
+    cloud = x if most + 1 == len(x) else x[distinct.rows]
+    if num_neighbors is not None:
+        affinity = sparse_gaussian_affinity(
+            cloud, num_neighbors=min(num_neighbors, most), scale_neighbor=min(scale_neighbor, most)
         )
+        return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype, distinct=distinct)
+    scale = nearest_neighbors(cloud, min(scale_neighbor, most)).distances[:, -1][distinct.place]
     density = _complete_sums(x, scale, jnp.ones_like(scale)) ** alpha
     sums = _complete_sums(x, scale, density)
     return _scaled(scale, jnp.full_like(scale, jnp.inf), density, sums)
 
 
-def graph_of_neighbors(affinity: SparseAffinity, *, alpha: float, dtype: Any) -> PointwiseGraph:
-    """Returns the same of a graph of neighbours that is at hand, as arrays of a dtype on the device."""
-    density = np.asarray(affinity.matrix.sum(axis=1)).ravel() ** alpha
-    inverse = scipy.sparse.diags_array(1 / density)
-    sums = np.asarray((inverse @ affinity.matrix @ inverse).sum(axis=1)).ravel()
-    return _scaled(*(jnp.asarray(each, dtype) for each in (affinity.scales, affinity.radii, density, sums)))
+def graph_of_neighbors(
+    affinity: SparseAffinity, *, alpha: float, dtype: Any, distinct: Distinct | None = None
+) -> PointwiseGraph:
+    """Returns the same of a graph of neighbours that is at hand, as arrays of a dtype on the device.
+
+    Args:
+        affinity: The graph.
+        alpha: α in [0, 1], how much of the density is divided out.
+        dtype: Of the arrays.
+        distinct: Of the cloud, if the graph is that of its distinct points; None for that of all rows.
+    """
+    num = len(affinity.scales)
+    counts, place = (np.ones(num), np.arange(num)) if distinct is None else (distinct.counts, distinct.place)
+    density = np.asarray(affinity.matrix @ counts).ravel() ** alpha
+    sums = np.asarray(affinity.matrix @ (counts / density)).ravel() / density
+    columns = (affinity.scales, affinity.radii, density, sums)
+    return _scaled(*(jnp.asarray(each[place], dtype) for each in columns))
 
 
 def _scaled(scale: Array, radius: Array, density: Array, sums: Array) -> PointwiseGraph:

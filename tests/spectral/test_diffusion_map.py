@@ -94,10 +94,34 @@ def test_parts_have_an_eigenvalue_of_one_each():
     assert values[2] < 1 - 1e-3
 
 
-def test_copies_stay_finite():
+@pytest.mark.parametrize("method", ["dense", "lanczos"])
+def test_copies_of_points_are_weights_and_no_parts(method):
+    """The walk on rows, of which some repeat, is that on distinct points with the weights that copies give them."""
+    distinct = circle(40)
+    counts = np.ones(40, int)
+    counts[[0, 7]] = 12, 3
+    rows = np.repeat(np.arange(40), counts)
+    x = jnp.asarray(distinct[rows], jnp.float32)
+    options = {} if method == "dense" else {"graph_neighbors": 39}
+    found = diffusion_map(x, 3, num_neighbors=3, method=method, **options)
+    distance = np.linalg.norm(distinct[:, None] - distinct, axis=-1)
+    scale = np.sort(distance, axis=1)[:, 3]
+    weights = np.exp(-(distance**2) / np.outer(scale, scale))[np.ix_(rows, rows)]
+    weights /= np.outer(weights.sum(axis=1), weights.sum(axis=1))
+    walk = weights / weights.sum(axis=1, keepdims=True)
+    expected = np.sort(np.linalg.eigvals(walk).real)[::-1][1:4]
+    np.testing.assert_allclose(found.eigenvalues, expected, atol=2e-4)
+    assert expected[0] < 1 - 1e-3  # no part of its own
+    np.testing.assert_allclose(found.scales, scale[rows], rtol=1e-4)
+    first = np.asarray(found.eigenvectors)[rows == 0]
+    np.testing.assert_allclose(first, np.broadcast_to(first[:1], first.shape), atol=1e-3)
+
+
+def test_copies_in_compiled_code():
     x = jnp.asarray(np.repeat(circle(8), 5, axis=0), jnp.float32)
-    found = diffusion_map(x, 3, num_neighbors=3, allow_disconnected=True)
+    found = jax.jit(lambda x: diffusion_map(x, 3, num_neighbors=10))(x)
     assert all(np.isfinite(leaf).all() for leaf in found)
+    np.testing.assert_allclose(found.scales, 2, rtol=1e-6)  # of eight points, the farthest
 
 
 @pytest.mark.parametrize(
