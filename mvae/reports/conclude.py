@@ -82,7 +82,8 @@ def finished(folder: Path, settings: EvaluationConfig) -> dict[str, Any] | None:
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{path} cannot be read ({error}): remove it to evaluate again") from error
     wanted = plain(dataclasses.asdict(settings))
-    if made_with != wanted:
+    # What was not there to be set when the results were made has its default.
+    if not isinstance(made_with, dict) or plain(dataclasses.asdict(EvaluationConfig())) | made_with != wanted:
         LOGGER.info("%s was made with other settings of the evaluation: evaluating anew", path)
         return None
     pending = _read(folder / "evaluation.json")
@@ -188,6 +189,7 @@ def _draw(view: View, reports: Sequence[Report], record: Record, folder: Path) -
     for report in reports:
         if report.figures is None or report.name in record.drawn:
             continue
+        LOGGER.info("drawing %s", report.name)
         lost = _drawn(report, view, place, folder / "errors.log")
         for name, reason in lost.items():
             LOGGER.warning("%s is left out: %s", name, reason)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from mvae import data
 from mvae.data import Dataset
+from mvae.data.dataset import check_finite
 from mvae.errors import UsageError
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
@@ -71,6 +72,7 @@ def build_experiment(
         )
     load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**config["data"])
+    check_finite(dataset)
     check_evaluation(resolved.evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)
@@ -83,6 +85,8 @@ def build_experiment(
     dataset = method.prepare(model_config, dataset)
     inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)
+    if resolved.evaluation.scores and (reason := built.model.lacks.get("encoder")):
+        raise UsageError(f"config.evaluation.scores: {reason}, whose codes could be scored; leave the scores out")
     return Experiment(
         run,
         resolved.evaluation,

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mvae.evaluation import likelihood
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods import METHODS
 from mvae.methods.dvae import BrownianPosterior
-from mvae.reports import REPORTS, report
+from mvae.reports import REPORTS
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
 from tests.reports.truth import circle_data, circle_model, circle_view, concluded
@@ -203,9 +204,17 @@ def test_parts_of_the_test_set_give_the_numbers_of_the_whole(size, monkeypatch):
     def noisy(params, key, batch, num_samples):
         return params["shift"] + batch["row"] + jax.random.normal(key, (num_samples, len(batch["row"]))).mean(axis=0)
 
-    whole = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
-    monkeypatch.setattr(report, "PART_DRAWS", 1)
-    parts = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
+    whole = (
+        circle_view(circle_model(log_likelihood=noisy), batch_size=size, importance_samples=1)
+        .members[0]
+        .log_likelihood()
+    )
+    monkeypatch.setattr(likelihood, "PART_DRAWS", size)
+    parts = (
+        circle_view(circle_model(log_likelihood=noisy), batch_size=size, importance_samples=1)
+        .members[0]
+        .log_likelihood()
+    )
     np.testing.assert_array_equal(parts, whole)
     assert parts.shape == (12,)
     assert len(np.unique(parts - np.arange(12))) == 12  # no draw is used twice

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
+from mvae.evaluation.rounding import rounding
 
 NUM_POINTS = 2000
 _AT_ONCE = 4_000_000  # pairs of a point and a segment; bounds the memory
@@ -74,8 +75,8 @@ def orbit_match(
     if closed and not ordered:
         raise ValueError("closed must be False for a manifold whose points are not ordered")
     num_points = check_count("num_points", num_points, 2)
-    if (truth == truth[0]).all():
-        raise ValueError("manifold must have points that differ")
+    if np.ptp(truth, axis=0).max() <= rounding(manifold):
+        raise ValueError("manifold must have points that differ by more than their rounding")
     if closed:
         truth = np.concatenate([truth, truth[:1]])
     centre = truth.mean(axis=0)  # distances are differences of large numbers far from the origin

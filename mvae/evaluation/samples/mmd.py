@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 
 from mvae.errors import check_count
+from mvae.evaluation.rounding import rounding
 from mvae.evaluation.samples.point_sets import flat_pair
 
 MEDIAN_POINTS = 2000
@@ -42,13 +43,13 @@ def median_bandwidth(x: ArrayLike, y: ArrayLike) -> float:
         y: Points, (m, ...).
 
     Raises:
-        ValueError: For wrong shapes, values that are not finite, or a median of 0.
+        ValueError: For wrong shapes, values that are not finite, or a median that is 0 but for rounding.
     """
     points = np.concatenate(flat_pair(x, y, 2))
     kept = np.linspace(0, len(points) - 1, min(len(points), MEDIAN_POINTS)).round().astype(int)
     median = float(np.median(pdist(points[kept])))
-    if median == 0:
-        raise ValueError("bandwidth must be given where more than half of all points coincide")
+    if median <= max(rounding(x), rounding(y)):
+        raise ValueError("bandwidth must be given where more than half of all points coincide, but for rounding")
     return median
 
 
@@ -111,7 +112,7 @@ def _pooled(x: ArrayLike, y: ArrayLike, bandwidth: float | None) -> tuple[Float[
     if bandwidth is not None and not (math.isfinite(bandwidth) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a positive number, got {bandwidth}")
     first, second = flat_pair(x, y, 2)
-    h = median_bandwidth(first, second) if bandwidth is None else bandwidth
+    h = median_bandwidth(x, y) if bandwidth is None else bandwidth
     points = np.concatenate([first, second])
     points = jnp.asarray((points - points.mean(axis=0)) / h)
     return points, jnp.asarray(np.arange(len(points)) < len(first), points.dtype)
