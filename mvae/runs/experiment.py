@@ -85,8 +85,6 @@ def build_experiment(
     dataset = method.prepare(model_config, dataset)
     inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)
-    if resolved.evaluation.scores and (reason := built.model.lacks.get("encoder")):
-        raise UsageError(f"config.evaluation.scores: {reason}, whose codes could be scored; leave the scores out")
     return Experiment(
         run,
         resolved.evaluation,

@@ -43,6 +43,7 @@ def test_what_is_not_finite_is_named_by_column_and_row(place, value, monkeypatch
 
 
 def test_a_number_too_large_for_single_precision_is_not_finite():
-    with pytest.raises(UsageError, match="'x' of training row 0"), np.errstate(over="ignore"):
-        wide = np.full((30, 2), 1e39)
-        check_finite(dataset(points() | {"train": {"x": wide}}, "device"))
+    with np.errstate(over="ignore"):
+        wide = dataset(points() | {"train": {"x": np.full((30, 2), 1e39)}}, "device")
+    with pytest.raises(UsageError, match="'x' of training row 0"):
+        check_finite(wide)

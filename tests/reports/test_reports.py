@@ -1,5 +1,7 @@
 """Each report against a model that is the truth: its numbers, or why there are none; its figures, or why not."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,9 +12,10 @@ from mvae.evaluation import likelihood
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods import METHODS
 from mvae.methods.dvae import BrownianPosterior
-from mvae.reports import REPORTS
+from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
+from mvae.reports.factors import score_numbers
 from tests.reports.truth import circle_data, circle_model, circle_view, concluded
 
 TURN = 2 * np.pi * np.arange(12) / 12
@@ -110,6 +113,47 @@ def test_scores_that_codes_cannot_have_are_null_and_the_others_are_there(tmp_pat
     assert 0 <= results["mean"]["irs_angles"] <= 1
     assert results["mean"]["mig_angles"] is None  # the circle has one angle
     assert "at least 2 columns" in results["unavailable"]["mig_angles"]
+
+
+def test_scores_look_at_rows_drawn_from_both_sets_the_same_of_all_seeds(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    number = {"train": np.arange(240), "test": 1000 + np.arange(120)}
+    parts = {part: factors(2 * np.pi * rng.random(len(n)), np.stack([n, n], axis=1)) for part, n in number.items()}
+    dataset = circle_data(**parts, factor_names=("a", "b"), factor_sizes=(2000, 2000))
+    seen = []
+
+    def scored(names, codes, factors):
+        seen.append((names, codes, factors))
+        return dict.fromkeys(names, 0.5)
+
+    monkeypatch.setattr(sys.modules[score_numbers.__module__], "disentanglement_scores", scored)
+    concluded(circle_view(dataset=dataset, scores=("mig", "dci"), score_rows=100), tmp_path, (REPORTS["scores"],))
+    assert len(seen) == 2 * 2 * 2  # seeds, scores, of points and of angles
+    for _, codes, found in seen:
+        np.testing.assert_array_equal(found, seen[0][2])
+        drawn = np.unique(found[:, 0])
+        assert len(codes) == len(drawn) == 100
+        assert 15 < (drawn >= 1000).sum() < 55  # a third of them, 5 sigma
+    azimuth = np.concatenate([dataset.train["azimuth"], dataset.test["azimuth"]])
+    angles = dict(zip(np.concatenate(list(number.values())), azimuth, strict=True))
+    codes, found = seen[0][1], seen[0][2]
+    np.testing.assert_allclose(codes[:, 0], np.cos([angles[k] for k in found[:, 0]]), atol=1e-6)
+    concluded(circle_view(dataset=dataset, scores=("mig",)), tmp_path, (REPORTS["scores"],))
+    assert len(seen[-1][1]) == 360
+
+
+def test_large_examples_are_drawn_a_batch_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "BATCH_BYTES", 4 * 48 * 10)  # ten examples
+    view = circle_view(dataset=circle_data((4, 4, 3)), seeds=(3,))
+    largest = []
+
+    def decode(params, z):
+        largest.append(len(z))
+        return circle_model((4, 4, 3)).decode(params, z)
+
+    view = circle_view(circle_model((4, 4, 3), decode=decode), view.dataset, seeds=(3,))
+    assert concluded(view, tmp_path)["figures_unavailable"] == {}
+    assert max(largest) <= 10
 
 
 def test_a_model_says_itself_what_it_lacks(tmp_path):
