@@ -59,7 +59,7 @@ class AngleReadout(NamedTuple):
 
     Attributes:
         correlation: Mean over the groups of the circular correlation of true and read angles; None where a group has
-            none.
+            none, or two examples, of which it is ±1.
         error: Mean absolute difference of true and read angles, radians, over what can be read; by chance π/2. None
             where nothing can.
         undefined: Why the correlation or both are None; empty where they are not.
@@ -119,6 +119,9 @@ def angle_readout(
             correlations.append(circular_correlation(test_angles[apply], read))
         except ValueError as error:
             lacking.append(f"group {group}: {error}")
+            continue
+        if len(read) == 2:
+            lacking.append(f"group {group} has two test examples, whose correlation is 1 or -1 whatever they are")
     undefined = f"{len(lacking)} of {len(groups)} group(s) have no correlation: {lacking[0]}" if lacking else ""
     return AngleReadout(
         None if lacking else float(np.mean(correlations)),

@@ -17,7 +17,8 @@ from mvae.models.model import Batch, Params
 
 Rows = dict[str, Array]
 
-PART_DRAWS = 50_000  # of one program, which a signal has to wait for
+PART_DRAWS = 50_000  # of a batch in one program, which a signal has to wait for
+JOINED_DRAWS = 10_000  # of several batches in one program
 DRAWN_BYTES = 2**30  # of the decoded examples of one program at a time
 
 
@@ -60,12 +61,12 @@ class Part(NamedTuple):
     """What one program does of an evaluation.
 
     Attributes:
-        index: Rows.
+        places: Of the rows.
         first: Number of its first batch.
         samples: Numbers of its draws, from one to before another.
     """
 
-    index: Int[np.ndarray, " m"]
+    places: Int[np.ndarray, " m"]
     first: int
     samples: tuple[int, int]
 
@@ -85,7 +86,7 @@ def parts_of(num: int, size: int, num_samples: int, most_samples: int) -> list[l
     batches, most_samples = -(-num // size), max(1, min(most_samples, PART_DRAWS // size))
     pieces = -(-num_samples // most_samples)
     borders = [num_samples * k // pieces for k in range(pieces + 1)]
-    together = min(batches, max(1, PART_DRAWS // (num_samples * size)))
+    together = min(batches, max(1, JOINED_DRAWS // (num_samples * size)))
     if together == batches:
         indices = [np.arange(num)]
     else:
@@ -110,8 +111,8 @@ def _over_parts(
         for pieces in parts:
             own = []
             for part in pieces:
-                whole = len(part.index) == num
-                some = rows if whole else {name: array[part.index] for name, array in rows.items()}
+                whole = len(part.places) == num
+                some = rows if whole else {name: array[part.places] for name, array in rows.items()}
                 own.append(jax.tree.map(np.asarray, evaluate(some, part.first, part.samples)))
                 done(1)
             counts = [stop - start for start, stop in (part.samples for part in pieces)]

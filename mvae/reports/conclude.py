@@ -189,7 +189,6 @@ def _draw(view: View, reports: Sequence[Report], record: Record, folder: Path) -
     for report in reports:
         if report.figures is None or report.name in record.drawn:
             continue
-        LOGGER.info("drawing %s", report.name)
         lost = _drawn(report, view, place, folder / "errors.log")
         for name, reason in lost.items():
             LOGGER.warning("%s is left out: %s", name, reason)
@@ -206,6 +205,7 @@ def _drawn(report: Report, view: View, place: Path, log: Path) -> dict[str, str]
     try:
         if report.figures is None or not report.applies(view):
             return {}
+        LOGGER.info("drawing %s", report.name)
         for name, drawing in report.figures(view):
             try:
                 figures.save(drawing() if callable(drawing) else drawing, place / name)

@@ -72,8 +72,13 @@ def sparse_gaussian_affinity(
         if neighbors is not None:
             raise ValueError(f"neighbors must be left out where x repeats points, as {n - len(distinct.rows)} rows do")
         most = len(distinct.rows) - 1
-        numbers = {"num_neighbors": min(num_neighbors, most), "scale_neighbor": min(scale_neighbor, most)}
-        return _repeated(sparse_gaussian_affinity(x[distinct.rows], bandwidth=bandwidth, **numbers), distinct.place)
+        of_distinct = sparse_gaussian_affinity(
+            x[distinct.rows],
+            num_neighbors=min(num_neighbors, most),
+            scale_neighbor=min(scale_neighbor, most),
+            bandwidth=bandwidth,
+        )
+        return _repeated(of_distinct, distinct.place)
     neighbors = nearest_neighbors(x, num_neighbors) if neighbors is None else neighbors
     if neighbors.indices.shape != (n, num_neighbors):
         raise ValueError(f"neighbors must have the shape {(n, num_neighbors)}, got {neighbors.indices.shape}")

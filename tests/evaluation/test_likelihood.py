@@ -99,13 +99,14 @@ def test_bounds_in_parts_are_those_of_the_whole(monkeypatch):
 )
 def test_parts_cover_every_draw_of_every_row_once(num, size, samples, most, monkeypatch):
     monkeypatch.setattr(likelihood, "PART_DRAWS", 60)
+    monkeypatch.setattr(likelihood, "JOINED_DRAWS", 60)
     count = np.zeros((num, samples), int)
     done = 0
     for pieces in likelihood.parts_of(num, size, samples, most):
         assert pieces[0].first * size == done
         for part in pieces:
             assert part.samples[1] - part.samples[0] <= most
-            fresh = part.index[: num - done]
+            fresh = part.places[: num - done]
             count[fresh, slice(*part.samples)] += 1
         done += len(pieces[0].index)
     np.testing.assert_array_equal(count, 1)

@@ -253,7 +253,7 @@ def test_parts_of_the_test_set_give_the_numbers_of_the_whole(size, monkeypatch):
         .members[0]
         .log_likelihood()
     )
-    monkeypatch.setattr(likelihood, "PART_DRAWS", size)
+    monkeypatch.setattr(likelihood, "JOINED_DRAWS", 1)
     parts = (
         circle_view(circle_model(log_likelihood=noisy), batch_size=size, importance_samples=1)
         .members[0]
