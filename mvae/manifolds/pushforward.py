@@ -11,10 +11,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds import safe_math
+from mvae.manifolds.half_precision import in_float32
 
 _ROUNDING = 4  # times m eps: the part of a column beside the others that passes for rounding
 
 
+@in_float32
 def metric_tensor(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]], z: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch n n"]:
@@ -40,6 +42,7 @@ def metric_tensor(
     return jnp.sum(columns[..., :, None, :] * columns[..., None, :, :], axis=-1)
 
 
+@in_float32
 def log_volume_element(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]], z: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch"]:
@@ -67,6 +70,7 @@ def log_volume_element(
     return _log_volume(_jacobian_columns(f, z))
 
 
+@in_float32
 def pushforward_log_density(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]],
     log_prior: Callable[[Float[Array, " n"]], Float[Array, ""]],

@@ -11,6 +11,7 @@ from mvae.manifolds.checks import check_points
 from mvae.manifolds.dispatch import open_function
 from mvae.manifolds.embedded_torus import EmbeddedTorus, angle_of_area
 from mvae.manifolds.flat_torus import FlatTorus
+from mvae.manifolds.half_precision import in_float32
 from mvae.manifolds.manifold import Manifold
 from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
@@ -54,6 +55,7 @@ def uniform_map(manifold: Manifold) -> UniformMap:
     """
     coordinates = uniform_map.of(manifold)(manifold)
 
+    @in_float32
     def carried(u: Float[Array, "*batch d"]) -> Float[Array, "*batch n"]:
         return coordinates(check_points("u", u, manifold.dim))
 

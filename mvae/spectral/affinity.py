@@ -6,24 +6,7 @@ from jaxtyping import Array, Float
 
 from mvae.spectral.checks import check_bandwidth, check_count, check_points
 from mvae.spectral.copies import first_copies
-
-_EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
-
-
-def squared_distances(x: Float[Array, "n d"]) -> Float[Array, "n n"]:
-    """Returns |x_i - x_j|² as |x_i|² + |x_j|² - 2 <x_i, x_j> of the centred points, 0 on the diagonal.
-
-    Its absolute error is a few units of rounding of the largest |x_i - mean|². Distances below the root of that
-    are lost: points that lie as close as that count as one.
-
-    Args:
-        x: Points, one a row, in any unit of length.
-    """
-    centred = x - jnp.mean(x, axis=0)
-    gram = jnp.matmul(centred, centred.T, precision=_EXACT)
-    squares = jnp.diagonal(gram)
-    distances = jnp.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)
-    return jnp.where(jnp.eye(len(x), dtype=bool), 0, distances)
+from mvae.spectral.distances import squared_distances
 
 
 def gaussian_affinity(

@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mvae.manifolds.half_precision import widened
 from mvae.spectral.checks import check_count, check_points
 from mvae.spectral.copies import Distinct, distinct_points
+from mvae.spectral.distances import CERTAIN, EXACT, FEW_COORDINATES, rounding_of_product, unless_cancelled
 from mvae.spectral.neighbors import nearest_neighbors
 from mvae.spectral.sparse_affinity import SparseAffinity, sparse_gaussian_affinity
 
 BLOCK = 256
-_EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
-FEW_COORDINATES = 8
+_NO_EDGE = 100.0  # s_i s_j: the kernel of points further apart is below 1e-43
 
 
 class PointwiseGraph(NamedTuple):
@@ -120,29 +121,39 @@ def cross_affinities(
         y: Points.
         other: Their rows.
     """
-    squares = _between(x, y)
-    kernel = jnp.exp(-squares / (graph.scale[:, None] * other.scale))
+    x, y = widened(x), widened(y)
+    scales = graph.scale[:, None] * other.scale
+    squares = _between(x, y, scales)
+    kernel = jnp.exp(-squares / scales)
     reach = jnp.maximum(graph.radius[:, None], other.radius)
     # A neighbour at the very radius has to be within it, whichever way its distance was rounded.
     near = squares <= reach**2 * (1 + 64 * jnp.finfo(squares.dtype).eps)
     return jnp.where(near, kernel, 0) / (graph.density[:, None] * other.density)
 
 
-def _between(x: Float[Array, "m d"], y: Float[Array, "k d"]) -> Float[Array, "m k"]:
-    """|x_i - y_j|²: from differences for points of few coordinates, where neighbours may be very near, else by Gram."""
+def _between(x: Float[Array, "m d"], y: Float[Array, "k d"], scales: Float[Array, "m k"]) -> Float[Array, "m k"]:
+    """|x_i - y_j|²: from differences for points of few coordinates, where neighbours may be very near, else by Gram.
+
+    But for those, too, where the product of matrices may be off by more than a thousandth of s_i s_j between points
+    that are near enough to have an edge.
+    """
     if x.shape[1] <= FEW_COORDINATES:
         return jnp.sum((x[:, None] - y) ** 2, axis=-1)
     centre = jnp.mean(y, axis=0)
-    x, y = x - centre, y - centre
-    gram = jnp.matmul(x, y.T, precision=_EXACT)
-    return jnp.maximum(jnp.sum(x**2, axis=1)[:, None] + jnp.sum(y**2, axis=1) - 2 * gram, 0)
+    moved_x, moved_y = x - centre, y - centre
+    gram = jnp.matmul(moved_x, moved_y.T, precision=EXACT)
+    sums = jnp.sum(moved_x**2, axis=1)[:, None] + jnp.sum(moved_y**2, axis=1)
+    squares = jnp.maximum(sums - 2 * gram, 0)
+    error = rounding_of_product(x.shape[1], x.dtype) * sums
+    uncertain = (error > CERTAIN * scales) & (squares - error < _NO_EDGE * scales)
+    return unless_cancelled(squares, uncertain, x, y)
 
 
 def graph_sums(
     x: Float[Array, "n d"], graph: PointwiseGraph, values: Float[Array, "n k"] | None = None
 ) -> Float[Array, "n k"]:
     """Returns Σ_j W_ij v_j for every point i, in blocks of rows; without values Σ_j W_ij, (n, 1)."""
-    num = len(x)
+    x, num = widened(x), len(x)
     if values is None:
         values = jnp.ones((num, 1), x.dtype)
     size = min(BLOCK, num)
@@ -151,7 +162,7 @@ def graph_sums(
     def block(start: Array) -> Array:
         rows = start + jnp.arange(size)
         edges = cross_affinities(x[rows], PointwiseGraph(*(leaf[rows] for leaf in graph)), x, graph)
-        return jnp.matmul(edges, values, precision=_EXACT)
+        return jnp.matmul(edges, values, precision=EXACT)
 
     blocks = jax.lax.map(block, starts)
     # The last block reaches back to the one before, so that all are of one size.

@@ -139,3 +139,33 @@ def test_bad_input(change, message):
     arguments = {"x": jnp.asarray(circle(20), jnp.float32), "num_components": 2, "num_neighbors": 3} | change
     with pytest.raises(ValueError, match=message):
         diffusion_map(**arguments)
+
+
+@pytest.mark.parametrize("dim", [2, 20])
+def test_clusters_far_apart_in_float32(dim):
+    """Products of matrices know nothing of clusters of size 1 at a distance of 10⁴: 10⁸ eps is 12."""
+    x = RNG.normal(size=(120, dim)).astype(np.float32)
+    x[60:] += np.float32(1e4 / np.sqrt(dim))
+    distances = cdist(x.astype(np.float64), x.astype(np.float64), "sqeuclidean")
+    np.testing.assert_allclose(squared_distances(jnp.asarray(x)), distances, rtol=1e-5)
+    dense = diffusion_map(jnp.asarray(x), 4, allow_disconnected=True)
+    sparse = diffusion_map(jnp.asarray(x), 4, method="lanczos", graph_neighbors=119, allow_disconnected=True)
+    np.testing.assert_allclose(dense.eigenvalues, sparse.eigenvalues, atol=1e-5)
+    assert dense.eigenvalues[0] > 0.9999 > dense.eigenvalues[1]
+
+
+def test_a_copy_is_at_no_distance():
+    x = RNG.normal(size=(30, 20)).astype(np.float32)
+    x[7] = x[3]
+    assert squared_distances(jnp.asarray(x))[3, 7] == 0
+
+
+def test_the_branch_for_clusters_is_taken_under_vmap_alone_where_it_is_needed():
+    """A select would compute both for every seed of a training."""
+    x = jnp.asarray(RNG.normal(size=(3, 30, 20)), jnp.float32)
+    assert "cond[" in str(jax.make_jaxpr(jax.vmap(squared_distances))(x))
+    far = x.at[1, 15:].add(1e4)
+    for cloud in (x, far):
+        found = jax.jit(jax.vmap(squared_distances))(cloud)
+        expected = [cdist(*2 * [np.asarray(each, np.float64)], "sqeuclidean") for each in cloud]
+        np.testing.assert_allclose(found, expected, rtol=2e-3)

@@ -43,6 +43,17 @@ def test_affinities_between_any_points_are_those_of_the_whole_graph(points, num_
     np.testing.assert_allclose(jnp.mean(graph.weight), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("num_neighbors", [None, 20])
+def test_clusters_far_apart_in_float32(num_neighbors):
+    """Within a cluster of size 1 a product of matrices has errors of 10⁸ eps."""
+    x = np.array(jax.random.normal(jax.random.key(0), (N, 30)))
+    x[N // 2 :] += np.float32(2e3)
+    graph = pointwise_graph(jnp.asarray(x), num_neighbors=num_neighbors, scale_neighbor=7)
+    truth = whole(x, num_neighbors, 7, 1.0)
+    np.testing.assert_allclose(pair_affinities(jnp.asarray(x), graph), truth, rtol=3e-4, atol=1e-4)
+    np.testing.assert_allclose(graph.weight, truth.mean(1), rtol=3e-4)
+
+
 def test_sums_in_blocks_are_those_of_the_matrix():
     x = jax.random.normal(jax.random.key(0), (300, 3))  # more than a block, the last one short
     graph = pointwise_graph(x, num_neighbors=10)
