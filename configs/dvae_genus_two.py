@@ -14,7 +14,7 @@ is not available: there is no density to weigh its samples with, and the results
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

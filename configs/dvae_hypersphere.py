@@ -16,7 +16,7 @@ experiments/hyperspherical_dvae.
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

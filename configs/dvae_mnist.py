@@ -10,7 +10,7 @@ epochs: -739.25, 5.16, 0.0348, -738.76. Why time and initialisation are what the
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

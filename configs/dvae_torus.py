@@ -17,7 +17,7 @@ Without it 9 of 16 runs end unfolded, with it 64 of 64, the time free from step 
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

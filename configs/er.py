@@ -14,7 +14,7 @@ ELBO 248, KL 4.3, map_coverage 0.97; of circle: ELBO 345 +- 33, and with --confi
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 MANIFOLDS = {
     "circle": "sphere:1",

@@ -14,7 +14,7 @@ Expected of quick: ELBO -3793.5, KL 15.1, azimuth read from the codes with corre
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

@@ -10,7 +10,7 @@ Expected on COIL-20: ELBO -3794.3, KL 15.3, azimuth read from the codes with cor
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

@@ -8,7 +8,7 @@ Expected: the circles apart (accuracy 1, gap 12), decoded orbits within 0.04 of 
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

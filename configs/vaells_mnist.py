@@ -8,7 +8,7 @@ Expected: log-likelihood -749.1, MSE 0.0207.
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

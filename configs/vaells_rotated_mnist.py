@@ -8,7 +8,7 @@ Expected: angle error 1.5 degrees over the full turn, class kept over 300 degree
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

@@ -8,7 +8,7 @@ Expected: decoded orbit within 0.015 of the spiral relative to its size, MSE 4e-
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

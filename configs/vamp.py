@@ -11,7 +11,7 @@ Expected of quick: ELBO -3786.1, KL 6.8, azimuth read from the codes with correl
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

@@ -13,7 +13,7 @@ and figures. Expected of sphere: mixing_steps 4, self_mse 4e-5; of quick: mixing
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 # "dim": D; "graph": neighbours in the graph, None for all pairs; "scale": which of them gives a point its scale; "map"
 # and "steps": steps of the two stages; "around": how many codes have the covariance Sigma*; "alpha": of Eq. 7. Walks on

@@ -15,7 +15,7 @@ steps of the whole are few for a GAN, whose paper has 200000: give config.num_st
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config import default_config, is_quick
+from mvae.runs import default_config, is_quick
 
 
 def get_config(arg: str = "") -> ConfigDict:

@@ -16,8 +16,7 @@ from scipy.special import elliprg
 
 from mvae.figures import Solid, solid
 from mvae.manifolds import Implicit, Manifold, Sphere
-from mvae.runs.config import default_config
-from mvae.runs.manifolds import MANIFOLDS
+from mvae.runs import MANIFOLDS, default_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,11 @@ class Ellipsoid(Manifold):
     b: float = 1.0
     c: float = 2.0
     dim, ambient_dim = 2, 3
+
+    def __post_init__(self):
+        if not (min(self.axes) > 0 and max(self.axes) < math.inf):
+            raise ValueError(f"a, b and c are half axes, positive and finite, got {self.a}, {self.b}, {self.c}")
+
     axes = property(lambda self: np.array([self.a, self.b, self.c], np.float32))
     equation = property(lambda self: Implicit(self, dim=2, ambient_dim=3))
     log_volume = property(lambda self: math.log(4 * math.pi * elliprg(*(self.a * self.b * self.c / self.axes) ** 2)))
@@ -61,16 +65,12 @@ class Ellipsoid(Manifold):
             accepted = jax.random.uniform(whether, shape) < jnp.linalg.norm(u / self.axes, axis=-1) * min(self.axes)
             return key, jnp.where(kept[..., None], z, u * self.axes), kept | accepted
 
-        start = (key, jnp.zeros((*shape, 3)), jnp.zeros(shape, bool))
-        return jax.lax.while_loop(lambda carry: ~jnp.all(carry[2]), draw, start)[1]
+        none = jnp.zeros(shape, bool)
+        return jax.lax.while_loop(lambda carry: ~jnp.all(carry[2]), draw, (key, jnp.zeros((*shape, 3)), none))[1]
 
 
 MANIFOLDS["ellipsoid"] = Ellipsoid
-
-
-@solid.register(Ellipsoid)
-def _(manifold):
-    return Solid(-manifold.axes, manifold.axes, min(manifold.axes), level=manifold)
+solid.register(Ellipsoid)(lambda shape: Solid(-shape.axes, shape.axes, min(shape.axes), level=shape))
 
 
 def get_config():

@@ -14,12 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import stats
 
-from mvae.methods import METHODS, Method
-from mvae.methods.method import euclidean, one_stage
-from mvae.models.autoencoder import Drawn, Latent, autoencoder
-from mvae.models.objective import VariationalConfig
+from mvae.methods import METHODS, Method, euclidean, one_stage
+from mvae.models import Drawn, Latent, VariationalConfig, autoencoder
 from mvae.nets import Head
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

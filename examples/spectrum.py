@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mvae.reports import REPORTS, Report
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 
 def variances(member):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data import BUILDERS, Dataset
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 
 def spiral(*, turns: float = 2.0, num_train: int = 2000, num_test: int = 500, seed: int = 0) -> Dataset:

@@ -151,7 +151,7 @@ def _main(argv: list[str]) -> int:
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
     from mvae.runs.console import log_to_console
-    from mvae.runs.run import run  # heavy imports, not needed for --help
+    from mvae.runs.running import run  # heavy imports, not needed for --help
 
     overrides, _ = split_overrides(argv[1:])
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)

@@ -12,6 +12,7 @@ from mvae.errors import UsageError, unknown
 
 T = TypeVar("T")
 
+OF_DATA = {"of data": True}  # metadata of a field that the data decide, not the config
 _SEQUENCES = (tuple, list, collections.abc.Sequence)
 _TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
@@ -65,7 +66,9 @@ def complete_block(cls: type, block: Mapping[str, Any], where: str) -> dict[str,
 
 
 def default_block(cls: type) -> dict[str, Any]:
-    """Returns the defaults of a dataclass by field, those of dataclasses in it as dicts, without fields that have none.
+    """Returns the defaults of a dataclass by field, those of dataclasses in it as dicts.
+
+    Fields that have none, and those that the data decide, are left out.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Rates:
@@ -76,6 +79,8 @@ def default_block(cls: type) -> dict[str, Any]:
     """
     found = {}
     for field in dataclasses.fields(cls):
+        if field.metadata == OF_DATA:
+            continue
         if field.default_factory is not dataclasses.MISSING:
             found[field.name] = _plain(field.default_factory())
         elif field.default is not dataclasses.MISSING:

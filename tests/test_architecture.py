@@ -1,6 +1,7 @@
 """What the import contract cannot say: the geometry alone, and flax.linen in one folder."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -42,8 +43,41 @@ def test_only_nets_imports_linen():
 def test_a_run_starts_without_what_draws_and_judges_it():
     code = """
 import sys
-import mvae.runs.run
+import mvae.runs.running
 heavy = {"matplotlib", "scipy.stats", "scipy.integrate", "sklearn", "tensorflow_datasets", "trimesh"}
 assert not heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def imports_of_the_library():
+    """Every `from mvae... import name` of the experiments and examples: file, module, name."""
+    root = PACKAGE.parent
+    for folder in ("experiments", "examples"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mvae":
+                    for alias in node.names:
+                        yield path.relative_to(root), node.module, alias.name
+                if isinstance(node, ast.Import):
+                    assert not any(each.name.startswith("mvae.") for each in node.names), path
+
+
+def test_experiments_and_examples_import_public_names_only():
+    """A public name is in `__all__` of a room, or in a module that is a room by itself: a method, errors, typed."""
+    found = list(imports_of_the_library())
+    assert len(found) > 100
+    for path, name, member in found:
+        module = importlib.import_module(name)
+        whole_room = name.count(".") == 1 or name.startswith("mvae.methods.")
+        is_package = hasattr(module, "__path__")
+        assert is_package or whole_room, f"{path} imports {member} from {name}, a module within a room"
+        assert not member.startswith("_"), f"{path} imports the private {name}.{member}"
+        if is_package and name != "mvae":
+            assert member in module.__all__, f"{path}: {member} is not among the public names of {name}"
+        assert hasattr(module, member)
+
+
+@pytest.mark.parametrize("room", sorted(path.parent for path in PACKAGE.rglob("__init__.py")), ids=lambda p: p.name)
+def test_no_room_has_more_than_fourteen_modules(room):
+    assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= 14

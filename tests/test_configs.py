@@ -15,8 +15,8 @@ from mvae.errors import UsageError
 from mvae.main import _table
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run, train
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import run, train
 from tests import paths
 from tests.data.digits.digit_files import DigitFiles
 

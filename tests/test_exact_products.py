@@ -20,7 +20,7 @@ from mvae.manifolds import (
     pushforward_log_density,
     uniform_map,
 )
-from mvae.manifolds.surfaces import SURFACES
+from mvae.manifolds.implicit.surfaces import SURFACES
 from mvae.spectral import modes
 
 KEY = jax.random.key(0)

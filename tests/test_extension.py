@@ -15,6 +15,7 @@ import pytest
 from scipy import integrate, stats
 
 from mvae import data, diffusion, figures
+from mvae.errors import UsageError
 from mvae.manifolds import Product, Sphere
 from mvae.methods import METHODS
 from mvae.methods.dvae import missing_density
@@ -28,7 +29,7 @@ EXAMPLES = ROOT / "examples"
 NAMES = ("ellipsoid", "laplace", "spectrum", "spiral")
 CONFIG = """
 import ellipsoid, laplace, spectrum, spiral
-from mvae.runs.config import default_config
+from mvae.runs import default_config
 
 
 def get_config():
@@ -70,6 +71,13 @@ def test_an_example_is_short_and_its_config_resolves(name):
     assert lines_of_code((EXAMPLES / f"{name}.py").read_text()) <= 40
     resolved = resolve(load_config(EXAMPLES / f"{name}.py"))
     assert resolved.block["method"] == ("laplace" if name == "laplace" else "vae" if name == "spectrum" else "dvae")
+
+
+@pytest.mark.parametrize("axes", ["c=-1.0", "b=0.0", "a=inf"])
+def test_an_ellipsoid_without_extent_is_refused(axes):
+    load_config(EXAMPLES / "ellipsoid.py")
+    with pytest.raises(UsageError, match="half axes, positive and finite"):
+        resolve(load_config(EXAMPLES / "ellipsoid.py"), {"manifold": f"ellipsoid:{axes}"})
 
 
 def results_of(folder) -> dict:

@@ -16,8 +16,8 @@ from mvae.engine.program import build_program
 from mvae.engine.signals import Interrupted
 from mvae.methods import METHODS
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import conclude, train
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import conclude, train
 from tests.programs import ROOT
 from tests.test_configs import CONFIGS, tiny
 
@@ -149,7 +149,7 @@ def test_every_method_trains_and_is_judged_in_double_precision(method, tmp_path)
     code = """
 import sys, pathlib
 from tests.test_methods import smallest
-from mvae.runs.run import run
+from mvae.runs.running import run
 results = run(smallest(sys.argv[1]), pathlib.Path(sys.argv[2]))
 assert (results["failed"], results["figures_unavailable"]) == ({}, {}), results
 """

@@ -19,14 +19,11 @@ from absl import app, flags
 
 from experiments.benchmarks.timing import seconds
 from mvae.data import Dataset
-from mvae.data.digits.mnist import render
-from mvae.engine.program import build_program
-from mvae.engine.seeds import seed_keys
+from mvae.data.digits import render
+from mvae.engine import build_program, seed_keys
 from mvae.methods.dvae import DVAEConfig, dvae
-from mvae.models.optimizer import adam
-from mvae.models.stage import gradient_stage
-from mvae.runs.config_file import load_config
-from mvae.runs.overrides import resolve
+from mvae.models import adam, gradient_stage
+from mvae.runs import load_config, resolve
 from mvae.typed import typed
 
 ROWS, INNER, COLUMNS = 640, 784, 512

@@ -12,14 +12,11 @@ import scipy.linalg
 from experiments.benchmarks.workloads import config_of
 from mvae import data
 from mvae.data import Dataset
-from mvae.engine.program import build_program
-from mvae.engine.seeds import seed_keys
-from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.methods.vaells.training import alternating_stages
-from mvae.methods.vdae.spectral_net import SpectralNetConfig, spectral_net
-from mvae.methods.vdae.training import map_stage
-from mvae.models.optimizer import adam
-from mvae.runs.overrides import resolve
+from mvae.engine import build_program, seed_keys
+from mvae.methods.vaells import VAELLSConfig, alternating_stages, vaells
+from mvae.methods.vdae import SpectralNetConfig, map_stage, spectral_net
+from mvae.models import adam
+from mvae.runs import resolve
 from mvae.typed import typed
 
 BATCH = 512  # of SpectralNets

@@ -34,12 +34,10 @@ from absl import app, flags
 
 from experiments.benchmarks.timing import in_turns, over_rounds, products
 from experiments.benchmarks.workloads import Started, config_of, most_seeds, random_digits, start, whole_run
-from mvae.engine.mesh import build_mesh, seeds_mesh
-from mvae.engine.processes import use_cpu_devices
+from mvae.engine import build_mesh, seeds_mesh, use_cpu_devices
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
-from mvae.runs.experiment import Experiment, build_experiment
-from mvae.sweep.table import line
+from mvae.runs import Experiment, build_experiment, log_to_console
+from mvae.sweep import line
 
 PARTS = ("start", "seeds", "together", "devices")
 SIMULATED = "--xla_force_host_platform_device_count"

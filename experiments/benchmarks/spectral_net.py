@@ -20,8 +20,7 @@ import scipy.linalg
 from absl import app, flags
 
 from experiments.benchmarks.problems import learn, settings
-from mvae.data import Dataset, load
-from mvae.data.graph import rendered, with_graph
+from mvae.data import Dataset, load, rendered, with_graph
 from mvae.errors import UsageError, reporting
 from mvae.spectral import PointwiseGraph, pair_affinities
 

@@ -24,11 +24,9 @@ from absl import app, flags
 
 from experiments.benchmarks.workloads import NUM_DIGITS, write_digits
 from mvae.data import Dataset, load, load_streamed
-from mvae.engine.program import Program, build_program
-from mvae.engine.seeds import seed_keys
-from mvae.models.stage import Stage, gradient_stage
-from mvae.runs.config_file import load_config
-from mvae.runs.experiment import build_experiment
+from mvae.engine import Program, build_program, seed_keys
+from mvae.models import Stage, gradient_stage
+from mvae.runs import build_experiment, load_config
 
 NUM_TEST = 100
 
@@ -58,7 +56,7 @@ def summing(num_steps: int) -> Stage:
 
 def programs(folder: Path, num_steps: int) -> tuple[dict[str, Program], int]:
     """The ways to train, and the batch size."""
-    from mvae.data.digits.mnist_builder import load_prepared  # slow to import
+    from mvae.data.digits import load_prepared  # slow to import
 
     write_digits(folder, NUM_DIGITS, NUM_TEST)
     os.environ["TFDS_DATA_DIR"] = str(folder / "prepared")

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from mvae.engine.precision import products_in
+from mvae.engine import products_in
 
 
 def seconds(function: Callable[[], object]) -> float:

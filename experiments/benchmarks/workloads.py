@@ -13,16 +13,9 @@ from jax.sharding import Mesh
 
 from mvae import data
 from mvae.data import Dataset
-from mvae.data.digits.mnist import render
-from mvae.data.digits.mnist_files import FILES
-from mvae.engine.memory import memory_limit, need_of
-from mvae.engine.mesh import seeds_mesh
-from mvae.engine.program import Program, build_program
-from mvae.engine.seeds import is_sequential, seed_keys
-from mvae.runs.config_file import load_config
-from mvae.runs.experiment import Experiment, build_experiment
-from mvae.runs.run import conclude, train
-from mvae.runs.run_folder import RunFolder
+from mvae.data.digits import FILES, render
+from mvae.engine import Program, build_program, is_sequential, memory_limit, need_of, seed_keys, seeds_mesh
+from mvae.runs import Experiment, RunFolder, build_experiment, conclude, load_config, train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NUM_DIGITS, NUM_TEST_DIGITS = 60_000, 1000

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from mvae.evaluation import mapping_degree
-from mvae.figures.drawing.style import new_figure, styled
+from mvae.figures.drawing import new_figure, styled
 from mvae.manifolds import FlatTorus
 
 

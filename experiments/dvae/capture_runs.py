@@ -10,20 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key
 
-from mvae.data.pictures import (
-    Picture,
-    fourier_picture,
-    random_translations,
-    simple_picture,
-    translate,
-    translation_grid,
-)
+from mvae.data import Picture, fourier_picture, random_translations, simple_picture, translate, translation_grid
 from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import FlatTorus
 from mvae.methods.dvae import BrownianPosterior, DVAEConfig, dvae
-from mvae.models import Model
-from mvae.models.model import Params
-from mvae.models.optimizer import OptimizerConfig, adam
+from mvae.models import Model, OptimizerConfig, Params, adam
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side

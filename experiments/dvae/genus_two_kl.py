@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from scipy.special import digamma
 
 from mvae.diffusion import kl_to_uniform, random_walk
-from mvae.manifolds.surfaces import SURFACES
+from mvae.manifolds import SURFACES
 
 STARTS, WALKS, NEIGHBOUR = 8, 20_000, 5
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from mvae.runs.config_file import load_config
-from mvae.sweep.table import line
+from mvae.runs import load_config
+from mvae.sweep import line
 
 
 class Numbers(NamedTuple):

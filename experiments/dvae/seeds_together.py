@@ -13,10 +13,8 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from mvae.engine.program import build_program
-from mvae.engine.seeds import seed_keys
-from mvae.runs.config_file import load_config
-from mvae.runs.experiment import build_experiment
+from mvae.engine import build_program, seed_keys
+from mvae.runs import build_experiment, load_config
 
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 10, "Members of the seed axis.", lower_bound=2)
 _STEPS = flags.DEFINE_integer("steps", 20, "Training steps.", lower_bound=1)

@@ -19,7 +19,7 @@ from absl import app, flags
 from rows import ROWS, members, render, worst_identity
 
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
+from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)

@@ -8,14 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mvae.engine.files import write_json
+from mvae.engine import write_json
 from mvae.evaluation import importance_log_likelihood
-from mvae.runs.config_file import load_config
-from mvae.runs.experiment import build_experiment
-from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder
-from mvae.sweep import Member, build_members
-from mvae.sweep.table import line
+from mvae.runs import RunFolder, build_experiment, load_config, train
+from mvae.sweep import Member, build_members, line
 
 CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
 NOISE = 0.01

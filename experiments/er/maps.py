@@ -21,11 +21,8 @@ from mvae import figures
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import ReparametrizationQuality, reparametrization_quality
 from mvae.manifolds import uniform_map
-from mvae.runs.console import log_to_console
-from mvae.runs.experiment import build_experiment
-from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder
-from mvae.sweep.table import line
+from mvae.runs import RunFolder, build_experiment, log_to_console, train
+from mvae.sweep import line
 
 LOGGER = logging.getLogger("mvae.experiments")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders of table.py.", required=True)

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mvae.runs.config_file import load_config
-from mvae.sweep import Member, build_members
-from mvae.sweep.table import line
+from mvae.runs import load_config
+from mvae.sweep import Member, build_members, line
 
 CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
 SPACES = {"circle": (1, 2), "sphere": (2, 3), "so3": (3, 9), "torus": (2, 4)}  # dimension and that of ambient space

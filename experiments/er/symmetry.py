@@ -14,9 +14,8 @@ from absl import app, flags
 from candidates import CANDIDATES, NOISE, measure, members, render
 
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
-from mvae.sweep import run_members
-from mvae.sweep.shard import parse_shard, shard_of
+from mvae.runs import log_to_console
+from mvae.sweep import parse_shard, run_members, shard_of
 
 LOGGER = logging.getLogger("mvae.experiments")
 _DATA = flags.DEFINE_list("data", list(CANDIDATES), f"Spaces that data are made from, of {', '.join(CANDIDATES)}.")

@@ -13,7 +13,7 @@ from absl import app, flags
 from rows import PUBLISHED, ROWS, SPACES, members, render
 
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
+from mvae.runs import log_to_console
 from mvae.sweep import finished_members
 
 _SPACES = flags.DEFINE_list("spaces", ["circle"], f"Of {', '.join(SPACES)}.")

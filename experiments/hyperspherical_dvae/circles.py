@@ -17,9 +17,7 @@ from ml_collections import ConfigDict
 
 from mvae.errors import UsageError, reporting
 from mvae.methods.dvae import ENCODER_INITS
-from mvae.runs.config_file import load_config
-from mvae.runs.console import log_to_console
-from mvae.runs.run import run
+from mvae.runs import load_config, log_to_console, run
 
 LOGGER = logging.getLogger("mvae.experiments")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")

@@ -21,8 +21,7 @@ from rows_of_comparison import TITLES, Row, render
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import SCORES
-from mvae.runs.config_file import load_config
-from mvae.runs.console import log_to_console
+from mvae.runs import load_config, log_to_console
 from mvae.sweep import Member, finished_members
 
 _DATA = flags.DEFINE_enum("data", "turntable", ["coil20", "turntable"], "Data with known factors.")

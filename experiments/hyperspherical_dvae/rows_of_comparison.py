@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mvae import figures
-from mvae.engine.metrics import read_records
-from mvae.figures.drawing.style import COLUMN, new_figure, styled
-from mvae.runs.run_folder import RunFolder
+from mvae.engine import read_records
+from mvae.figures.drawing import COLUMN, new_figure, styled
+from mvae.runs import RunFolder
 
 TITLES = {"sphere": "ΔVAE, $S^{{{dim}}}$", "euclidean": "β-VAE, $R^{{{dim}}}$"}
 

@@ -17,7 +17,7 @@ from planar_rows import draw, render
 
 from mvae import figures
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
+from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
 _DATA = flags.DEFINE_enum("data", "swiss_roll", list(DATA), "Curve of the plane.")

@@ -20,11 +20,8 @@ from absl import app, flags, logging
 
 from mvae.errors import UsageError, reporting
 from mvae.evaluation import importance_log_likelihood
-from mvae.methods.vaells.model import VAELLSConfig, vaells
-from mvae.runs.experiment import build_experiment
-from mvae.runs.manifolds import build_manifold
-from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder
+from mvae.methods.vaells import VAELLSConfig, vaells
+from mvae.runs import RunFolder, build_experiment, build_manifold, train
 from mvae.typed import typed
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders of finished runs, with commas between.", required=True)

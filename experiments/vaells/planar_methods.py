@@ -11,10 +11,7 @@ import jax
 import numpy as np
 
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
-from mvae.runs.config_file import load_config
-from mvae.runs.experiment import build_experiment
-from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder
+from mvae.runs import RunFolder, build_experiment, load_config, train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DATA = {"swiss_roll": "vaells_swiss_roll.py", "concentric_circles": "vaells_circles.py"}

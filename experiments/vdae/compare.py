@@ -18,7 +18,7 @@ from methods import DATA, METHODS, config_of
 from rows import render
 
 from mvae.errors import UsageError, reporting
-from mvae.runs.console import log_to_console
+from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
 _DATA = flags.DEFINE_list("data", list(DATA), f"Of {', '.join(DATA)}.")

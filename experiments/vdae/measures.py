@@ -11,16 +11,12 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mvae import data
-from mvae.data import Dataset
-from mvae.data.graph import rendered
-from mvae.engine.files import write_json
+from mvae.data import Dataset, rendered
+from mvae.engine import write_json
 from mvae.evaluation import bilipschitz, gromov_wasserstein, mmd
 from mvae.manifolds import Euclidean
-from mvae.models import Model
-from mvae.models.model import Params
-from mvae.runs.experiment import Experiment, build_experiment
-from mvae.runs.run import train
-from mvae.runs.run_folder import RunFolder
+from mvae.models import Model, Params
+from mvae.runs import Experiment, RunFolder, build_experiment, train
 
 LOGGER = logging.getLogger("mvae.experiments")
 MEASURED = "geometry.json"

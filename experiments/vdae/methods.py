@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mvae.runs.config_file import load_config
+from mvae.runs import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

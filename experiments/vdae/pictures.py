@@ -25,7 +25,7 @@ from walk_measures import figure_of, walk_from
 from mvae import figures
 from mvae.errors import UsageError, reporting
 from mvae.figures import PointPanel
-from mvae.runs.console import log_to_console
+from mvae.runs import log_to_console
 
 LOGGER = logging.getLogger("mvae.experiments")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders of compare.py.", required=True)

@@ -8,7 +8,7 @@ import numpy as np
 from measures import MEASURED, REFERENCE
 from methods import DATA, METHODS
 
-from mvae.sweep.table import line
+from mvae.sweep import line
 
 UNIT = 1000  # G-W is printed in thousandths
 MISSING = "-"

@@ -10,9 +10,9 @@ import numpy as np
 from mvae import figures
 from mvae.data import surface_distance
 from mvae.evaluation import bingham_test, equal_area_test, rayleigh_test, train_classifier, watson_test
-from mvae.models.model import Params
-from mvae.runs.experiment import Experiment
-from mvae.sweep.table import line
+from mvae.models import Params
+from mvae.runs import Experiment
+from mvae.sweep import line
 
 NUM_CHAINS = 1000
 SHOWN_STEPS = (1, 2, 5, 10, 20)

@@ -18,10 +18,7 @@ from walk_measures import MEASURES, figure_of
 
 from mvae import figures
 from mvae.errors import reporting
-from mvae.runs.console import log_to_console
-from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run, train
-from mvae.runs.run_folder import RunFolder
+from mvae.runs import RunFolder, build_experiment, log_to_console, run, train
 
 _DATA = flags.DEFINE_enum("data", "circle", list(MEASURES), "Data set.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)

@@ -25,7 +25,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import gammaln, hyp1f1
 
 from mvae.diffusion import kl_to_uniform, random_walk, sample
-from mvae.figures.drawing import style
+from mvae.figures.drawing import FAINT, MUTED, PAGE, new_figure, save, styled
 from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
 
 TIMES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -188,10 +188,10 @@ def row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-@style.styled
+@styled
 def draw_orders(errors: dict[tuple[str, str], list[Error]]) -> Figure:
     """Error of the moment against the number of steps, one panel for each kind of walk."""
-    figure = style.new_figure(style.PAGE, 2.7)
+    figure = new_figure(PAGE, 2.7)
     axes = figure.subplots(1, 2, sharey=True)
     steps = np.array(ORDER_STEPS)
     for ax, kind in zip(axes, KINDS, strict=True):
@@ -199,22 +199,22 @@ def draw_orders(errors: dict[tuple[str, str], list[Error]]) -> Figure:
             values = np.array([abs(e.moment) for e in errors[space.name, kind]])
             if np.all(values > 1e-12):
                 ax.plot(steps, values, color=space.colour, linewidth=1.2, marker="o", markersize=3)
-        ax.plot(steps, 6e-3 / steps, color=style.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        ax.plot(steps, 6e-3 / steps, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
         ax.set_xticks(steps, [str(n) for n in steps])
         ax.xaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.grid(color=style.FAINT, linewidth=0.4)
+        ax.grid(color=FAINT, linewidth=0.4)
         ax.set_axisbelow(True)
         ax.set_title(f"{kind} walk")
         ax.set_xlabel("steps $N$")
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
-    axes[1].text(0.98, 0.97, "exact on $T^2$", transform=axes[1].transAxes, ha="right", va="top", color=style.MUTED)
+    axes[1].text(0.98, 0.97, "exact on $T^2$", transform=axes[1].transAxes, ha="right", va="top", color=MUTED)
     axes[0].set_ylabel(f"|error of the moment| at $t = {ORDER_TIME}$")
     handles = [Line2D([], [], color=space.colour, marker="o", markersize=3, label=space.symbol) for space in SPACES]
-    handles.append(Line2D([], [], color=style.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="slope −1"))
+    handles.append(Line2D([], [], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="slope −1"))
     figure.legend(handles=handles, loc="outside right center")
     return figure
 
@@ -288,7 +288,7 @@ def main(_: list[str]) -> None:
         for kind in KINDS
     }
     print_orders(errors)
-    style.save(draw_orders(errors), _FIGURE.value)
+    save(draw_orders(errors), _FIGURE.value)
     print_tables(samples, _STEPS.value)
 
 

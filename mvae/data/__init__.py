@@ -15,10 +15,20 @@ from mvae.data.factors.shapes3d import shapes3d
 from mvae.data.factors.smallnorb import smallnorb
 from mvae.data.factors.turntable import turntable
 from mvae.data.frey import frey
+from mvae.data.graph import rendered, with_graph
 from mvae.data.lifted import lifted
 from mvae.data.meshes.mesh_points import bunny
 from mvae.data.meshes.surface_distance import surface_distance
-from mvae.data.pictures import fourier_pictures, simple_pictures
+from mvae.data.pictures import (
+    Picture,
+    fourier_picture,
+    fourier_pictures,
+    random_translations,
+    simple_picture,
+    simple_pictures,
+    translate,
+    translation_grid,
+)
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
 from mvae.data.stream import on_host
@@ -27,12 +37,20 @@ from mvae.errors import unknown
 __all__ = [
     "BUILDERS",
     "Dataset",
+    "Picture",
     "PlanarManifold",
+    "fourier_picture",
     "load",
     "load_streamed",
     "planar_manifold",
+    "random_translations",
+    "rendered",
     "rotate",
+    "simple_picture",
     "surface_distance",
+    "translate",
+    "translation_grid",
+    "with_graph",
 ]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {

@@ -26,7 +26,8 @@ class Dataset(NamedTuple):
     `"elevation"`, float32 `(B,)` in radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`,
     float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus,
     and `(B, m)` for points lifted from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of
-    curves; `"frame"`, int32 `(B,)`, for a video.
+    curves; `"frame"`, int32 `(B,)`, for a video; `"condition"` and
+    `"size_factor"`, float32 `(B,)`, what counts are in proportion to, for data of one's own.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.
@@ -37,6 +38,8 @@ class Dataset(NamedTuple):
       factor_names: names of the columns of `"factors"`; empty where no factors are known.
       factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
       periodic_factors: the factors that are angles, in equal steps all the way round.
+      condition_names: the categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder and
+        decoder; empty where there is none.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
       closed_curves: whether each of `curves` returns to where it began.
@@ -55,6 +58,7 @@ class Dataset(NamedTuple):
     factor_names: tuple[str, ...] = ()
     factor_sizes: tuple[int, ...] = ()
     periodic_factors: tuple[str, ...] = ()
+    condition_names: tuple[str, ...] = ()
     curves: Rows | None = None
     closed_curves: bool = False
     rotated_by: str | None = None

@@ -112,7 +112,7 @@ def is_expansion(manifold: Manifold) -> bool:
 
     An expansion does not integrate to one, so importance weights made of it are biased.
 
-    >>> from mvae.manifolds.surfaces import SURFACES
+    >>> from mvae.manifolds.implicit.surfaces import SURFACES
     >>> is_expansion(Sphere(2)), is_expansion(Product((Sphere(2), SURFACES["genus_two"])))
     (False, True)
 

@@ -14,7 +14,7 @@ from mvae.errors import UsageError
 from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.methods.method import Built, Method, MethodInputs, one_stage
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder
-from mvae.models.model import Model, Params
+from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
 from mvae.models.principal_start import fit_principal_head
 from mvae.models.spectral_start import fit_spectral_head
@@ -130,10 +130,11 @@ def missing_density(manifold: Manifold) -> str | None:
 def encoder_start(config: DVAEConfig) -> Start:
     """Returns where the encoder's last layer starts."""
 
-    def start(key: Key[Array, ""], encoder: Encoder, params: Params, x: Array) -> Params:
+    def start(key: Key[Array, ""], encoder: Encoder, params: Params, batch: Batch) -> Params:
         if config.encoder_init == "random":
             return params
-        hidden = encoder.hidden(params, x)
+        x = batch["x"]
+        hidden = encoder.hidden(params, x, **given(config.given, batch))
         if config.encoder_init == "principal":
             return encoder.with_location(params, *fit_principal_head(key, config.manifold, hidden))
         return encoder.with_location(params, *fit_spectral_head(key, config.manifold, hidden, x))
@@ -177,4 +178,4 @@ def _build(inputs: MethodInputs) -> Built:
     return one_stage(dvae, inputs)
 
 
-METHOD = Method("dvae", DVAEConfig, _build, traceable=True)
+METHOD = Method("dvae", DVAEConfig, _build, traceable=True, conditional=True)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from mvae.data import Dataset
 from mvae.errors import UsageError
 from mvae.manifolds import Euclidean, Manifold
 from mvae.models.autoencoder import Networks
+from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Model
 from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import OptimizerConfig, adam
@@ -69,6 +71,7 @@ class Method(NamedTuple):
         latent: Manifold -> the latent space of this method that is nearest to it: itself wherever it will do.
         prepare: (config, dataset) -> the data with what the method needs beside them.
         traceable: Whether `build` gives `stages_at`.
+        conditional: Whether its encoder and decoder take a condition of the data.
         needs_all_data: Whether it compares all training examples with each other, so that they cannot be streamed.
         reports: What a run says of its models beside `mvae.reports.REPORTS`; one that has the name of one of them takes
             its place.
@@ -80,6 +83,7 @@ class Method(NamedTuple):
     latent: Callable[[Manifold], Manifold] = lambda manifold: manifold
     prepare: Callable[[Any, Dataset], Dataset] = lambda config, dataset: dataset
     traceable: bool = False
+    conditional: bool = False
     needs_all_data: bool = False
     reports: tuple[Report, ...] = ()
 
@@ -117,9 +121,11 @@ def completed(inputs: MethodInputs) -> Any:
     """Returns the config with the capacity rising over the whole training, if it does not say over what.
 
     Raises:
-        UsageError: For a Bernoulli likelihood of data that leave [0, 1].
+        UsageError: For a likelihood that the data cannot have: Bernoulli beyond [0, 1], one of counts of what are none.
     """
     config: VariationalConfig = inputs.config
+    if LIKELIHOODS[config.likelihood]().counts:
+        check_counts(inputs.dataset, config.likelihood)
     if config.likelihood == "bernoulli":
         check_unit_range(inputs.dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
     if config.max_capacity is not None and config.capacity_steps is None:
@@ -129,13 +135,28 @@ def completed(inputs: MethodInputs) -> Any:
 
 def check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
     """Raises if the first examples leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
-    x = dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["x"]
+    x = first_examples(dataset)
     low, high = float(jnp.min(x)), float(jnp.max(x))
     if low < 0 or high > 1:
         raise UsageError(
             f"config.model.{setting} needs values in [0, 1], those of {dataset.name} reach from {low:.2f} to "
             f"{high:.2f}: {remedy}"
         )
+
+
+def check_counts(dataset: Dataset, likelihood: str) -> None:
+    """Raises if the first examples are no counts, which a likelihood is of."""
+    x = first_examples(dataset)
+    if (wrong := (x < 0) | (x != jnp.round(x))).any():
+        raise UsageError(
+            f"config.model.likelihood = {likelihood!r} is of counts, whole numbers from 0 on; {dataset.name} has "
+            f"{float(x[wrong][0]):g}: give counts as they are, unscaled, or use gaussian_feature_variance"
+        )
+
+
+def first_examples(dataset: Dataset) -> Array:
+    """Returns the first examples of the training set, as a batch has them."""
+    return dataset.render({name: jnp.asarray(array[:64]) for name, array in dataset.train.items()})["x"]
 
 
 def check_no_warmup(inputs: MethodInputs, method: str, reason: str) -> None:

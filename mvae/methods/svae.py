@@ -105,4 +105,4 @@ def _build(inputs: MethodInputs) -> Built:
     return one_stage(svae, inputs)
 
 
-METHOD = Method("svae", SVAEConfig, _build, latent=_unit_sphere, traceable=True)
+METHOD = Method("svae", SVAEConfig, _build, latent=_unit_sphere, traceable=True, conditional=True)

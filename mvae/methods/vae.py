@@ -97,4 +97,4 @@ def _build(inputs: MethodInputs) -> Built:
     return one_stage(vae, inputs)
 
 
-METHOD = Method("vae", VAEConfig, _build, latent=euclidean, traceable=True)
+METHOD = Method("vae", VAEConfig, _build, latent=euclidean, traceable=True, conditional=True)

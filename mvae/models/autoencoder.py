@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Manifold
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
-from mvae.models.model import Batch, LossTerms, Model, Params, lacking
+from mvae.models.model import Batch, LossTerms, Model, Params, given, lacking
 from mvae.models.objective import VariationalConfig
-from mvae.nets import Encoder, Head, Network, build_decoder, build_encoder
+from mvae.nets import Encoder, Head, Network, build_decoder, build_encoder, conditional_decoder, conditional_encoder
 
 Encode = Callable[[Params, Array], Any]
-Start = Callable[[Key[Array, ""], Encoder, Params, Array], Params]
+Start = Callable[[Key[Array, ""], Encoder, Params, Batch], Params]
 
 
 class Networks(NamedTuple):
@@ -78,21 +78,23 @@ class Core(NamedTuple):
     """Encoder, decoder and likelihood of a config, and what they make of draws.
 
     Attributes:
-        encoder: With the heads that were asked for.
-        decoder: Points to the parameter of p(x | z).
+        encoder: With the heads that were asked for; its functions of x take what is given beside it by name, too.
+        decoder: Points to the parameter of p(x | z); takes a condition by name, too.
         likelihood: p(x | z).
-        decode: (params, z) -> mean of p(x | z), (b, *event).
-        terms: (params, x, z, kl, step, extra) -> `LossTerms` of one draw z (b, n) for each example.
-        log_likelihood: (params, x, z, log_ratio) -> log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x), (b,), of draws z
-            (L, b, n) with log p(z) - log q(z | x), (L, b).
+        given: Names of what encoder and decoder are given beside x, see `Model`.
+        decode: (params, z, **given) -> mean of p(x | z), (b, *event).
+        terms: (params, x, z, kl, step, extra, **given) -> `LossTerms` of one draw z (b, n) for each example.
+        log_likelihood: (params, x, z, log_ratio, **given) -> log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x), (b,), of
+            draws z (L, b, n) with log p(z) - log q(z | x), (L, b).
     """
 
     encoder: Encoder
     decoder: Network
     likelihood: Likelihood
-    decode: Callable[[Params, Array], Array]
+    given: tuple[str, ...]
+    decode: Callable[..., Array]
     terms: Callable[..., LossTerms]
-    log_likelihood: Callable[[Params, Array, Array, Array], Float[Array, " b"]]
+    log_likelihood: Callable[..., Float[Array, " b"]]
 
 
 def build_core(
@@ -116,30 +118,59 @@ def build_core(
     Source: [kingma2014]; [burda2016, Eq. 8].
     """
     own = networks or Networks()
+    likelihood, num_conditions = LIKELIHOODS[config.likelihood](), config.num_conditions
     encoder = build_encoder(config.net, config.encoder_widths, heads, own.encoder)
-    decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, even=even)
-    likelihood = LIKELIHOODS[config.likelihood]()
+    if num_conditions or likelihood.counts:
+        channels = len(config.event_shape) == 3 and (config.net != "mlp" or own.encoder is not None)
+        encoder = conditional_encoder(encoder, num_conditions, likelihood.seen, channels=channels)
+    even_alone = even and not num_conditions
+    decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, even=even_alone)
+    if num_conditions:
+        decoder = conditional_decoder(decoder, num_conditions, even=even)
 
-    def decode(params: Params, z: Array) -> Array:
-        return likelihood.mean(decoder.apply(params["decoder"], z))
+    def output_of(params: Params, z: Array, condition: Array | None = None) -> Array:
+        # one that knows no condition may be a user's own function, without such an argument
+        options = {"condition": condition} if num_conditions else {}
+        return decoder.apply(params["decoder"], z, **options)
+
+    def decode(params: Params, z: Array, *, condition: Array | None = None, size_factor: Array | float = 1.0) -> Array:
+        return likelihood.mean(params["likelihood"], output_of(params, z, condition), size_factor)
 
     def terms(
-        params: Params, x: Array, z: Array, kl: Array, step: Array | None, extra: Mapping[str, Array]
+        params: Params,
+        x: Array,
+        z: Array,
+        kl: Array,
+        step: Array | None,
+        extra: Mapping[str, Array],
+        *,
+        condition: Array | None = None,
+        size_factor: Array | float = 1.0,
     ) -> LossTerms:
-        output = decoder.apply(params["decoder"], z)
-        reconstruction = -likelihood.log_prob(params["likelihood"], x, output)
-        mse = jnp.mean((x - likelihood.mean(output)) ** 2, axis=tuple(range(1, x.ndim)))
+        output = output_of(params, z, condition)
+        reconstruction = -likelihood.log_prob(params["likelihood"], x, output, size_factor)
+        mean = likelihood.mean(params["likelihood"], output, size_factor)
+        mse = jnp.mean((x - mean) ** 2, axis=tuple(range(1, x.ndim)))
         loss = config.loss(reconstruction, kl, step)
         return LossTerms(loss, -(reconstruction + kl), reconstruction, kl, mse, extra)
 
-    def log_likelihood(params: Params, x: Array, z: Array, log_ratio: Array) -> Float[Array, " b"]:
+    def log_likelihood(
+        params: Params,
+        x: Array,
+        z: Array,
+        log_ratio: Array,
+        *,
+        condition: Array | None = None,
+        size_factor: Array | float = 1.0,
+    ) -> Float[Array, " b"]:
         num = z.shape[0]
-        output = decoder.apply(params["decoder"], z.reshape(-1, z.shape[-1]))
+        size = size_factor if jnp.ndim(size_factor) == 0 else jnp.tile(size_factor, num)
+        output = output_of(params, z.reshape(-1, z.shape[-1]), None if condition is None else jnp.tile(condition, num))
         tiled = jnp.broadcast_to(x, (num, *x.shape)).reshape(output.shape)
-        log_p = likelihood.log_prob(params["likelihood"], tiled, output).reshape(num, -1)
+        log_p = likelihood.log_prob(params["likelihood"], tiled, output, size).reshape(num, -1)
         return logsumexp(log_p + log_ratio, axis=0) - math.log(num)
 
-    return Core(encoder, decoder, likelihood, decode, terms, log_likelihood)
+    return Core(encoder, decoder, likelihood, config.given, decode, terms, log_likelihood)
 
 
 def autoencoder(
@@ -155,15 +186,15 @@ def autoencoder(
         config: Networks, likelihood and objective.
         make_latent: Returns the family, given the encoder as (params, x) -> q(z | x), for a prior made of posteriors.
         networks: A user's own.
-        start: (key, encoder, its parameters, x) -> parameters of the encoder where training starts; None for as they
-            are.
+        start: (key, encoder, its parameters, batch) -> parameters of the encoder where training starts; None for as
+            they are.
 
     Returns:
         The model; its parameters are a dict with "encoder", "decoder", "likelihood" and those of the family.
     """
 
-    def encode(params: Params, x: Array) -> Any:
-        return latent.posterior(params, core.encoder.outputs(params["encoder"], x))
+    def encode(params: Params, x: Array, **beside: Array) -> Any:
+        return latent.posterior(params, core.encoder.outputs(params["encoder"], x, **beside))
 
     latent = make_latent(encode)
     core = build_core(config, latent.heads, networks, even=latent.even)
@@ -175,11 +206,11 @@ def autoencoder(
             encoder = core.encoder.init(encoder_key, x[:1])
         else:
             encoder_key, start_key, decoder_key = jax.random.split(key, 3)
-            encoder = start(start_key, core.encoder, core.encoder.init(encoder_key, x[:1]), x)
+            encoder = start(start_key, core.encoder, core.encoder.init(encoder_key, x[:1]), batch)
         nets = {
             "encoder": encoder,
             "decoder": core.decoder.init(decoder_key, jnp.zeros((1, latent.manifold.ambient_dim))),
-            "likelihood": core.likelihood.params,
+            "likelihood": core.likelihood.start(x, *given(("size_factor",), batch).values()),
         }
         return nets | latent.init(jax.random.fold_in(key, 0), batch)
 
@@ -187,14 +218,17 @@ def autoencoder(
         return latent.draw(key, q, shape).z
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        q = encode(params, batch["x"])
+        beside = given(core.given, batch)
+        q = encode(params, batch["x"], **beside)
         drawn = latent.draw(key, q, ())
-        return core.terms(params, batch["x"], drawn.z, latent.kl(params, q, drawn), step, latent.terms(q))
+        kl = latent.kl(params, q, drawn)
+        return core.terms(params, batch["x"], drawn.z, kl, step, latent.terms(q), **beside)
 
     def log_likelihood(params: Params, key: Key[Array, ""], batch: Batch, num_samples: int) -> Float[Array, " b"]:
-        q = encode(params, batch["x"])
+        beside = given(core.given, batch)
+        q = encode(params, batch["x"], **beside)
         drawn = latent.draw(key, q, (num_samples,))
-        return core.log_likelihood(params, batch["x"], drawn.z, latent.log_ratio(params, q, drawn))
+        return core.log_likelihood(params, batch["x"], drawn.z, latent.log_ratio(params, q, drawn), **beside)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return core.decode(params, latent.sample_prior(params, key, num))
@@ -211,4 +245,5 @@ def autoencoder(
         sample=sample,
         capabilities=core.likelihood.capabilities,
         lacks=latent.lacks,
+        given=core.given,
     )

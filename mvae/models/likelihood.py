@@ -1,4 +1,4 @@
-"""Likelihoods p(x | z) of a picture given the output of the decoder."""
+"""Likelihoods p(x | z) of an example given the output of the decoder."""
 
 import math
 from collections.abc import Callable
@@ -6,91 +6,208 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
 from mvae.models.model import Params
 
 LOG_TWO_PI = 1.8378770664093453
+LEAST_STD = 1e-4  # of a feature, so that one that is constant has a density
+LEAST_MEAN = 1e-4  # of a count, where a feature is zero in all examples that are shown at the start
+
+
+def _as_it_is(x: Array, size: Array | float) -> Array:
+    del size
+    return x
 
 
 class Likelihood(NamedTuple):
-    """A family of laws of a picture, indexed by the decoder's output.
+    """A family of laws of an example, indexed by the decoder's output.
+
+    The size factor s of an example is what its counts are in proportion to, such as the time of observation or the
+    depth of sequencing; 1 for all where none is known. Families that are not of counts do without it.
 
     Attributes:
-        params: Initial parameters of the family itself (empty where it has none).
-        mean: decoder output -> mean picture.
-        log_prob: (params, picture, decoder output) -> log density summed over pixels, (b,), in nats.
-        fit: pictures -> initial parameters of the scale of the pictures, where the family has parameters.
+        params: Initial parameters of the family itself, empty where it has none, or where they are of `starts_fitted`.
+        mean: (params, decoder output, s) -> mean of x, in units of x.
+        log_prob: (params, x, decoder output, s) -> log density summed over entries of x, (b,), in nats.
+        fit: x -> initial parameters of the scale of these examples, where the family has parameters.
+        starts_fitted: Whether training starts from `fit` of the first examples, not from `params`.
+        seen: (x, s) -> what the encoder is given in place of x.
+        counts: Whether x are counts, whole numbers from 0 on.
     """
 
     params: dict[str, Array]
-    mean: Callable[[Array], Array]
-    log_prob: Callable[[Params, Array, Array], Float[Array, " b"]]
-    fit: Callable[[Array], dict[str, Array]] = lambda pictures: {}
+    mean: Callable[..., Array]
+    log_prob: Callable[..., Float[Array, " b"]]
+    fit: Callable[[Array], dict[str, Array]] = lambda x: {}
+    starts_fitted: bool = False
+    seen: Callable[[Array, Array | float], Array] = _as_it_is
+    counts: bool = False
+
+    def start(self, x: Array, size: Array | float = 1.0) -> dict[str, Array]:
+        """Returns the parameters where training starts, given the first examples and their size factors."""
+        if not self.starts_fitted:
+            return self.params
+        return self.fit(x / _beside(size, x) if self.counts else x)
 
     @property
     def capabilities(self) -> dict[str, Callable[[Params], Array]]:
-        """What a model with this likelihood can be asked: "likelihood_std" where it is learned; see `Model`."""
+        """What a model with this likelihood can be asked: "likelihood_std" where one is learned; see `Model`."""
         if "log_std" not in self.params:
             return {}
         return {"likelihood_std": lambda params: jnp.exp(params["likelihood"]["log_std"])}
 
 
-def _pixel_axes(x: Array) -> tuple[int, ...]:
+def _event_axes(x: Array) -> tuple[int, ...]:
     return tuple(range(1, x.ndim))
 
 
 def gaussian() -> Likelihood:
-    """Unit variance, the paper's choice: log p = -(D/2) log 2π - |x - m|²/2 with D pixels."""
+    """Unit variance, the papers' choice: log p = -(D/2) log 2π - |x - m|²/2 with D entries of x."""
 
-    def log_prob(params: Params, x: Array, output: Array) -> Array:
-        del params
-        squares = jnp.sum((x - output) ** 2, axis=_pixel_axes(x))
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        del params, size
+        squares = jnp.sum((x - output) ** 2, axis=_event_axes(x))
         return -0.5 * squares - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
 
-    return Likelihood(params={}, mean=lambda output: output, log_prob=log_prob)
+    return Likelihood(params={}, mean=lambda params, output, size=1.0: output, log_prob=log_prob)
 
 
 def gaussian_sigmoid() -> Likelihood:
     """Unit variance around a mean in (0, 1), m = 1/(1 + e^(-ℓ)) for decoder output ℓ."""
     plain = gaussian()
 
-    def log_prob(params: Params, x: Array, output: Array) -> Array:
-        return plain.log_prob(params, x, jax.nn.sigmoid(output))
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        return plain.log_prob(params, x, jax.nn.sigmoid(output), size)
 
-    return Likelihood(params={}, mean=jax.nn.sigmoid, log_prob=log_prob)
+    return Likelihood(params={}, mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
 
 
 def gaussian_learned_variance() -> Likelihood:
-    """One variance σ² for all pixels, learned: log p = -(D/2) log 2πσ² - |x - m|²/(2σ²)."""
+    """One variance σ² for all entries, learned: log p = -(D/2) log 2πσ² - |x - m|²/(2σ²)."""
 
-    def log_prob(params: Params, x: Array, output: Array) -> Array:
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        del size
         log_std = params["log_std"]
-        squares = jnp.sum((x - output) ** 2, axis=_pixel_axes(x))
+        squares = jnp.sum((x - output) ** 2, axis=_event_axes(x))
         return -0.5 * squares * jnp.exp(-2 * log_std) - (0.5 * LOG_TWO_PI + log_std) * math.prod(x.shape[1:])
 
-    def fit(pictures: Array) -> dict[str, Array]:
-        """The deviation of a pixel from its mean over the pictures; 1 where all pictures are one."""
-        variance = jnp.mean(jnp.var(pictures, axis=0))
+    def fit(x: Array) -> dict[str, Array]:
+        """The deviation of an entry from its mean over the examples; 1 where all examples are one."""
+        variance = jnp.mean(jnp.var(x, axis=0))
         return {"log_std": 0.5 * jnp.log(jnp.where(variance > 0, variance, 1.0))}
 
-    return Likelihood({"log_std": jnp.zeros(())}, mean=lambda output: output, log_prob=log_prob, fit=fit)
+    return Likelihood(
+        {"log_std": jnp.zeros(())}, mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit
+    )
+
+
+def gaussian_feature_variance() -> Likelihood:
+    """A variance of its own for each entry, learned: log p = Σ_i -½ log 2πσ_i² - (x_i - m_i)²/(2σ_i²).
+
+    σ_i² = e^(2 a_i) + 10^-8, with a_i from the first examples; so σ_i is at least `LEAST_STD` in units of x.
+    """
+
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        del size
+        variance = jnp.exp(2 * params["log_feature_std"]) + LEAST_STD**2
+        terms = (x - output) ** 2 / variance + jnp.log(variance)
+        return -0.5 * jnp.sum(terms, axis=_event_axes(x)) - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
+
+    def fit(x: Array) -> dict[str, Array]:
+        """The deviation of each entry from its mean over the examples."""
+        return {"log_feature_std": 0.5 * jnp.log(jnp.var(x, axis=0, keepdims=True) + LEAST_STD**2)}
+
+    return Likelihood({}, mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit, starts_fitted=True)
 
 
 def bernoulli() -> Likelihood:
-    """Decoder output ℓ as log odds: log p = Σ x log σ(ℓ) + (1 - x) log σ(-ℓ), for pixels in [0, 1]."""
+    """Decoder output ℓ as log odds: log p = Σ x log σ(ℓ) + (1 - x) log σ(-ℓ), for entries in [0, 1]."""
 
-    def log_prob(params: Params, x: Array, output: Array) -> Array:
-        del params
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        del params, size
         terms = x * jax.nn.log_sigmoid(output) + (1 - x) * jax.nn.log_sigmoid(-output)
-        return jnp.sum(terms, axis=_pixel_axes(x))
+        return jnp.sum(terms, axis=_event_axes(x))
 
-    return Likelihood(params={}, mean=jax.nn.sigmoid, log_prob=log_prob)
+    return Likelihood(params={}, mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
+
+
+def _beside(size: Array | float, x: Array) -> Array:
+    """Size factors, (b,) or a number, that broadcast against x, (b, *event)."""
+    size = jnp.asarray(size, x.dtype)
+    return size.reshape(*size.shape, *(1,) * (x.ndim - size.ndim))
+
+
+def _log_mean(params: Params, output: Array, size: Array | float) -> Array:
+    """Log s + b + ℓ, the log of the mean count: (b, *event)."""
+    return output + params["log_rate"] + jnp.log(_beside(size, output))
+
+
+def _mean_count(params: Params, output: Array, size: Array | float = 1.0) -> Array:
+    return jnp.exp(_log_mean(params, output, size))
+
+
+def _log_counts(x: Array, size: Array | float) -> Array:
+    """log(1 + x / s), what an encoder of counts is given."""
+    return jnp.log1p(x / _beside(size, x))
+
+
+def _fitted_rates(x: Array) -> dict[str, Array]:
+    """The log of the mean count of each entry over the examples."""
+    return {"log_rate": jnp.log(jnp.maximum(jnp.mean(x, axis=0, keepdims=True), LEAST_MEAN))}
+
+
+def poisson() -> Likelihood:
+    """Counts with mean m = s e^(b + ℓ): log p = Σ x log m - m - log x!, with s the size factor and b_i learned.
+
+    b starts at the log of the mean counts, so that the decoder starts at the mean of the data.
+    """
+
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        log_mean = _log_mean(params, output, size)
+        return jnp.sum(x * log_mean - jnp.exp(log_mean) - gammaln(x + 1), axis=_event_axes(x))
+
+    return Likelihood(
+        {}, mean=_mean_count, log_prob=log_prob, fit=_fitted_rates, starts_fitted=True, seen=_log_counts, counts=True
+    )
+
+
+def negative_binomial() -> Likelihood:
+    """Counts with mean m = s e^(b + ℓ) and variance m + m²/r_i, the inverse dispersions r_i > 0 and b_i learned.
+
+        log p = Σ log Γ(x + r) - log Γ(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
+
+    It tends to the Poisson law as r → ∞. r starts at the value of the moments of the first examples, within
+    [0.1, 1000].
+    """
+
+    def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        log_mean, log_r = _log_mean(params, output, size), params["log_inverse_dispersion"]
+        r = jnp.exp(log_r)
+        terms = gammaln(x + r) - gammaln(r) - gammaln(x + 1)
+        # log(r / (r + m)) and log(m / (r + m)), neither of which may overflow
+        terms += r * jax.nn.log_sigmoid(log_r - log_mean) + x * jax.nn.log_sigmoid(log_mean - log_r)
+        return jnp.sum(terms, axis=_event_axes(x))
+
+    def fit(x: Array) -> dict[str, Array]:
+        """Mean counts, and r of the moments: variance = m + m²/r."""
+        mean, variance = jnp.mean(x, axis=0, keepdims=True), jnp.var(x, axis=0, keepdims=True)
+        excess = jnp.maximum(variance - mean, 1e-3 * mean)
+        r = jnp.where(mean > 0, mean**2 / jnp.where(mean > 0, excess, 1.0), 1.0)
+        return _fitted_rates(x) | {"log_inverse_dispersion": jnp.log(jnp.clip(r, 0.1, 1e3))}
+
+    return Likelihood(
+        {}, mean=_mean_count, log_prob=log_prob, fit=fit, starts_fitted=True, seen=_log_counts, counts=True
+    )
 
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "gaussian": gaussian,
     "gaussian_learned_variance": gaussian_learned_variance,
+    "gaussian_feature_variance": gaussian_feature_variance,
     "gaussian_sigmoid": gaussian_sigmoid,
     "bernoulli": bernoulli,
+    "poisson": poisson,
+    "negative_binomial": negative_binomial,
 }

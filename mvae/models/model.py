@@ -41,9 +41,9 @@ class Model:
     Attributes:
         manifold: The latent space.
         init: (key, batch) -> params. May look at the batch (data-dependent initialisation).
-        encode: (params, x) -> q(z | x), as it is after training: a NamedTuple of arrays that begins with `location`,
-            points of the manifold, (b, n).
-        decode: (params, z) -> the mean of p(x | z), (b, *event).
+        encode: (params, x, **given) -> q(z | x), as it is after training: a NamedTuple of arrays that begins with
+            `location`, points of the manifold, (b, n).
+        decode: (params, z, **given) -> the mean of p(x | z), (b, *event).
         sample_posterior: (key, posterior, shape) -> points, (*shape, ..., n).
         loss_terms: (params, key, batch, step) -> LossTerms. `step` drives what is scheduled; None means
             the objective that the schedules end with.
@@ -59,6 +59,9 @@ class Model:
             "likelihood_std": params -> standard deviation of p(x | z).
         lacks: Why the model has no "encoder", "bound", "log_likelihood" or "sample", by these names. The functions
             that need them raise NotImplementedError with the reason.
+        given: What `encode` and `decode` are given beside x and z, by name, from the batch where it has them:
+            "condition", a category of each example that is known, int (b,), without which the first is taken;
+            "size_factor", what the counts of each example are in proportion to, (b,), 1 without it.
     """
 
     manifold: Manifold
@@ -71,6 +74,12 @@ class Model:
     sample: Callable[[Params, Key[Array, ""], int], Float[Array, "num *event"]]
     capabilities: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    given: tuple[str, ...] = ()
+
+
+def given(names: tuple[str, ...], batch: Batch) -> dict[str, Array]:
+    """Returns what a batch has of what a model is given beside x, see `Model.given`."""
+    return {name: batch[name] for name in names if name in batch}
 
 
 def lacking(reason: str) -> Callable[..., Any]:

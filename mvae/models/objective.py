@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from mvae.manifolds import Manifold
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.nets import NETS
+from mvae.typed import OF_DATA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class VariationalConfig:
     Attributes:
         manifold: The latent space.
         event_shape: Shape of an example: (height, width, channels) of an image, (n,) of a vector.
+        num_conditions: Categories of the condition that encoder and decoder are given; 0 for none.
         net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
             are periodic.
         encoder_widths: Widths of the hidden layers of the encoder, for convolutions their channels.
@@ -34,6 +36,7 @@ class VariationalConfig:
 
     manifold: Manifold
     event_shape: tuple[int, ...]
+    num_conditions: int = dataclasses.field(default=0, metadata=OF_DATA)
     net: str = "mlp"
     encoder_widths: tuple[int, ...] = (512, 512, 512)
     decoder_widths: tuple[int, ...] = (512, 512)
@@ -64,6 +67,12 @@ class VariationalConfig:
             raise ValueError(f"max_capacity must be at least min_capacity, got {self.max_capacity}")
         if self.capacity_steps is not None and self.capacity_steps < 1:
             raise ValueError(f"capacity_steps must be at least 1, got {self.capacity_steps}")
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What encoder and decoder are given beside x, see `mvae.models.Model`."""
+        counts = LIKELIHOODS[self.likelihood]().counts
+        return ("condition",) * bool(self.num_conditions) + ("size_factor",) * counts
 
     @property
     def dim(self) -> int:

@@ -2,6 +2,7 @@
 
 from mvae.nets.build import NETS, Encoder, Network, build_decoder, build_encoder
 from mvae.nets.classifier import MLPClassifier
+from mvae.nets.conditional import conditional_decoder, conditional_encoder
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.covariance import CovarianceNet
 from mvae.nets.head import Head
@@ -22,4 +23,6 @@ __all__ = [
     "SmoothMLP",
     "build_decoder",
     "build_encoder",
+    "conditional_decoder",
+    "conditional_encoder",
 ]

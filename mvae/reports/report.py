@@ -16,7 +16,7 @@ from mvae.evaluation import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.likelihood import map_batches
 from mvae.evaluation.progress import with_progress
 from mvae.models import LossTerms, Model
-from mvae.models.model import Params
+from mvae.models.model import Batch, Params, given
 from mvae.reports.settings import EvaluationConfig
 
 BATCH = 500  # examples at a time
@@ -79,7 +79,10 @@ class Programs:
         render, size = self.dataset.render, self.batch_size
 
         def encode(params: Params, rows: Rows) -> Array:
-            of_batch = lambda key, batch: self.model.encode(params, batch["x"]).location  # noqa: E731
+            def of_batch(key: Array, batch: Batch) -> Array:
+                del key
+                return self.model.encode(params, batch["x"], **given(self.model.given, batch)).location
+
             return map_batches(of_batch, jax.random.key(0), rows, render, size)
 
         encoded = self.jit("encode_rows", encode)
@@ -249,5 +252,9 @@ class Member:
     def reconstructions(self, num: int) -> tuple[Float[np.ndarray, "n *event"], Float[np.ndarray, "n *event"]]:
         """Returns the first test examples and what the locations of their posteriors decode to."""
         view = self.view
-        x = np.asarray(view.programs.jit("render", view.dataset.render)(view.first("test", num))["x"])
-        return x, self.decode(self.codes("test")[:num])
+        batch = view.programs.jit("render", view.dataset.render)(view.first("test", num))
+        codes, beside = self.codes("test")[:num], given(view.model.given, batch)
+        if not beside:
+            return np.asarray(batch["x"]), self.decode(codes)
+        decoded = view.programs.jit("decode given", view.model.decode)(self.params, codes, **beside)
+        return np.asarray(batch["x"]), np.asarray(decoded)

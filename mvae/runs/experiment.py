@@ -79,9 +79,12 @@ def build_experiment(
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
-    model_config = typed(
-        method.config, config["model"], "config.model", manifold=manifold, event_shape=dataset.event_shape
-    )
+    num_conditions = len(dataset.condition_names)
+    if num_conditions and not method.conditional:
+        able = ", ".join(name for name, each in METHODS.items() if each.conditional)
+        raise UsageError(f"config.method: {method.name} knows no condition, which {dataset.name} has; use {able}")
+    of_data = {"event_shape": dataset.event_shape} | ({"num_conditions": num_conditions} if num_conditions else {})
+    model_config = typed(method.config, config["model"], "config.model", manifold=manifold, **of_data)
     dataset = method.prepare(model_config, dataset)
     inputs = MethodInputs(model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size)
     built = method.build(inputs)

@@ -9,7 +9,7 @@ from typing import Any
 from mvae import manifolds
 from mvae.errors import UsageError, unknown
 from mvae.manifolds import Implicit, Manifold, Product
-from mvae.manifolds.surfaces import SURFACES
+from mvae.manifolds.implicit.surfaces import SURFACES
 from mvae.runs.notation import Catalogue, block_of, parse, text_of_block
 
 
@@ -52,7 +52,7 @@ def parse_manifold(text: str) -> Manifold:
 
     Args:
         text: The name is of `MANIFOLDS`, the options are the arguments of what it stands for there. The surface of
-            "implicit:surface=genus_two" is a name in `mvae.manifolds.surfaces.SURFACES`.
+            "implicit:surface=genus_two" is a name in `mvae.manifolds.implicit.surfaces.SURFACES`.
 
     Raises:
         UsageError: For an unknown name, an option this manifold does not have or lacks, or a value it refuses.

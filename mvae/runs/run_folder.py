@@ -107,7 +107,7 @@ class RunFolder:
         Args:
             config: The resolved config, JSON types only.
             overrides: The command line's overrides, for the record.
-            matmul_precision: See `mvae.runs.run.run`.
+            matmul_precision: See `mvae.runs.running.run`.
             fingerprint: Of the data that training goes on with, and with it the precision of arrays; None if nothing
                 is to be trained.
 

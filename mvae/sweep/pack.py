@@ -26,8 +26,8 @@ from mvae.models.traced import value_of
 from mvae.reports import Programs
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.fingerprint import fingerprint
-from mvae.runs.run import conclude, finished_results
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import conclude, finished_results
 from mvae.sweep.pack_sinks import MemberRows, PackDiverged, Packed, Unaligned, pack_sinks, saved_steps, starts
 from mvae.sweep.packing import Job, differing, parts_that_fit, rows_of
 

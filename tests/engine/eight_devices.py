@@ -15,8 +15,8 @@ from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run, train
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import run, train
 from mvae.sweep.pack import run_pack
 from mvae.sweep.packing import Job
 from tests.paths import ROOT

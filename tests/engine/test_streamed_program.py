@@ -17,8 +17,8 @@ from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import run
 from mvae.runs.sinks import folder_sinks
 from tests.data.digits.digit_files import DigitFiles
 from tests.engine.toy import BATCH, NUM_TRAIN, Toy, dataset, streamed

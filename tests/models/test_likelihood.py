@@ -18,7 +18,7 @@ def test_gaussian():
     likelihood = LIKELIHOODS["gaussian"]()
     expected = scipy.stats.norm.logpdf(x, OUTPUT).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(likelihood.log_prob(likelihood.params, x, OUTPUT), expected, rtol=1e-5)
-    np.testing.assert_array_equal(likelihood.mean(OUTPUT), OUTPUT)
+    np.testing.assert_array_equal(likelihood.mean({}, OUTPUT), OUTPUT)
 
 
 def test_gaussian_learned_variance():
@@ -38,7 +38,7 @@ def test_gaussian_sigmoid():
     mean = scipy.special.expit(OUTPUT.astype(float))
     expected = scipy.stats.norm.logpdf(x, mean).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(likelihood.log_prob(likelihood.params, x, OUTPUT), expected, rtol=1e-5)
-    np.testing.assert_allclose(likelihood.mean(OUTPUT), mean, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.mean({}, OUTPUT), mean, rtol=1e-5)
     assert likelihood.params == {}
 
 
@@ -53,3 +53,87 @@ def test_bernoulli(scale):
         else -np.logaddexp(0, np.where(x == 1, -odds, odds))
     )
     np.testing.assert_allclose(likelihood.log_prob({}, x, scale * OUTPUT), expected.sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_gaussian_with_a_variance_for_each_feature():
+    x = np.asarray(jax.random.normal(jax.random.key(1), SHAPE)) * np.arange(1, 3, dtype=np.float32)
+    likelihood = LIKELIHOODS["gaussian_feature_variance"]()
+    params = likelihood.start(jnp.asarray(x))
+    std = x.astype(float).std(axis=0, keepdims=True)
+    np.testing.assert_allclose(np.exp(params["log_feature_std"]), std, rtol=1e-5)
+    expected = scipy.stats.norm.logpdf(x, OUTPUT, std).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(likelihood.log_prob(params, x, OUTPUT), expected, rtol=1e-5)
+    best = {
+        "log_feature_std": jnp.log(np.sqrt(np.mean((x - OUTPUT) ** 2, axis=0, keepdims=True)))
+    }  # of greatest likelihood
+    slope = jax.grad(lambda p: likelihood.log_prob(p, x, OUTPUT).sum())(best)
+    assert np.abs(slope["log_feature_std"]).max() < 1e-3
+
+
+def test_a_constant_feature_has_a_finite_density_and_gradient():
+    x = jnp.zeros(SHAPE)
+    likelihood = LIKELIHOODS["gaussian_feature_variance"]()
+    params = likelihood.start(x)
+    value, slope = jax.value_and_grad(lambda p: likelihood.log_prob(p, x, jnp.zeros(SHAPE)).sum())(params)
+    assert np.isfinite(value)
+    assert np.isfinite(slope["log_feature_std"]).all()
+
+
+SIZES = np.asarray([0.5, 1.0, 2.0, 4.0, 1.0], np.float32)
+
+
+def counts_and_params(name, rate):
+    rng = np.random.default_rng(0)
+    x = rng.poisson(rate * rng.gamma(2.0, 0.5, SHAPE)).astype(np.float32)
+    likelihood = LIKELIHOODS[name]()
+    return likelihood, x, likelihood.start(jnp.asarray(x), jnp.asarray(SIZES))
+
+
+@pytest.mark.parametrize("rate", [0.05, 3.0, 2000.0])
+def test_poisson(rate):
+    likelihood, x, params = counts_and_params("poisson", rate)
+    size = SIZES[:, None, None, None].astype(float)
+    mean = size * np.exp(OUTPUT.astype(float) + np.asarray(params["log_rate"], float))
+    found = likelihood.log_prob(params, x, OUTPUT, SIZES)
+    expected = scipy.stats.poisson.logpmf(x, mean).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(likelihood.mean(params, OUTPUT, SIZES), mean, rtol=1e-4)
+    slope = jax.grad(lambda o: likelihood.log_prob(params, x, o, SIZES).sum())(OUTPUT)
+    np.testing.assert_allclose(slope, x - mean, rtol=1e-3, atol=1e-3 * max(rate, 1))
+
+
+@pytest.mark.parametrize("log_r", [-2.0, 1.0, 6.0])
+@pytest.mark.parametrize("rate", [0.05, 3.0, 2000.0])
+def test_negative_binomial(rate, log_r):
+    likelihood, x, params = counts_and_params("negative_binomial", rate)
+    params = params | {"log_inverse_dispersion": jnp.full((1, *SHAPE[1:]), log_r)}
+    mean = SIZES[:, None, None, None] * np.exp(OUTPUT.astype(float) + np.asarray(params["log_rate"], float))
+    r = np.exp(log_r)
+    expected = scipy.stats.nbinom.logpmf(x, r, r / (r + mean)).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(likelihood.log_prob(params, x, OUTPUT, SIZES), expected, rtol=2e-4, atol=1e-2)
+    np.testing.assert_allclose(likelihood.mean(params, OUTPUT, SIZES), mean, rtol=1e-4)
+    slope = jax.grad(lambda o: likelihood.log_prob(params, x, o, SIZES).sum())(OUTPUT)
+    np.testing.assert_allclose(slope, r * (x - mean) / (r + mean), rtol=2e-3, atol=1e-3 * max(rate, 1))
+
+
+def test_negative_binomial_tends_to_poisson():
+    likelihood, x, params = counts_and_params("negative_binomial", 3.0)
+    params = params | {"log_inverse_dispersion": jnp.full((1, *SHAPE[1:]), 9.0)}
+    poisson = LIKELIHOODS["poisson"]().log_prob(params, x, OUTPUT, SIZES)
+    np.testing.assert_allclose(likelihood.log_prob(params, x, OUTPUT, SIZES), poisson, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_counts_start_at_the_mean_of_the_data(name):
+    rng = np.random.default_rng(1)
+    rates = np.asarray([0.5, 2.0, 30.0, 0.0])
+    sizes = rng.uniform(0.5, 2.0, 4000).astype(np.float32)
+    x = rng.negative_binomial(4.0, 4.0 / (4.0 + sizes[:, None] * np.maximum(rates, 1e-9))).astype(np.float32)
+    likelihood = LIKELIHOODS[name]()
+    params = likelihood.start(jnp.asarray(x), jnp.asarray(sizes))
+    mean = likelihood.mean(params, jnp.zeros(x.shape), jnp.asarray(sizes))
+    np.testing.assert_allclose(mean.mean(axis=0)[:3], (sizes.mean() * rates)[:3], rtol=0.06)
+    assert float(mean[:, 3].max()) < 1e-3
+    np.testing.assert_allclose(
+        likelihood.seen(jnp.asarray(x), jnp.asarray(sizes)), np.log1p(x / sizes[:, None]), rtol=1e-5
+    )

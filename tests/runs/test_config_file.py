@@ -92,7 +92,7 @@ def test_a_config_may_define_dataclasses_with_annotations_to_come(tmp_path):
             r"config\.py:2: quick or none, got 'fast'$",
         ),
         (
-            "from mvae.runs.config import default_config\ndef get_config():\n    return default_config('vea')\n",
+            "from mvae.runs import default_config\ndef get_config():\n    return default_config('vea')\n",
             "",
             r"config\.py:3: unknown method 'vea': known are vae",
         ),

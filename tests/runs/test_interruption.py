@@ -13,7 +13,7 @@ from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
 from mvae.runs import run as run_module
 from mvae.runs.locks import LOCKS, locked
-from mvae.runs.run import run
+from mvae.runs.running import run
 from tests.data.digits.digit_files import NUM, DigitFiles, idx_bytes
 from tests.sweep.tiny import members
 

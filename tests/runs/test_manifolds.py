@@ -17,7 +17,7 @@ from mvae.manifolds import (
     ProjectiveSpace,
     Sphere,
 )
-from mvae.manifolds.surfaces import genus_two
+from mvae.manifolds.implicit.surfaces import genus_two
 from mvae.runs.manifolds import MANIFOLDS, build_manifold, manifold_block, parse_manifold, text_of
 
 GENUS_TWO = Implicit(genus_two, dim=2, ambient_dim=3)

@@ -9,10 +9,9 @@ import pytest
 from mvae import data
 from mvae.errors import UsageError
 from mvae.reports import REPORTS, report
-from mvae.runs import experiment
-from mvae.runs import run as run_module
+from mvae.runs import experiment, running
 from mvae.runs.overrides import resolve
-from mvae.runs.run import run
+from mvae.runs.running import run
 from tests.sweep.tiny import members
 from tests.test_configs import TORUS, tiny
 
@@ -69,7 +68,7 @@ def test_a_run_that_tripped_is_evaluated_anew_by_other_settings(tmp_path, monkey
         raise RuntimeError("a number trips")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "conclude_view", tripped)
+        patch.setattr(running, "conclude_view", tripped)
         with pytest.raises(RuntimeError):
             run(config, workdir)
     assert not (workdir / "results.json").exists()

@@ -22,8 +22,8 @@ from mvae.models.optimizer import OptimizerConfig, decayed_rate
 from mvae.models.traced import with_values
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run, train
 from mvae.runs.run_folder import RunFolder
+from mvae.runs.running import run, train
 from mvae.sweep import build_members, pack
 from mvae.sweep.pack import run_pack
 from mvae.sweep.packing import Job

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
 
     from experiments.benchmarks.accelerator.parts import measure
     from experiments.benchmarks.accelerator.render import render_pages
-    from mvae.engine.signals import Interrupted
+    from mvae.engine import Interrupted
     from mvae.errors import UsageError
 
     workdir = Path(_WORKDIR.value)

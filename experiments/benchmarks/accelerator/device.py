@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 
 from experiments.benchmarks.accelerator.cells import Cell, Setting, spread, times_of
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, random_walk
-from mvae.engine.precision import products_in
+from mvae.engine import products_in
 from mvae.manifolds import SO3, EmbeddedTorus, FlatTorus, Manifold, ProjectiveSpace, Sphere
 
 PRECISIONS = ("default", "float32", "tensorfloat32", "bfloat16")

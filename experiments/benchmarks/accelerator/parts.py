@@ -14,8 +14,7 @@ from experiments.benchmarks.accelerator.steps import step_cells
 from experiments.benchmarks.accelerator.trainings import other_cells, table_cells
 from experiments.benchmarks.accelerator.truth import truth_cells
 from mvae.errors import UsageError
-from mvae.runs.console import log_to_console
-from mvae.runs.locks import locked
+from mvae.runs import locked, log_to_console
 
 PARTS = {
     "a": Part("a", "device", device_cells),

@@ -9,7 +9,7 @@ from experiments.benchmarks.accelerator.parts import PARTS
 from experiments.benchmarks.accelerator.runner import MEASUREMENT, Record, read_record
 from experiments.dvae import rows as dvae_rows
 from mvae.errors import UsageError
-from mvae.sweep.table import line, number
+from mvae.sweep import line, number
 
 ROOT = Path(__file__).parents[3]
 COMMAND = "python -m experiments.benchmarks.accelerator --workdir=W --minutes=9 --data_dir=DIR"

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import jax
 
 from experiments.benchmarks.accelerator.cells import Cell, Part, Setting
-from mvae.engine.files import write_atomically
-from mvae.engine.signals import Interrupted
+from mvae.engine import Interrupted, write_atomically
 from mvae.errors import UsageError
-from mvae.runs.run_folder import environment
+from mvae.runs import environment
 
 ALL_DONE, SOME_FAILED, TIME_RAN_OUT = 0, 1, 3
 MARGIN = 1.2  # on what a cell is expected to take

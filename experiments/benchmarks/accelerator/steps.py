@@ -19,8 +19,8 @@ from experiments.benchmarks.accelerator.cells import Cell, Setting, spread, time
 from experiments.benchmarks.accelerator.device import PRECISIONS
 from experiments.benchmarks.timing import products
 from experiments.benchmarks.workloads import config_of, random_digits, start
-from mvae.engine.precision import products_in
-from mvae.runs.experiment import Experiment, build_experiment
+from mvae.engine import products_in
+from mvae.runs import Experiment, build_experiment
 
 ROOT = Path(__file__).parents[3]
 

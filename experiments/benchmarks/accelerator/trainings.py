@@ -15,15 +15,12 @@ from experiments.benchmarks.workloads import CONFIGS, config_of, random_digits, 
 from experiments.dvae import rows as dvae_rows
 from experiments.er import rows as er_rows
 from mvae import data
-from mvae.data import Dataset
-from mvae.data.digits import mnist_files
-from mvae.data.graph import with_graph
+from mvae.data import Dataset, with_graph
+from mvae.data.digits import locate
 from mvae.errors import UsageError
-from mvae.runs.config_file import load_config
-from mvae.runs.overrides import resolve
+from mvae.runs import load_config, resolve
 from mvae.spectral import nearest_neighbors
-from mvae.sweep import Member, run_members
-from mvae.sweep.runner import in_process
+from mvae.sweep import Member, in_process, run_members
 from mvae.transport import Inference, infer_coefficients
 
 SEEDS, EPOCHS = 10, 500
@@ -100,7 +97,7 @@ def digits_folder(setting: Setting) -> str:
         UsageError: If they are not there.
     """
     if setting.data_dir is not None:
-        mnist_files.locate(str(setting.data_dir))
+        locate(str(setting.data_dir))
         return str(setting.data_dir)
     if not setting.rehearse:
         raise UsageError("parts d and f train on MNIST: give --data_dir=DIR, the folder of its four IDX files")

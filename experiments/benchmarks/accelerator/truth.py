@@ -16,8 +16,7 @@ import numpy as np
 from experiments.benchmarks.accelerator.cells import Cell, Setting
 from experiments.benchmarks.problems import random_problems
 from mvae import diffusion, spectral, transport
-from mvae.manifolds import SO3, EmbeddedTorus, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
-from mvae.manifolds.surfaces import SURFACES
+from mvae.manifolds import SO3, SURFACES, EmbeddedTorus, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
 
 EPS = float(np.finfo(np.float32).eps)
 DENSITY, LEAST = 1e-4, -30.0  # `log_heat_kernel`: relative error of densities in float32, where log q is not below this

@@ -203,7 +203,7 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
         params = {
             "encoder": core.encoder.init(encoder_key, batch["x"][:1]),
             "decoder": core.decoder.init(decoder_key, jnp.zeros((1, config.dim))),
-            "likelihood": core.likelihood.params,
+            "likelihood": core.likelihood.start(batch["x"]),
             "operators": config.initial_operator_scale * jax.random.normal(operator_key, shape),
         }
         if not own_anchors:

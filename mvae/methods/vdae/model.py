@@ -177,7 +177,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         return {
             "encoder": encoder,
             "decoder": core.decoder.init(decoder_key, jnp.zeros((1, config.dim))),
-            "likelihood": core.likelihood.params,
+            "likelihood": core.likelihood.start(batch["x"]),
             "covariance": covariance.init(covariance_key, code[:1]),
             "reference": {
                 "x": batch["x"],

@@ -8,7 +8,7 @@ import pytest
 from mvae.figures import latent_space
 from mvae.figures.spaces import surface
 from mvae.manifolds import EmbeddedTorus, Euclidean, Implicit, Sphere
-from mvae.manifolds.surfaces import SURFACES
+from mvae.manifolds.implicit.surfaces import SURFACES
 
 RADII = np.array([1.0, 2.0, 0.5])  # the second side is the longest, the third the shortest
 

@@ -11,7 +11,7 @@ from scipy.special import ellipeinc, ellipkinc
 
 from mvae.manifolds import FlatTorus, Implicit, Sphere
 from mvae.manifolds.implicit.equations import invert_positive
-from mvae.manifolds.surfaces import genus_two
+from mvae.manifolds.implicit.surfaces import genus_two
 from tests.precisions import DOUBLE_IS_SLOW
 
 MAJOR, MINOR = 3.0, 0.6

@@ -13,7 +13,7 @@ from mvae.methods.vdae import reports
 from mvae.reports import conclude
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
-from mvae.runs.run import run
+from mvae.runs.running import run
 from tests.paths import CONFIGS
 from tests.reports.truth import FACTS, circle_data, circle_model, circle_view
 
