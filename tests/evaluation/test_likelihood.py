@@ -108,5 +108,5 @@ def test_parts_cover_every_draw_of_every_row_once(num, size, samples, most, monk
             assert part.samples[1] - part.samples[0] <= most
             fresh = part.places[: num - done]
             count[fresh, slice(*part.samples)] += 1
-        done += len(pieces[0].index)
+        done += len(pieces[0].places)
     np.testing.assert_array_equal(count, 1)
