@@ -116,3 +116,19 @@ def test_settings_that_cannot_be_leave_no_folder(tmp_path):
         with pytest.raises(UsageError, match=message):
             run(changed, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_examples_that_repeat_are_trained_on_and_judged(tmp_path, monkeypatch):
+    """15 of 400 examples have ten copies of themselves or more, for a diffusion map of all and of neighbours."""
+    points = data.load("circle", num_train=400, num_test=50)
+    repeated = points._replace(train={name: array.at[385:].set(array[0]) for name, array in points.train.items()})
+    monkeypatch.setitem(data.BUILDERS, "repeated", lambda: repeated)
+    for num_neighbors in (None, 12):
+        config = tiny(TORUS.with_name("vdae.py"), "quick", tmp_path)
+        config["data"] = {"name": "repeated"}
+        config["model"]["num_neighbors"] = 8  # fewer than there are copies
+        config["model"]["spectral"] |= {"num_neighbors": num_neighbors, "scale_neighbor": 10}
+        results = run(config, tmp_path / f"run {num_neighbors}")
+        assert (results["failed"], results["figures_unavailable"]) == ({}, {})
+        assert np.isfinite(results["mean"]["elbo"])
