@@ -25,11 +25,13 @@ from mvae.manifolds import (
     Sphere,
 )
 from mvae.manifolds.dispatch import open_function
+from mvae.manifolds.half_precision import in_float32
 
 SO3_RADIUS = 2 * math.sqrt(2)  # SO(3) is the projective space RP^3 of this radius
 
 
 @open_function("heat kernel", "use one of the manifolds named in its documentation")
+@in_float32
 def log_heat_kernel(
     manifold: Manifold,
     t: Float[Array, "*#batch"] | float,

@@ -10,9 +10,11 @@ from jaxtyping import Array, Float
 from mvae.manifolds import Euclidean, Manifold, Product
 from mvae.manifolds.checks import check_points
 from mvae.manifolds.dispatch import open_function
+from mvae.manifolds.half_precision import in_float32
 
 
 @open_function("prior", "it is uniform on a closed manifold")
+@in_float32
 def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Log density of the prior with respect to Riemannian volume.
 

@@ -6,6 +6,8 @@ import operator
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds.half_precision import DTYPES
+
 
 def check_dim(dim: int) -> int:
     """Returns `dim` as an `int`; raises `ValueError` unless it is an integer of at least 1."""
@@ -34,6 +36,8 @@ def check_points(name: str, x: Float[Array, "*batch n"], size: int) -> Float[Arr
     array = jnp.asarray(x)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"{name} must have a floating dtype, got {array.dtype}")
+    if array.dtype not in DTYPES:
+        raise ValueError(f"{name} must have one of the dtypes {', '.join(map(str, DTYPES))}, got {array.dtype}")
     if array.ndim == 0 or array.shape[-1] != size:
         raise ValueError(f"{name} must have a last axis of size {size}, got shape {array.shape}")
     return array

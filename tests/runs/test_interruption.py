@@ -11,7 +11,7 @@ import pytest
 
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
-from mvae.runs import run as run_module
+from mvae.runs import running as run_module
 from mvae.runs.locks import LOCKS, locked
 from mvae.runs.running import run
 from tests.data.digits.digit_files import NUM, DigitFiles, idx_bytes
