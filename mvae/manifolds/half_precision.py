@@ -53,7 +53,9 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
         bound = signature.bind(*args, **kwargs)
         given = bound.arguments
         space = given.get("manifold", given.get("self"))
-        dtypes = [x.dtype for name, x in given.items() if _is_floating(x) and name != "t"]  # a time takes that of points
+        dtypes = [
+            x.dtype for name, x in given.items() if _is_floating(x) and name != "t"
+        ]  # a time takes that of points
         for name, x in given.items():
             if is_half(x):
                 given[name] = _on(space, name, x) if name in ("z", "w") and hasattr(space, "check_on") else widened(x)

@@ -189,9 +189,9 @@ class Manifold(abc.ABC):
         """Refuses points that are further off the manifold than rounding explains.
 
         That is by a thousandth of its size (the radius of a sphere, a circle or a tube, 1 for rotations), or, in a
-        dtype of 16 bits, by 4 eps of the point's norm where this is more. Points with an entry that is not finite pass: they stay
-        NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing is
-        checked, except inside of `check_values`.
+        dtype of 16 bits, by 4 eps of the point's norm where this is more. Points with an entry that is not finite pass:
+        they stay NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing
+        is checked, except inside of `check_values`.
 
         Args:
           name: what the message calls the points.

@@ -68,7 +68,6 @@ def turn_to_manifold(
         manifold: The manifold, of ambient dimension n ≤ m.
         x: Points, centred.
     """
-
     restarts, iterations = effort(x.shape[1], manifold.ambient_dim)
 
     def nearest_turn(target):

@@ -115,9 +115,7 @@ def cross_affinities(
     return jnp.where(near, kernel, 0) / (graph.density[:, None] * other.density)
 
 
-def _between(
-    x: Float[Array, "m d"], y: Float[Array, "k d"], scales: Float[Array, "m k"]
-) -> Float[Array, "m k"]:
+def _between(x: Float[Array, "m d"], y: Float[Array, "k d"], scales: Float[Array, "m k"]) -> Float[Array, "m k"]:
     """|x_i - y_j|²: from differences for points of few coordinates, where neighbours may be very near, else by Gram.
 
     But for those, too, where the product of matrices may be off by more than a thousandth of s_i s_j between points

@@ -123,9 +123,10 @@ def betti_numbers(
 
     Limits: What is smaller than 3 √2 ε is not seen. A closed geodesic of length l that is as short as any of its
     kind needs ε < l / 12.8: on a unit circle 0.49, on RP^d 0.24; chords across a circle of radius a need ε < a / 2.5.
-    `resolved` says where nothing can be seen; compare with the numbers for fewer landmarks, too. A point farther than 3 √2 ε from all others is a
-    component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)): for d = 2 and 500 landmarks
-    half a second, for SO(3) three, and more for a `distance` that is costly, as that of EmbeddedTorus.
+    `resolved` says where nothing can be seen; compare with the numbers for fewer landmarks, too. A point farther than
+    3 √2 ε from all others is a component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)):
+    for d = 2 and 500 landmarks half a second, for SO(3) three, and more for a `distance` that is costly, as that of
+    EmbeddedTorus.
 
     Args:
         manifold: Space whose `distance` is used. To measure along chords of R^n, give Euclidean(n). None where z is
@@ -158,5 +159,7 @@ def betti_numbers(
 def _resolved(distances: Float[np.ndarray, "num num"], radius: float) -> float:
     """Share of the landmarks in parts that are wider than `WIDE` covering radii."""
     _, part = connected_components(csr_array(distances <= BORN * radius), directed=False)
-    widths = np.array([distances[np.ix_(inside, inside)].max() for inside in (part == k for k in range(part.max() + 1))])
+    widths = np.array(
+        [distances[np.ix_(inside, inside)].max() for inside in (part == k for k in range(part.max() + 1))]
+    )
     return float(np.mean(widths[part] >= WIDE * radius))

@@ -155,7 +155,9 @@ def test_embedded_torus_by_its_geodesics():
 def ring(noise, n=800, dim=100):
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, n)
-    return np.pad(np.stack([np.cos(angle), np.sin(angle)], 1), ((0, 0), (0, dim - 2))) + noise * rng.normal(size=(n, dim))
+    return np.pad(np.stack([np.cos(angle), np.sin(angle)], 1), ((0, 0), (0, dim - 2))) + noise * rng.normal(
+        size=(n, dim)
+    )
 
 
 @pytest.mark.parametrize(("scale", "numbers", "resolved"), [(0.01, (1, 1), 1), (0.05, (1, 0), 0), (0.2, (1, 0), 0)])

@@ -10,6 +10,7 @@ n the unit normal of the nearest triangle on the side towards the camera, l the 
 has two sides alike, so that it does not matter in which order its corners are given, nor whether the surface is closed.
 """
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from tqdm import tqdm
 
 from mvae.data.meshes.mesh import Mesh
 from mvae.data.resize import area_average
+
+LOGGER = logging.getLogger(__name__)
 
 HALF_SIDE = 1.05
 SAMPLES = 3
@@ -27,6 +30,8 @@ LIGHT = np.array([-0.48, -0.64, 0.6])  # from the upper left behind the camera; 
 _TOLERANCE = 1e-9  # in samples: a sample on the border of two triangles is in both, never in neither
 _AT_ONCE = 1 << 20  # pairs of a triangle and a sample, of many triangles or all of one; bounds the memory
 _PATIENCE = 3.0  # seconds after which progress is shown
+_BAR = {"leave": False, "disable": None}  # on a terminal alone
+_MUCH = 10**8  # triangles of all views, from which a line says what is going on
 _VIEWS_AT_ONCE = 64  # pictures of samples; bounds the memory
 
 
@@ -61,7 +66,9 @@ def render_views(mesh: Mesh, rotations: np.ndarray, size: int) -> np.ndarray:
     normals = np.cross(b - a, c - a)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     images = np.empty((len(rotations), size, size, 1), np.uint8)
-    with tqdm(total=len(rotations), desc="rendering", unit="view", delay=_PATIENCE, leave=False) as bar:
+    if len(rotations) * len(mesh.faces) > _MUCH:
+        LOGGER.info("rendering %d views of %d triangles", len(rotations), len(mesh.faces))
+    with tqdm(total=len(rotations), desc="rendering", unit="view", delay=_PATIENCE, **_BAR) as bar:
         for start in range(0, len(rotations), _VIEWS_AT_ONCE):
             samples = []
             for rotation in rotations[start : start + _VIEWS_AT_ONCE]:
