@@ -182,3 +182,15 @@ def test_bad_arguments_are_named():
         sample_power_spherical(jax.random.key(0), jnp.ones((4, 3)), jnp.ones(3))
     with pytest.raises(ValueError, match="dim"):
         power_spherical_kl(jnp.ones(()), 0)
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16])
+def test_arrays_of_16_bits_are_computed_with_in_float32(half):
+    def functions(mu, kappa):
+        z = sample_power_spherical(jax.random.key(0), mu, kappa)
+        return z, power_spherical_log_prob(mu, kappa, -mu[::-1]), power_spherical_kl(kappa, 2)
+
+    mu, kappa = jnp.eye(3), jnp.array([0.5, 4.0, 64.0])
+    for found, expected in zip(functions(mu.astype(half), kappa.astype(half)), functions(mu, kappa), strict=True):
+        assert found.dtype == half
+        np.testing.assert_allclose(np.asarray(found, np.float64), expected, rtol=0.02, atol=0.02)
