@@ -24,8 +24,8 @@ from mvae.manifolds import (
     ProjectiveSpace,
     Sphere,
 )
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
-from mvae.manifolds.half_precision import in_float32
 
 SO3_RADIUS = 2 * math.sqrt(2)  # SO(3) is the projective space RP^3 of this radius
 

@@ -16,8 +16,8 @@ from mvae.diffusion.embedded_torus.kl import embedded_torus_kl
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
-from mvae.manifolds.half_precision import in_float32
 
 _METHODS = ("exact", "asymptotic")
 _QUADRATURE = 200

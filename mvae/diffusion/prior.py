@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds import Euclidean, Manifold, Product
-from mvae.manifolds.checks import check_points
+from mvae.manifolds.checks import check_points, in_float32
 from mvae.manifolds.dispatch import open_function
-from mvae.manifolds.half_precision import in_float32
 
 
 @open_function("prior", "it is uniform on a closed manifold")

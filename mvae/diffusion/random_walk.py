@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
-from mvae.manifolds.half_precision import in_float32
 
 _KINDS = ("projection", "geodesic")
 UNROLL = 10  # steps per turn of the compiled loop: the arrays of a step are small, and a turn costs as much as they do

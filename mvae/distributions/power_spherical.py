@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from mvae.distributions.beta_pathwise import with_pathwise_derivative
 from mvae.distributions.gamma_ratio import log_gamma_ratio
 from mvae.manifolds import safe_math
+from mvae.manifolds.checks import in_float32
 
 
 def _num_tangents(location: Float[Array, "... n"]) -> int:
@@ -22,6 +23,7 @@ def _num_tangents(location: Float[Array, "... n"]) -> int:
     return location.shape[-1] - 1
 
 
+@in_float32
 def power_spherical_log_prob(
     location: Float[Array, "*#batch n"], concentration: Float[Array, "*#batch"], z: Float[Array, "*#batch n"]
 ) -> Float[Array, "*batch"]:
@@ -52,6 +54,7 @@ def power_spherical_log_prob(
     return concentration * log_cosine + log_ratio - num_tangents * (math.log(2) + 0.5 * math.log(math.pi))
 
 
+@in_float32
 def power_spherical_kl(concentration: Float[Array, "..."], dim: int) -> Float[Array, "..."]:
     """KL to the uniform law on S^d, in nats.
 
@@ -93,6 +96,7 @@ def _tangent(location: Float[Array, "... n"], v: Float[Array, "... m"]) -> Float
     return jnp.concatenate([inner, sign * (inner / (1 + sign * first) * rest - v)], axis=-1)
 
 
+@in_float32
 def sample_power_spherical(
     key: Key[Array, ""], location: Float[Array, "... n"], concentration: Float[Array, "..."]
 ) -> Float[Array, "... n"]:

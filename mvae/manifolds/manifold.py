@@ -12,8 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from mvae.manifolds import safe_math
-from mvae.manifolds.checks import check_pair, check_points
-from mvae.manifolds.half_precision import in_float32, is_half, widened
+from mvae.manifolds.checks import check_pair, check_points, in_float32, is_half, widened
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 
 _ON = 1e-3  # distance from the manifold, over its size, that passes for rounding
@@ -189,9 +188,9 @@ class Manifold(abc.ABC):
         """Refuses points that are further off the manifold than rounding explains.
 
         That is by a thousandth of its size (the radius of a sphere, a circle or a tube, 1 for rotations), or, in a
-        dtype of 16 bits, by 4 eps of the point's norm where this is more. Points with an entry that is not finite pass: they stay
-        NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing is
-        checked, except inside of `check_values`.
+        dtype of 16 bits, by 4 eps of the point's norm where this is more. Points with an entry that is not finite pass:
+        they stay NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing
+        is checked, except inside of `check_values`.
 
         Args:
           name: what the message calls the points.

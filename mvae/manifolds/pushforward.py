@@ -14,11 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds import safe_math
-from mvae.manifolds.checks import check_points
+from mvae.manifolds.checks import check_points, in_float32
 from mvae.manifolds.dispatch import open_function
 from mvae.manifolds.embedded_torus import EmbeddedTorus, angle_of_area
 from mvae.manifolds.flat_torus import FlatTorus
-from mvae.manifolds.half_precision import in_float32
 from mvae.manifolds.manifold import Manifold
 from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from mvae.manifolds.half_precision import DTYPES, widened
+from mvae.manifolds.checks import DTYPES, widened
 
 
 def check_points(name: str, x: Float[Array, "n d"]) -> Float[Array, "n d"]:

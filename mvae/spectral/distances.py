@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from mvae.manifolds.half_precision import widened
+from mvae.manifolds.checks import widened
 
 EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
 FEW_COORDINATES = 8  # so few differences cost no more than a product of matrices

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mvae.manifolds.half_precision import widened
+from mvae.manifolds.checks import widened
 from mvae.spectral.checks import check_count, check_points
 from mvae.spectral.copies import Distinct, distinct_points
 from mvae.spectral.distances import CERTAIN, EXACT, FEW_COORDINATES, rounding_of_product, unless_cancelled

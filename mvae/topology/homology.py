@@ -123,9 +123,10 @@ def betti_numbers(
 
     Limits: What is smaller than 3 √2 ε is not seen. A closed geodesic of length l that is as short as any of its
     kind needs ε < l / 12.8: on a unit circle 0.49, on RP^d 0.24; chords across a circle of radius a need ε < a / 2.5.
-    `resolved` says where nothing can be seen; compare with the numbers for fewer landmarks, too. A point farther than 3 √2 ε from all others is a
-    component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)): for d = 2 and 500 landmarks
-    half a second, for SO(3) three, and more for a `distance` that is costly, as that of EmbeddedTorus.
+    `resolved` says where nothing can be seen; compare with the numbers for fewer landmarks, too. A point farther than
+    3 √2 ε from all others is a component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)):
+    for d = 2 and 500 landmarks half a second, for SO(3) three, and more for a `distance` that is costly, as that of
+    EmbeddedTorus.
 
     Args:
         manifold: Space whose `distance` is used. To measure along chords of R^n, give Euclidean(n). None where z is

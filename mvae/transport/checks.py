@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mvae.manifolds.half_precision import DTYPES
+from mvae.manifolds.checks import DTYPES
 
 
 def check_floats(name: str, x: Float[Array, "..."], least_rank: int) -> Float[Array, "..."]:

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from mvae.manifolds.half_precision import in_float32
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 from mvae.transport.batch_last import matmul, matvec
 from mvae.transport.checks import check_broadcast, check_last, check_matrix

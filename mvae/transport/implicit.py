@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from mvae.manifolds.half_precision import in_float32
+from mvae.manifolds.checks import in_float32
 from mvae.transport.checks import check_broadcast, check_last, check_operators
 from mvae.transport.operators import transport
 

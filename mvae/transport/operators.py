@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mvae.manifolds.half_precision import in_float32
+from mvae.manifolds.checks import in_float32
 from mvae.transport.checks import check_broadcast, check_floats, check_last, check_operators
 from mvae.transport.exponential import expm_action
 

@@ -110,9 +110,9 @@ def test_points_off_the_manifold_are_refused(half):
     manifold = Sphere(2)
     z = jnp.array([0.6, 0.0, 0.8], half)
     off = jnp.array([0.0, 0.7, 0.8], half)
-    with pytest.raises(ValueError, match="^w must lie on the manifold"):
+    with pytest.raises(ValueError, match=r"^w must lie on the manifold"):
         manifold.distance(z, off)
-    with pytest.raises(ValueError, match="^w must lie on the manifold"):
+    with pytest.raises(ValueError, match=r"^w must lie on the manifold"):
         check_values(jax.jit(manifold.distance))(z, off)
     assert not manifold.contains(off)
 

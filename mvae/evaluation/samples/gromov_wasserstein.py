@@ -191,7 +191,7 @@ def _paired_couplings(
     """The `num` couplings of least E among several that are made of pairs of points."""
     if num < 1:
         return []
-    profiles = cdist(*(_quantiles(each, _QUANTILES) for each in (dx, dy)), "sqeuclidean") / _QUANTILES
+    profiles = cdist(_quantiles(dx, _QUANTILES), _quantiles(dy, _QUANTILES), "sqeuclidean") / _QUANTILES
     weights = [np.full(len(each), 1 / len(each)) for each in (dx, dy)]
     candidates = []
     for k in range(CANDIDATES * num):

@@ -60,8 +60,8 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
 
     with pairs x ≠ x' for the unbiased estimate, which is negative for about half of all samples of equal laws, and all
     pairs for the biased one, the squared distance of the mean embeddings. It is 0 for equal laws alone. On the device,
-    in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6. Squared distances come from products of
-    matrices; in a cloud so much wider than h that these cancel, from differences, at some ten times the cost.
+    in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6. Squared distances come from products
+    of matrices; in a cloud so much wider than h that these cancel, from differences, at some ten times the cost.
 
     Args:
         x: Points, (n, ...), n ≥ 2; what follows the first axis is one vector.
