@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.timing import seconds
 from mvae.data import Dataset
@@ -25,6 +25,7 @@ from mvae.engine.seeds import seed_keys
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.models.optimizer import adam
 from mvae.models.stage import gradient_stage
+from mvae.programs import launch
 from mvae.runs.config_file import load_config
 from mvae.runs.overrides import resolve
 from mvae.typed import typed
@@ -103,4 +104,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -30,13 +30,14 @@ import sys
 from collections.abc import Sequence
 
 import jax
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.timing import in_turns, over_rounds, products
 from experiments.benchmarks.workloads import Started, config_of, most_seeds, random_digits, start, whole_run
 from mvae.engine.mesh import build_mesh, seeds_mesh
 from mvae.engine.processes import use_cpu_devices
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs.console import log_to_console
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.sweep.table import line
@@ -242,4 +243,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

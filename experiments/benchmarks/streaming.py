@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.workloads import NUM_DIGITS, write_digits
 from mvae.data import Dataset, load, load_streamed
 from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
 from mvae.models.stage import Stage, gradient_stage
+from mvae.programs import launch
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 
@@ -119,4 +120,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
+from mvae.programs import launch
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
 
@@ -45,4 +46,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)
