@@ -19,6 +19,7 @@ from mvae.engine.processes import allgather, is_lead, lead_first
 from mvae.engine.program import build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
+from mvae.errors import UsageError
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
 from mvae.reports import finished as finished_view
@@ -86,7 +87,13 @@ def run(
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
         data = fingerprint(experiment.dataset)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
-        params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        try:
+            params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        except OSError as error:
+            raise UsageError(
+                f"--workdir={workdir} cannot be written: {error.strerror or error}; the same command goes on from the "
+                "newest checkpoint"
+            ) from error
         return conclude(experiment, params, folder)
 
 
@@ -133,7 +140,7 @@ def finished_results(
 
     Work is training, what of the evaluation or the figures failed, or an evaluation by other settings.
     """
-    if not allgather(int(folder.results.exists()))[0]:
+    if not allgather(int(folder.has_results()))[0]:
         return None
     folder.claim(dict(config), [], matmul_precision)
     settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")

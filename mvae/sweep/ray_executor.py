@@ -93,6 +93,8 @@ def _execute(
             for reference in done:
                 jobs = tasks.pop(reference)
                 yield jobs, _fetched(ray, reference, jobs)
+        if request.received is not None:  # with the last task
+            raise Interrupted(request.received)
 
 
 def _connected() -> Any:
