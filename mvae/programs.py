@@ -102,7 +102,10 @@ def _run(main: Callable[[list[str]], int | None], name: str, argv: list[str]) ->
         if Path(traceback.extract_tb(error.__traceback__)[-1].filename).name != "xla_bridge.py":
             raise
         asked = os.environ.get("JAX_PLATFORMS")
-        fail(name, f"JAX_PLATFORMS={asked}: {error or 'there is no such device here'}; unset it, or install jax for it")
+        fail(
+            name,
+            f"JAX_PLATFORMS={asked}: {str(error) or 'there is no such device here'}; unset it, or install jax for it",
+        )
 
 
 def _check_matplotlib() -> None:

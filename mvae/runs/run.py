@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from mvae.engine.batches import check_stream
 from mvae.engine.loop import run_stage
+from mvae.engine.memory import check_room, is_out_of_memory
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
@@ -89,6 +90,13 @@ def run(
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
         try:
             params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UsageError(
+                f"the memory does not suffice for training ({str(error).splitlines()[0]}): give smaller batches, fewer "
+                "seeds or smaller nets and another folder, or go on in this one on a larger device"
+            ) from error
         except OSError as error:
             raise UsageError(
                 f"--workdir={workdir} cannot be written: {error.strerror or error}; the same command goes on from the "
@@ -166,19 +174,23 @@ def train(
     run_config = experiment.run
     if mesh is not None:
         LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
-    state = None
-    for index, stage in enumerate(experiment.stages):
-        keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build_program(
+    programs = [
+        build_program(
             stage,
             experiment.dataset,
             run_config.batch_size,
             run_config.init_batch_size,
-            keys,
+            seed_keys(run_config.seed, run_config.num_seeds, index),
             block_steps=stream,
             mesh=mesh,
             matmul_precision=matmul_precision,
         )
+        for index, stage in enumerate(experiment.stages)
+    ]
+    names = [stage.name for stage in experiment.stages]
+    check_room(list(zip(names, programs, strict=True)), run_config.num_seeds, 1 if mesh is None else mesh.size)
+    state = None
+    for stage, program in zip(experiment.stages, programs, strict=True):
         state = run_stage(
             stage,
             program,
