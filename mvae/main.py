@@ -155,7 +155,7 @@ def _main(argv: list[str]) -> int:
     overrides, _ = split_overrides(argv[1:])
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     resolved = _resolved(overrides)
-    if _WORKDIR.value is None:
+    if not _WORKDIR.value:
         raise UsageError("give --workdir=FOLDER, the folder of the run")
     workdir = Path(_WORKDIR.value).expanduser()
     if _DISTRIBUTED.value or any(value is not None for value in processes):

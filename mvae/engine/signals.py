@@ -88,7 +88,10 @@ class StopRequest:
         if not self.deferred:
             stop = Interrupted(number, self._where)
             weakref.finalize(stop, self._dropped, number).atexit = False
-            raise stop
+            try:
+                raise stop
+            finally:
+                del stop  # of this frame, which the exception's traceback holds: it would never be gone
 
     def _dropped(self, number: int) -> None:
         """Sends the signal again, if its exception is gone and has not ended the context."""

@@ -17,7 +17,7 @@ from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
 from mvae.engine.processes import allgather, is_lead, lead_first
-from mvae.engine.program import build_program
+from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import StopRequest
 from mvae.errors import UsageError
@@ -86,10 +86,11 @@ def run(
         experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
         seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
         data = fingerprint(experiment.dataset)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
         try:
-            params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+            params = train(experiment, folder, mesh=mesh, programs=programs)
         except jax.errors.JaxRuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -158,22 +159,15 @@ def finished_results(
     return results
 
 
-def train(
-    experiment: Experiment,
-    folder: RunFolder,
-    *,
-    mesh: Mesh | None = None,
-    matmul_precision: str = "default",
-    stream: int | None = None,
-) -> Any:
-    """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
+def build_programs(
+    experiment: Experiment, *, mesh: Mesh | None = None, matmul_precision: str = "default", stream: int | None = None
+) -> list[Program]:
+    """Returns the program of each stage, none of them compiled yet; arguments as for `train`.
 
-    Returns:
-        The parameters of the model, seeds on the first axis, on one device of this process.
+    Raises:
+        UsageError: If what they carry from step to step does not fit into memory.
     """
     run_config = experiment.run
-    if mesh is not None:
-        LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
     programs = [
         build_program(
             stage,
@@ -189,6 +183,36 @@ def train(
     ]
     names = [stage.name for stage in experiment.stages]
     check_room(list(zip(names, programs, strict=True)), run_config.num_seeds, 1 if mesh is None else mesh.size)
+    return programs
+
+
+def train(
+    experiment: Experiment,
+    folder: RunFolder,
+    *,
+    mesh: Mesh | None = None,
+    matmul_precision: str = "default",
+    stream: int | None = None,
+    programs: list[Program] | None = None,
+) -> Any:
+    """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
+
+    Args:
+        experiment: The experiment.
+        folder: The run's folder.
+        mesh: The devices.
+        matmul_precision: As for `run`.
+        stream: Likewise.
+        programs: Those of `build_programs`; None to build them here.
+
+    Returns:
+        The parameters of the model, seeds on the first axis, on one device of this process.
+    """
+    run_config = experiment.run
+    if mesh is not None:
+        LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
+    if programs is None:
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
     state = None
     for stage, program in zip(experiment.stages, programs, strict=True):
         state = run_stage(

@@ -112,6 +112,7 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
             limit=limit,
             compilation_cache=_CACHE.value,
             config=(Path(path).absolute(), argument),
+            sweep=Path(str(_SWEEP.value)).absolute(),
         )
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:
