@@ -6,7 +6,13 @@ from collections.abc import Iterable
 
 
 class UsageError(Exception):
-    """Bad input by the user of the program; `main` prints it without a traceback and exits with code 2."""
+    """Bad input by the user of the program; `main` prints it without a traceback and exits with code 2.
+
+    Attributes:
+        abrupt: Whether a library has threads that go on with what failed, so that a program is not to wait for them.
+    """
+
+    abrupt = False
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:

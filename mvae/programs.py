@@ -8,6 +8,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import select
 import sys
 import traceback
@@ -21,6 +22,7 @@ from mvae.engine.signals import Interrupted, StopRequest, leave, leaving_at_once
 from mvae.errors import UsageError
 
 HELP = frozenset({"--help", "-help", "-h", "--helpfull", "--helpshort"})
+_MISSING = re.compile(r"flag --(\w+)=None: Flag --\1 must have a value other than None\.")
 READER_GONE = 141  # as of a process that SIGPIPE ended
 
 
@@ -65,7 +67,9 @@ def print_help(more: str = "") -> NoReturn:
 
 def fail(name: str, error: Exception | str) -> NoReturn:
     """Prints what is wrong in one line and ends the program with code 2."""
-    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+    if isinstance(error, UsageError) and error.abrupt:
+        os._exit(2)
     sys.exit(2)
 
 
@@ -76,7 +80,9 @@ def _name_of(path: Path) -> str:
 def _parsed(parse: Callable[[list[str]], list[str]] | None, name: str, argv: list[str]) -> list[str]:
     try:
         return (parse or _parse)(argv)
-    except (flags.Error, UsageError) as error:
+    except flags.Error as error:
+        fail(name, _MISSING.sub(r"give --\1; --help says how", str(error)))
+    except UsageError as error:
         fail(name, error)
 
 

@@ -113,12 +113,12 @@ SWEEP = [
     (["--flagfile=nowhere"], "nowhere"),
 ]
 EXPERIMENTS = [
-    (ACCELERATOR, [], "Flag --workdir must have a value other than None"),
+    (ACCELERATOR, [], "accelerator: give --workdir; --help says how"),
     (ACCELERATOR, ["--workdir=x", "--minutes=-1"], "minutes"),
     (ACCELERATOR, ["--workdir=x", "--parts=z"], "z"),
     ("experiments/benchmarks/walks.py", ["--particles=0"], "particles"),
     ("experiments/benchmarks/walks.py", ["more"], "unexpected argument 'more'"),
-    ("experiments/benchmarks/same_numbers.py", [], "Flag --before must have a value other than None"),
+    ("experiments/benchmarks/same_numbers.py", [], "give --before; --help says how"),
 ]
 
 

@@ -40,7 +40,7 @@ def test_no_program_starts_in_another_way():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "program.py: flag --folder=None: Flag --folder must have a value other than None."),
+        ([], "program.py: give --folder; --help says how"),
         (["--folder"], "program.py: Missing value for flag --folder"),
         (["--folder=x", "--fodler=y"], "program.py: Unknown command line flag 'fodler'. Did you mean: folder ?"),
         (["--folder=x", "y"], "program.py: unexpected argument 'y': flags start with --; --help lists them"),

@@ -83,6 +83,11 @@ def _quiet() -> Iterator[None]:
         absl_logging.set_verbosity(before)
 
 
+def _is_not_raised_too(record: logging.LogRecord) -> bool:
+    """Whether a message of the storage library is not that of an exception in one of its threads, which is raised."""
+    return record.exc_info is None or "orbax" not in record.pathname
+
+
 class Checkpoints:
     """The newest checkpoints of a stage, in a folder; writing is asynchronous and atomic."""
 
@@ -90,6 +95,8 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
         self._folder = folder
         self._newest: int | None = None
+        self._failed = False
+        absl_logging.get_absl_logger().addFilter(_is_not_raised_too)
         with self._written(), _quiet():
             self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
 
@@ -101,10 +108,13 @@ class Checkpoints:
         except UsageError:
             raise
         except Exception as error:  # errors of the library, its threads and its file formats have no common base
-            raise UsageError(
+            self._failed = True
+            failure = UsageError(
                 f"no checkpoint can be written in {self._folder} ({_first_line(error)}): see that there is room "
                 "and that it may be written; the same command goes on from the checkpoint before"
-            ) from error
+            )
+            failure.abrupt = True
+            raise failure from error
 
     def save(self, step: int, tree: Any) -> None:
         """Starts writing a tree of arrays as the state after `step` steps; does nothing if it is there.
@@ -211,10 +221,12 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits and frees the manager's threads.
+        """Waits and frees the manager's threads, but for those of what could not be written.
 
         Raises:
             UsageError: If what was saved cannot be written.
         """
+        if self._failed:
+            return
         with self._written(), _quiet():
             self._manager.close()
