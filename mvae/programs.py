@@ -12,8 +12,9 @@ import re
 import select
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 from absl import app, flags
@@ -47,7 +48,7 @@ def launch(
         sys.stdout.reconfigure(errors="backslashreplace")  # to an ASCII terminal, ± is better a \xb1 than an error
     try:
         try:
-            with leaving_at_once(name):
+            with leaving_at_once(name), _without_echoes():
                 app.run(functools.partial(_run, main, name), flags_parser=functools.partial(_parsed, parse, name))
         finally:
             sys.stdout.flush()
@@ -112,6 +113,25 @@ def _run(main: Callable[[list[str]], int | None], name: str, argv: list[str]) ->
             name,
             f"JAX_PLATFORMS={asked}: {str(error) or 'there is no such device here'}; unset it, or install jax for it",
         )
+
+
+@contextlib.contextmanager
+def _without_echoes() -> Iterator[None]:
+    """Context in which tensorstore does not print that nobody waits for its other writes, once one has failed.
+
+    The failure itself is raised.
+    """
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+            before(kind, error, trace)
+
+    sys.excepthook = hook
+    try:
+        yield
+    finally:
+        sys.excepthook = before
 
 
 def _check_matplotlib() -> None:

@@ -145,3 +145,9 @@ def test_a_signal_in_the_program_is_a_line(tmp_path, number):
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (128 + number, b"")
     assert errors.decode() == f"program.py: stopped by {number.name}; the same command resumes\n"
+
+
+def test_echoes_of_a_failed_write_are_dropped_and_nothing_else(tmp_path, capsys):
+    hook = "import sys; sys.excepthook(RuntimeError, RuntimeError({!r}), None)"
+    assert call(program(tmp_path, hook.format("Event loop is closed")), "--folder=x").errors == ""
+    assert "RuntimeError: another" in call(program(tmp_path, hook.format("another")), "--folder=x").errors

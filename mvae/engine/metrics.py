@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue] -- made at import
 from tensorboardX.summary import scalar
 from tqdm import tqdm
 
