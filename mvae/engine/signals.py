@@ -14,6 +14,8 @@ from typing import NoReturn
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 AGAIN_SECONDS = 0.1  # after which a signal whose exception was dropped is sent once more
 
+_ENTERED: list["StopRequest"] = []  # the contexts of the main thread, the innermost last
+
 
 class Interrupted(BaseException):
     """A run stopped on SIGINT or SIGTERM; no `Exception`, so that nothing that handles failures takes it for one."""
@@ -60,8 +62,8 @@ def leaving_at_once(program: str) -> Iterator[None]:
 class StopRequest:
     """Context in which the first SIGINT or SIGTERM raises `Interrupted` at once or, deferred, is only remembered.
 
-    From the first signal on, the next one takes the default action. Contexts nest: the innermost rules. Outside the
-    main thread, which alone may handle signals, the context does nothing.
+    From the first signal on, the next one takes the default action. Contexts nest: the innermost rules, and knows of
+    what was remembered before. Outside the main thread, which alone may handle signals, the context does nothing.
 
     An exception that comes out of a signal's handler is dropped where it falls into a destructor, a callback from C or
     a bare `except`: then it is raised again a little later.
@@ -107,10 +109,15 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._receive) for number in CAUGHT}
+            self.received = _ENTERED[-1].received if _ENTERED else None
+            _ENTERED.append(self)
+            if self.received is None:
+                self._previous = {number: signal.signal(number, self._receive) for number in CAUGHT}
         return self
 
     def __exit__(self, *exception) -> None:
+        if self in _ENTERED:
+            _ENTERED.remove(self)
         previous, self._previous = self._previous, {}
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -16,10 +16,10 @@ from mvae.engine.memory import check_room, is_out_of_memory
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
-from mvae.engine.processes import allgather, is_lead, lead_first
+from mvae.engine.processes import agree, allgather, is_lead, lead_first
 from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
-from mvae.engine.signals import StopRequest
+from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
@@ -77,7 +77,8 @@ def run(
     if stream is not None:
         check_stream(stream)
     folder = RunFolder(workdir)
-    with StopRequest(), contextlib.ExitStack() as stack:
+    # Of several processes none may leave alone.
+    with StopRequest(deferred=jax.process_count() > 1) as request, contextlib.ExitStack() as stack:
         if (finished := finished_results(folder, config, matmul_precision)) is not None:
             return finished
         lead_first(lambda: _begin(folder, config, matmul_precision, stack))
@@ -103,6 +104,8 @@ def run(
                 f"--workdir={workdir} cannot be written: {error.strerror or error}; the same command goes on from the "
                 "newest checkpoint"
             ) from error
+        if (received := agree(1, request.received)[1]) is not None:
+            raise Interrupted(received)
         return conclude(experiment, params, folder)
 
 

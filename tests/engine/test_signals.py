@@ -47,6 +47,17 @@ def test_the_innermost_rules_and_then_the_outer_again():
         pytest.fail("the outer one was forgotten")
 
 
+def test_an_inner_one_knows_what_was_remembered_before():
+    with StopRequest(deferred=True) as outer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with StopRequest() as inner:
+            assert inner.received == signal.SIGTERM
+            assert all(signal.getsignal(caught) == signal.SIG_DFL for caught in CAUGHT)
+        assert outer.received == signal.SIGTERM
+    with StopRequest() as another:
+        assert another.received is None
+
+
 def test_other_threads_leave_signals_alone():
     before, errors = [signal.getsignal(caught) for caught in CAUGHT], []
 
