@@ -12,13 +12,15 @@ from jax.sharding import Mesh
 
 from mvae.engine.batches import check_stream
 from mvae.engine.loop import run_stage
+from mvae.engine.memory import check_room, is_out_of_memory
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
-from mvae.engine.processes import allgather, is_lead, lead_first
-from mvae.engine.program import build_program
+from mvae.engine.processes import agree, allgather, is_lead, lead_first
+from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
-from mvae.engine.signals import StopRequest
+from mvae.engine.signals import Interrupted, StopRequest
+from mvae.errors import UsageError
 from mvae.reports import EvaluationConfig, Programs, View
 from mvae.reports import conclude as conclude_view
 from mvae.reports import finished as finished_view
@@ -75,7 +77,8 @@ def run(
     if stream is not None:
         check_stream(stream)
     folder = RunFolder(workdir)
-    with StopRequest(), contextlib.ExitStack() as stack:
+    # Of several processes none may leave alone.
+    with StopRequest(deferred=jax.process_count() > 1) as request, contextlib.ExitStack() as stack:
         if (finished := finished_results(folder, config, matmul_precision)) is not None:
             return finished
         lead_first(lambda: _begin(folder, config, matmul_precision, stack))
@@ -84,9 +87,25 @@ def run(
         experiment = lead_first(lambda: build_experiment(config, streamed=stream is not None))
         seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
         data = fingerprint(experiment.dataset)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data))
-        params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        try:
+            params = train(experiment, folder, mesh=mesh, programs=programs)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UsageError(
+                f"the memory does not suffice for training ({str(error).splitlines()[0]}): give smaller batches, fewer "
+                "seeds or smaller nets and another folder, or go on in this one on a larger device"
+            ) from error
+        except OSError as error:
+            raise UsageError(
+                f"--workdir={workdir} cannot be written: {error.strerror or error}; the same command goes on from the "
+                "newest checkpoint"
+            ) from error
+        if (received := agree(1, request.received)[1]) is not None:
+            raise Interrupted(received)
         return conclude(experiment, params, folder)
 
 
@@ -133,7 +152,7 @@ def finished_results(
 
     Work is training, what of the evaluation or the figures failed, or an evaluation by other settings.
     """
-    if not allgather(int(folder.results.exists()))[0]:
+    if not allgather(int(folder.has_results()))[0]:
         return None
     folder.claim(dict(config), [], matmul_precision)
     settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")
@@ -143,6 +162,33 @@ def finished_results(
     return results
 
 
+def build_programs(
+    experiment: Experiment, *, mesh: Mesh | None = None, matmul_precision: str = "default", stream: int | None = None
+) -> list[Program]:
+    """Returns the program of each stage, none of them compiled yet; arguments as for `train`.
+
+    Raises:
+        UsageError: If what they carry from step to step does not fit into memory.
+    """
+    run_config = experiment.run
+    programs = [
+        build_program(
+            stage,
+            experiment.dataset,
+            run_config.batch_size,
+            run_config.init_batch_size,
+            seed_keys(run_config.seed, run_config.num_seeds, index),
+            block_steps=stream,
+            mesh=mesh,
+            matmul_precision=matmul_precision,
+        )
+        for index, stage in enumerate(experiment.stages)
+    ]
+    names = [stage.name for stage in experiment.stages]
+    check_room(list(zip(names, programs, strict=True)), run_config.num_seeds, 1 if mesh is None else mesh.size)
+    return programs
+
+
 def train(
     experiment: Experiment,
     folder: RunFolder,
@@ -150,8 +196,17 @@ def train(
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
     stream: int | None = None,
+    programs: list[Program] | None = None,
 ) -> Any:
     """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
+
+    Args:
+        experiment: The experiment.
+        folder: The run's folder.
+        mesh: The devices.
+        matmul_precision: As for `run`.
+        stream: Likewise.
+        programs: Those of `build_programs`; None to build them here.
 
     Returns:
         The parameters of the model, seeds on the first axis, on one device of this process.
@@ -159,19 +214,10 @@ def train(
     run_config = experiment.run
     if mesh is not None:
         LOGGER.info("training on %d devices: replica %d, data %d", mesh.size, mesh.shape[REPLICA], mesh.shape[DATA])
+    if programs is None:
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
     state = None
-    for index, stage in enumerate(experiment.stages):
-        keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build_program(
-            stage,
-            experiment.dataset,
-            run_config.batch_size,
-            run_config.init_batch_size,
-            keys,
-            block_steps=stream,
-            mesh=mesh,
-            matmul_precision=matmul_precision,
-        )
+    for stage, program in zip(experiment.stages, programs, strict=True):
         state = run_stage(
             stage,
             program,
