@@ -12,13 +12,14 @@ import collections
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from capture_cells import degrees
 from tqdm import tqdm
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.evaluation import betti_numbers
 from mvae.manifolds import FlatTorus
+from mvae.programs import launch
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the cells' files.", required=True)
 _CELLS = flags.DEFINE_string("cells", "*.npz", "Which files, as a glob pattern.")
@@ -50,7 +51,7 @@ def agreement(ends: list[np.ndarray]) -> str:
 def main(argv: list[str]) -> None:
     """Prints the table."""
     del argv
-    paths = sorted(Path(_WORKDIR.value).glob(_CELLS.value))
+    paths = sorted(Path(_WORKDIR.value).expanduser().glob(_CELLS.value))
     if not paths:
         raise UsageError(f"--workdir, --cells: no file {_CELLS.value} in {_WORKDIR.value}; run capture.py first")
     ends = []
@@ -61,4 +62,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

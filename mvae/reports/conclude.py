@@ -293,7 +293,7 @@ def _log(path: Path | None, what: str) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{what}\n{traceback.format_exc()}\n")
     except OSError:
         LOGGER.debug("%s", what, exc_info=True)
