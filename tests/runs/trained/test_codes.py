@@ -1,6 +1,7 @@
 """codes.npz of a run's folder: the places of training and test rows, for every seed."""
 
 import numpy as np
+import pytest
 
 from mvae.runs.trained import Functions, codes
 from mvae.runs.trained.codes import write_codes
@@ -23,9 +24,8 @@ def test_every_run_with_an_encoder_has_codes(finished):
             np.testing.assert_array_equal(found[f"train_{name}"], dataset.train[name])
 
 
+@pytest.mark.parametrize("finished", ["vae"], indirect=True)
 def test_of_large_data_there_are_rows_spread_over_all(finished, tmp_path, monkeypatch):
-    if finished.run.config["method"] != "vae":
-        return
     monkeypatch.setattr(codes, "MOST_ROWS", 7)
     monkeypatch.setattr(codes, "AT_A_TIME", 3)
     dataset = finished.experiment.dataset

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mvae.errors import UsageError
+from mvae.methods import METHODS
 
 pytest.importorskip("flatbuffers", reason="jax writes exported programs with flatbuffers")
 
@@ -28,6 +29,11 @@ np.savez(folder / "found.npz", **found)
 """
 
 
+QUICK = ("dvae", "er", "wgan")
+OTHERS = [pytest.param(method, marks=pytest.mark.slow) for method in METHODS if method not in QUICK]
+
+
+@pytest.mark.parametrize("finished", [*QUICK, *OTHERS], indirect=True)
 def test_programs_run_without_mvae(finished, tmp_path):
     model, x = finished.run[0], finished.x
     folder = model.export(tmp_path / "export")
@@ -47,9 +53,8 @@ def test_programs_run_without_mvae(finished, tmp_path):
         assert shape == {"shape": ["n", model.manifold.ambient_dim], "dtype": "float32"}
 
 
+@pytest.mark.parametrize("finished", ["vae"], indirect=True)
 def test_a_folder_of_something_else_is_left_alone(finished, tmp_path):
-    if finished.run.config["method"] != "vae":
-        return
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds something else than an export"):
         finished.run[0].export(tmp_path)

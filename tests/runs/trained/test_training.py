@@ -274,3 +274,21 @@ def test_bytes_are_brought_to_the_unit_interval_and_back():
     np.testing.assert_array_equal(model.embed(images), model.embed(images.astype(np.float64)))
     with pytest.raises(UsageError, match="x is far too small"):
         model.embed(images / 255.0)
+
+
+class Frame:
+    """What frames of pandas and polars have in common: columns of numbers as one array."""
+
+    def __init__(self, columns):
+        self._columns = columns
+
+    def to_numpy(self):
+        return np.stack(list(self._columns.values()), axis=1)
+
+
+def test_frames_are_arrays(in_memory):
+    frame = Frame({"height": X[:, 0], "width": X[:, 1], "depth": X[:, 2]})
+    np.testing.assert_array_equal(in_memory[0].embed(frame), in_memory[0].embed(X))
+    dataset = from_arrays(frame, label=Frame({"only": np.arange(60)}).to_numpy()[:, 0])
+    assert dataset.event_shape == (3,)
+    assert dataset.digest == from_arrays(X, label=np.arange(60)).digest
