@@ -9,13 +9,14 @@ two CPU cores: 3 minutes.
 """
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 import mvae
+from mvae.programs import launch
 from mvae.data import from_arrays, load
-from mvae.errors import reporting
+
 
 GAIN, OFFSET = 0.6, 0.25
 
@@ -75,4 +76,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

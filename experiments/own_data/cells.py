@@ -10,13 +10,14 @@ training. Examples are the principal components that the file has (--layer=X_pca
 import warnings
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 import mvae
+from mvae.programs import launch
 from mvae.data import Dataset, from_file
-from mvae.errors import reporting
+
 
 MANIFOLDS = ("sphere:2", "euclidean:2", "euclidean:3", "sphere:3", "flat_torus:2", "sphere:10")
 
@@ -78,4 +79,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -10,11 +10,12 @@ spread over bins of width 1. Run time on two CPU cores: 6 minutes.
 """
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 import mvae
+from mvae.programs import launch
 from mvae.data import from_arrays
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus
 
@@ -89,4 +90,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

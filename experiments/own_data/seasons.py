@@ -14,12 +14,13 @@ import datetime
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 import mvae
 from mvae import figures
+from mvae.programs import launch
 from mvae.data import from_arrays
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.manifolds import Sphere
 
 WEEKS, WINDOW, TEST_YEARS = 52.1775, 26, 10
@@ -97,4 +98,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)
