@@ -1,14 +1,18 @@
 """The one exception that means "the input is wrong": it names the culprit and the remedy."""
 
 import difflib
-import functools
 import operator
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 
 class UsageError(Exception):
-    """Bad input by the user of the program; `main` prints it without a traceback and exits with code 2."""
+    """Bad input by the user of the program; `main` prints it without a traceback and exits with code 2.
+
+    Attributes:
+        abrupt: Whether a library has threads that go on with what failed, so that a program is not to wait for them.
+    """
+
+    abrupt = False
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:
@@ -21,20 +25,6 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(given, names, n=len(names), cutoff=0.0)
     ordered = near + [name for name in names if name not in near]
     return UsageError(f"unknown {kind} {given!r}: known are {', '.join(ordered)}")
-
-
-def reporting(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
-    """Returns a program's main that prints a UsageError as one message, without a traceback, and exits with code 2."""
-
-    @functools.wraps(main)
-    def reported(argv: list[str]) -> None:
-        try:
-            main(argv)
-        except UsageError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
-
-    return reported
 
 
 def check_count(name: str, value: int, least: int) -> int:

@@ -18,18 +18,18 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from absl import app, flags
+from absl import flags
 
 from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
-from mvae.runs.config_file import find_config, load_config
-from mvae.runs.config_help import config_help
-from mvae.runs.overrides import Resolved, as_arguments, resolve, split_overrides
+from mvae.programs import HELP, launch, print_help
+
+if TYPE_CHECKING:
+    from mvae.runs.overrides import Resolved  # imports jax, as others in functions do: a signal is heeded before
 
 LOGGER = logging.getLogger("mvae.main")  # the module is __main__ where it is the program
-_HELP = {"--help", "-help", "-h"}
 _CONFIG = flags.DEFINE_string(
     "config", None, "Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
 )
@@ -72,44 +72,41 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, f
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the command line and returns it, files of flags read; bad input exits with code 2 and one message."""
-    try:
-        arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
-        overrides, others = split_overrides(arguments)
-        if sum(argument.partition("=")[0] in ("--config", "-config") for argument in others) > 1:
-            raise UsageError("--config is given more than once: give one, and its entries by --config.NAME=VALUE")
-        asks_help = bool(_HELP & set(others))
-        rest = flags.FLAGS([argv[0], *(argument for argument in others if argument not in _HELP)])[1:]
-        if asks_help:
-            print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
-            if _CONFIG.value:
-                print(f"\n{config_help(_resolved(overrides))}")
-            sys.exit(0)
-        if rest:
-            raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
-    except (flags.Error, UsageError) as error:
-        _exit(error)
-        raise
+    """Parses the command line and returns it, files of flags read.
+
+    Raises:
+        UsageError: For bad input, as flags.Error is raised.
+    """
+    from mvae.runs.config_help import config_help
+    from mvae.runs.overrides import split_overrides
+
+    arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+    overrides, others = split_overrides(arguments)
+    if sum(argument.partition("=")[0] in ("--config", "-config") for argument in others) > 1:
+        raise UsageError("--config is given more than once: give one, and its entries by --config.NAME=VALUE")
+    rest = flags.FLAGS([argv[0], *(argument for argument in others if argument not in HELP)])[1:]
+    if HELP & set(others):
+        print_help(f"\n\n{config_help(_resolved(overrides))}" if _CONFIG.value else "")
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
     return [argv[0], *arguments]
 
 
-def _resolved(overrides: Mapping[str, Any]) -> Resolved:
+def _resolved(overrides: Mapping[str, Any]) -> "Resolved":
     """The config of the flags with the overrides.
 
     Raises:
         UsageError: If no config was given, there is no such file, it refuses its argument, or anything in it or in an
             override is wrong.
     """
+    from mvae.runs.config_file import find_config, load_config
+    from mvae.runs.overrides import resolve
+
     if not _CONFIG.value:
         available = sorted(str(path) for path in Path("configs").glob("*.py"))
         raise UsageError(f"give --config=FILE.py, such as {', '.join(available) or 'dvae_torus'}")
     path, _, argument = _CONFIG.value.partition(":")
     return resolve(load_config(find_config(path), argument), overrides)
-
-
-def _exit(error: Exception) -> None:
-    print(f"mvae: {error}", file=sys.stderr)
-    sys.exit(2)
 
 
 def _table(results: Mapping[str, Any]) -> str:
@@ -144,27 +141,29 @@ def _main(argv: list[str]) -> int:
 
     Raises:
         Interrupted: On SIGINT or SIGTERM.
+        UsageError: For bad input.
     """
     from mvae.engine.compilation_cache import use_compilation_cache
     from mvae.engine.loop import Diverged
     from mvae.engine.processes import connect, is_lead, use_cpu_devices
     from mvae.runs.console import log_to_console
-    from mvae.runs.running import run  # heavy imports, not needed for --help
+    from mvae.runs.overrides import as_arguments, split_overrides
+    from mvae.runs.running import run
 
     overrides, _ = split_overrides(argv[1:])
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    resolved = _resolved(overrides)
+    if not _WORKDIR.value:
+        raise UsageError("give --workdir=FOLDER, the folder of the run")
+    workdir = Path(_WORKDIR.value).expanduser()
+    if _DISTRIBUTED.value or any(value is not None for value in processes):
+        connect(*processes)
+    use_cpu_devices(_CPU_DEVICES.value)
+    log_to_console(logging.INFO if is_lead() else logging.WARNING)
+    use_compilation_cache(_CACHE.value)
+    for note in resolved.notes:
+        LOGGER.info(note)
     try:
-        resolved = _resolved(overrides)
-        if _WORKDIR.value is None:
-            raise UsageError("give --workdir=FOLDER, the folder of the run")
-        workdir = Path(_WORKDIR.value).expanduser()
-        if _DISTRIBUTED.value or any(value is not None for value in processes):
-            connect(*processes)
-        use_cpu_devices(_CPU_DEVICES.value)
-        log_to_console(logging.INFO if is_lead() else logging.WARNING)
-        use_compilation_cache(_CACHE.value)
-        for note in resolved.notes:
-            LOGGER.info(note)
         results = run(
             resolved.block,
             workdir,
@@ -174,9 +173,6 @@ def _main(argv: list[str]) -> int:
             matmul_precision=_PRECISION.value,
             stream=_STREAM.value,
         )
-    except UsageError as error:
-        _exit(error)
-        raise
     except Diverged as error:
         print(f"mvae: {error}", file=sys.stderr)
         return 1
@@ -189,7 +185,7 @@ def _main(argv: list[str]) -> int:
 
 def run() -> None:
     """Entry point of the console script."""
-    app.run(main, flags_parser=_parse)
+    launch(main, name="mvae", parse=_parse)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import chex
@@ -17,6 +18,7 @@ from mvae.methods import METHODS
 from mvae.runs.experiment import build_experiment
 from mvae.runs.run_folder import RunFolder
 from mvae.runs.running import conclude, train
+from tests.programs import ROOT
 from tests.test_configs import CONFIGS, tiny
 
 # The smallest config of each method: pictures of few pixels, or points of the plane.
@@ -104,3 +106,52 @@ def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, m
     assert unknown == set(saved["unavailable"])  # what is not known has its reason
     assert all(np.isfinite(value) for name, value in saved["mean"].items() if name not in unknown)
     assert {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")} >= FIGURES[method]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_traced_in_double_precision(method):
+    """What trains, and what evaluates, keeps the types of what it carries on; traced alone, nothing is compiled."""
+    with jax.enable_x64(True):
+        experiment = build_experiment(smallest(method))
+        model, dataset = experiment.model, experiment.dataset
+        shape = jax.eval_shape(dataset.render, dataset.train)
+        batch = {name: jax.ShapeDtypeStruct((16, *leaf.shape[1:]), leaf.dtype) for name, leaf in shape.items()}
+        key, state = jax.random.key(0), None
+        for stage in experiment.stages:
+            state = jax.eval_shape(stage.init, key, batch, state)
+            after, _ = jax.eval_shape(stage.step, key, state, batch)
+            assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, state)
+        params = jax.eval_shape(experiment.params_of, state)
+        for lack, function, *arguments in (
+            ("encoder", model.encode, params, batch["x"]),
+            ("bound", lambda params, key, batch: model.loss_terms(params, key, batch, None), params, key, batch),
+            (
+                "log_likelihood",
+                lambda params, key, batch: model.log_likelihood(params, key, batch, 3),
+                params,
+                key,
+                batch,
+            ),
+            ("sample", lambda params, key: model.sample(params, key, 3), params, key),
+        ):
+            if lack not in model.lacks:
+                jax.eval_shape(function, *arguments)
+        if "walk" in model.capabilities:
+            walk = model.capabilities["walk"]
+            path = jax.eval_shape(lambda params, key, x: walk(params, key, x, 4), params, key, batch["x"])
+            assert path.shape == (5, *batch["x"].shape)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_and_is_judged_in_double_precision(method, tmp_path):
+    """A process of its own, in which all arrays are made in double precision, as JAX_ENABLE_X64=1 does."""
+    code = """
+import sys, pathlib
+from tests.test_methods import smallest
+from mvae.runs.running import run
+results = run(smallest(sys.argv[1]), pathlib.Path(sys.argv[2]))
+assert (results["failed"], results["figures_unavailable"]) == ({}, {}), results
+"""
+    given = [sys.executable, "-c", code, method, str(tmp_path / "run")]
+    subprocess.run(given, check=True, env=os.environ | {"JAX_ENABLE_X64": "1"}, cwd=ROOT)

@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.problems import random_problems
 from experiments.benchmarks.timing import seconds
+from mvae.programs import launch
 from mvae.transport import Inference, infer_coefficients
 
 SIZES = ((2, 4), (6, 8), (10, 8))
@@ -106,4 +107,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.timing import seconds
 from mvae.data import Dataset
@@ -23,6 +23,7 @@ from mvae.data.digits import render
 from mvae.engine import build_program, seed_keys
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.models import adam, gradient_stage
+from mvae.programs import launch
 from mvae.runs import load_config, resolve
 from mvae.typed import typed
 
@@ -100,4 +101,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

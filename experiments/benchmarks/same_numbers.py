@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 
 STEPS = 20
 LOSSES, FINAL = 1e-6, 1e-3
@@ -124,7 +125,7 @@ def compare(name: str, folder: Path) -> list[str]:
 def main(argv: list[str]) -> None:
     """Runs what is missing and prints the table."""
     del argv
-    workdir = Path(_WORKDIR.value).resolve()
+    workdir = Path(_WORKDIR.value).expanduser().resolve()
     if wrong := set(_CONFIGS.value) - set(CONFIGS):
         raise UsageError(f"--configs: no {', '.join(sorted(wrong))}; there are {', '.join(CONFIGS)}")
     names = [name for name in _CONFIGS.value if _DATA_DIR.value or files_of(name) is None]
@@ -138,4 +139,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -30,12 +30,13 @@ import sys
 from collections.abc import Sequence
 
 import jax
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.timing import in_turns, over_rounds, products
 from experiments.benchmarks.workloads import Started, config_of, most_seeds, random_digits, start, whole_run
 from mvae.engine import build_mesh, seeds_mesh, use_cpu_devices
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import Experiment, build_experiment, log_to_console
 from mvae.sweep import line
 
@@ -240,4 +241,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.problems import learn, settings
 from mvae.data import Dataset, load, rendered, with_graph
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.spectral import PointwiseGraph, pair_affinities
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of the network.", lower_bound=1)
@@ -109,4 +110,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

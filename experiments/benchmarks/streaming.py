@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.workloads import NUM_DIGITS, write_digits
 from mvae.data import Dataset, load, load_streamed
 from mvae.engine import Program, build_program, seed_keys
 from mvae.models import Stage, gradient_stage
+from mvae.programs import launch
 from mvae.runs import build_experiment, load_config
 
 NUM_TEST = 100
@@ -117,4 +118,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -12,10 +12,11 @@ machine.
 import statistics
 
 import jax
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.problems import vaells_steps
 from experiments.benchmarks.timing import seconds
+from mvae.programs import launch
 
 _ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of one measurement of each kind.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 50, "Steps per round of each kind.", lower_bound=1)
@@ -40,4 +41,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -16,11 +16,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from experiments.benchmarks.timing import seconds
 from mvae.diffusion import random_walk
 from mvae.manifolds import SO3, FlatTorus, Manifold, Sphere
+from mvae.programs import launch
 
 NUM_STEPS = 10
 TIME = 0.1
@@ -121,4 +122,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -18,13 +18,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from capture_cells import Cell, draw, summary, table
 from capture_runs import RECIPES, coefficients, train_all
 from tqdm import tqdm
 
 from mvae import figures
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the cells' files and of the maps.", required=True)
 _RECIPES = flags.DEFINE_list("recipes", ["plain"], f"Of {', '.join(RECIPES)}; or all.")
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> None:
     frequencies, gammas = _numbers(_FREQUENCIES, int), _numbers(_GAMMAS, float)
     if not all(0 <= n <= 10 for n in frequencies) or not all(0 < gamma <= 1 for gamma in gammas):
         raise UsageError("--frequencies must lie in 0 to 10, --gammas in (0, 1]")
-    workdir = Path(_WORKDIR.value)
+    workdir = Path(_WORKDIR.value).expanduser()
     workdir.mkdir(parents=True, exist_ok=True)
     cells = [Cell(r, n, gamma, _PICTURES.value, _SEED.value) for r in recipes for n in frequencies for gamma in gammas]
     if not _RENDER.value:
@@ -82,4 +83,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from mvae.engine import build_program, seed_keys
+from mvae.programs import launch
 from mvae.runs import build_experiment, load_config
 
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 10, "Members of the seed axis.", lower_bound=2)
@@ -43,4 +44,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

@@ -15,10 +15,11 @@ What the published formula has, beside the exact KL: for both tori it lacks
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from rows import ROWS, members, render, worst_identity
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> None:
     """Runs what is missing and prints the table."""
     del argv
     log_to_console()
-    workdir = Path(_WORKDIR.value)
+    workdir = Path(_WORKDIR.value).expanduser()
     if unknown := set(_SPACES.value) - set(ROWS):
         raise UsageError(f"--spaces: no row {', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
     if not _RENDER.value:
@@ -48,4 +49,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

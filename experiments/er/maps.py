@@ -12,15 +12,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 from rows import SPACES
 
 from mvae import figures
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.evaluation import ReparametrizationQuality, reparametrization_quality
 from mvae.manifolds import uniform_map
+from mvae.programs import launch
 from mvae.runs import RunFolder, build_experiment, log_to_console, train
 from mvae.sweep import line
 
@@ -66,7 +67,7 @@ def measured(folder: Path, apply_of: dict[Any, Any]) -> tuple[list[Reparametriza
     ]
     if _FIGURES.value:
         picture = figures.reparametrization(maps[0], manifold, latent=law)
-        figures.save(picture, Path(_FIGURES.value) / f"map_{folder.parent.name}_{folder.name}.png")
+        figures.save(picture, Path(_FIGURES.value).expanduser() / f"map_{folder.parent.name}_{folder.name}.png")
     return found, manifold
 
 
@@ -84,7 +85,9 @@ def main(argv: list[str]) -> None:
     """Measures what is there and prints a table for each space."""
     del argv
     log_to_console()
-    spaces = [space for space in SPACES if any((Path(_WORKDIR.value) / space / row).exists() for row in LEARNED)]
+    spaces = [
+        space for space in SPACES if any((Path(_WORKDIR.value).expanduser() / space / row).exists() for row in LEARNED)
+    ]
     if not spaces:
         raise UsageError(f"--workdir={_WORKDIR.value} holds no rows of table.py with a learned map")
     header = line(["f", *COLUMNS.values()]) + "\n|" + " --- |" * (len(COLUMNS) + 1)
@@ -93,7 +96,7 @@ def main(argv: list[str]) -> None:
         manifold = None
         apply_of: dict[Any, Any] = {}
         for row, title in LEARNED.items():
-            folder = Path(_WORKDIR.value) / space / row
+            folder = Path(_WORKDIR.value).expanduser() / space / row
             if (folder / "results.json").exists():
                 LOGGER.info("measuring %s", folder)
                 found, manifold = measured(folder, apply_of)
@@ -109,4 +112,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

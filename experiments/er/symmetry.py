@@ -10,10 +10,11 @@ trains nothing.
 import logging
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from candidates import CANDIDATES, NOISE, measure, members, render
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import parse_shard, run_members, shard_of
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
     log_to_console()
     if wrong := set(_DATA.value) - set(CANDIDATES):
         raise UsageError(f"--data: no {', '.join(sorted(wrong))}; there are {', '.join(CANDIDATES)}")
-    folder = Path(_WORKDIR.value)
+    folder = Path(_WORKDIR.value).expanduser()
     if not _RENDER.value:
         asked = members(
             _DATA.value, networks=_NETWORKS.value, seeds=_SEEDS.value, noise=_NOISE.value, num_steps=_STEPS.value
@@ -49,4 +50,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

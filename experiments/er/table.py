@@ -9,10 +9,11 @@ interrupted and runs what is missing; `--render` trains nothing, and the tables 
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from rows import PUBLISHED, ROWS, SPACES, members, render
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import finished_members
 
@@ -33,11 +34,11 @@ def main(argv: list[str]) -> None:
         if wrong := set(asked) - set(known):
             raise UsageError(f"--{name}: no {', '.join(sorted(wrong))}; there are {', '.join(known)}")
     for space in _SPACES.value:
-        folder = Path(_WORKDIR.value) / space
+        folder = Path(_WORKDIR.value).expanduser() / space
         if not _RENDER.value:
             finished_members(members(space, rows, seeds=_SEEDS.value, num_steps=_STEPS.value), folder)
         print(f"{space}:\n\n{render(space, folder)}\n")
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -11,12 +11,13 @@ is fitted.
 import logging
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from circle_table import table
 from ml_collections import ConfigDict
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.methods.dvae import ENCODER_INITS
+from mvae.programs import launch
 from mvae.runs import load_config, log_to_console, run
 
 LOGGER = logging.getLogger("mvae.experiments")
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> None:
         raise UsageError(f"--starts: no {', '.join(sorted(wrong))}; there are {', '.join(ENCODER_INITS)}")
     if wrong := [text for text in _OBJECTS.value if not (text.isdigit() and 1 <= int(text) <= 20)]:
         raise UsageError(f"--objects must be numbers from 1 to 20, got {', '.join(wrong)}")
-    objects, workdir = [int(text) for text in _OBJECTS.value], Path(_WORKDIR.value)
+    objects, workdir = [int(text) for text in _OBJECTS.value], Path(_WORKDIR.value).expanduser()
     if not _RENDER.value:
         for number in objects:
             for start in _STARTS.value:
@@ -60,4 +61,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

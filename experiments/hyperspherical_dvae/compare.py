@@ -15,12 +15,13 @@ over the last tenth. `capacity.png` in the workdir shows both over the training.
 import itertools
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from ml_collections import ConfigDict
 from rows_of_comparison import TITLES, Row, render
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.evaluation import SCORES
+from mvae.programs import launch
 from mvae.runs import load_config, log_to_console
 from mvae.sweep import Member, finished_members
 
@@ -60,11 +61,11 @@ def main(argv: list[str]) -> None:
     except ValueError as error:
         raise UsageError(f"--dims, --betas: {error}") from error
     rows = [Row(*entry) for entry in itertools.product(_SPACES.value, dims, betas)]
-    workdir = Path(_WORKDIR.value)
+    workdir = Path(_WORKDIR.value).expanduser()
     if not _RENDER.value:
         finished_members([Member(row.folder, config_of(row).to_dict(), {}) for row in rows], workdir)
     print(render(rows, workdir))
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

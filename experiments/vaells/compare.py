@@ -11,12 +11,13 @@ folders alone.
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from planar_methods import DATA, METHODS, config_of, measure
 from planar_rows import draw, render
 
 from mvae import figures
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
     log_to_console()
     if wrong := set(_METHODS.value) - set(METHODS):
         raise UsageError(f"--methods: no {', '.join(sorted(wrong))}; there are {', '.join(METHODS)}")
-    data, workdir = _DATA.value, Path(_WORKDIR.value) / _DATA.value
+    data, workdir = _DATA.value, Path(_WORKDIR.value).expanduser() / _DATA.value
     if not _RENDER.value:
         for name in _METHODS.value:
             members = [
@@ -52,8 +53,8 @@ def main(argv: list[str]) -> None:
                 measure(member.config, workdir / name / member.name)
     print(render(data, workdir, _METHODS.value, _SEEDS.value))
     if _FIGURES.value:
-        figures.save(draw(data, workdir, _METHODS.value), Path(_FIGURES.value) / f"{data}_methods.png")
+        figures.save(draw(data, workdir, _METHODS.value), Path(_FIGURES.value).expanduser() / f"{data}_methods.png")
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

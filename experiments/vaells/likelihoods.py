@@ -16,11 +16,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags, logging
+from absl import flags, logging
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.evaluation import importance_log_likelihood
 from mvae.methods.vaells import VAELLSConfig, vaells
+from mvae.programs import launch
 from mvae.runs import RunFolder, build_experiment, build_manifold, train
 from mvae.typed import typed
 
@@ -83,4 +84,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -12,12 +12,13 @@ the same. `--render` trains nothing: the tables, in Markdown, are made from the 
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from measures import measure, reference
 from methods import DATA, METHODS, config_of
 from rows import render
 
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
+from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> None:
         betas = [float(beta) for beta in _BETAS.value]
     except ValueError as error:
         raise UsageError(f"--betas: {error}") from error
-    workdir = Path(_WORKDIR.value)
+    workdir = Path(_WORKDIR.value).expanduser()
     if not _RENDER.value:
         for data in _DATA.value:
             for method in _METHODS.value:
@@ -76,4 +77,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -16,15 +16,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from matplotlib.figure import Figure
 from measures import generate, load_member
 from methods import DATA, METHODS
 from walk_measures import figure_of, walk_from
 
 from mvae import figures
-from mvae.errors import UsageError, reporting
+from mvae.errors import UsageError
 from mvae.figures import PointPanel
+from mvae.programs import launch
 from mvae.runs import log_to_console
 
 LOGGER = logging.getLogger("mvae.experiments")
@@ -45,7 +46,9 @@ def _member(data: str, method: str) -> tuple[Any, Any]:
     Raises:
         FileNotFoundError: If it has not been run.
     """
-    return load_member(Path(_WORKDIR.value) / data / method, data_dir=_DATA_DIR.value, folder_of_data=DATA[data].folder)
+    return load_member(
+        Path(_WORKDIR.value).expanduser() / data / method, data_dir=_DATA_DIR.value, folder_of_data=DATA[data].folder
+    )
 
 
 def single_seed() -> Figure:
@@ -122,11 +125,11 @@ def main(argv: list[str]) -> None:
         except FileNotFoundError as error:
             LOGGER.warning("%s is left out: %s has not been run", name, error.filename)
             continue
-        figures.save(figure, Path(_FIGURES.value) / f"{name}.png")
+        figures.save(figure, Path(_FIGURES.value).expanduser() / f"{name}.png")
         drawn += 1
     if not drawn:
         raise UsageError(f"--workdir={_WORKDIR.value} holds no runs of compare.py")
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -12,12 +12,12 @@ the share of chains whose picture has the class of its seed, told by a classifie
 from pathlib import Path
 
 import jax
-from absl import app, flags
+from absl import flags
 from methods import config_of
 from walk_measures import MEASURES, figure_of
 
 from mvae import figures
-from mvae.errors import reporting
+from mvae.programs import launch
 from mvae.runs import RunFolder, build_experiment, log_to_console, run, train
 
 _DATA = flags.DEFINE_enum("data", "circle", list(MEASURES), "Data set.")
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     """Trains what is missing, measures and prints."""
     del argv
     log_to_console()
-    data, folder = _DATA.value, Path(_WORKDIR.value) / _DATA.value / "vdae"
+    data, folder = _DATA.value, Path(_WORKDIR.value).expanduser() / _DATA.value / "vdae"
     config = config_of("vdae", data, seeds=_SEEDS.value, data_dir=_DATA_DIR.value, num_steps=_STEPS.value)
     run(config, folder)
     experiment = build_experiment(config)
@@ -40,8 +40,8 @@ def main(argv: list[str]) -> None:
     members = [jax.tree.map(lambda leaf, i=index: leaf[i], params) for index in range(_SEEDS.value)]
     print(MEASURES[data](experiment, members))
     if _FIGURES.value:
-        figures.save(figure_of(experiment, members[0], data), Path(_FIGURES.value) / f"walk_{data}.png")
+        figures.save(figure_of(experiment, members[0], data), Path(_FIGURES.value).expanduser() / f"walk_{data}.png")
 
 
 if __name__ == "__main__":
-    app.run(reporting(main))
+    launch(main)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
@@ -27,6 +27,7 @@ from scipy.special import gammaln, hyp1f1
 from mvae.diffusion import kl_to_uniform, random_walk, sample
 from mvae.figures.drawing import FAINT, MUTED, PAGE, new_figure, save, styled
 from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
+from mvae.programs import launch
 
 TIMES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 KINDS = ("projection", "geodesic")
@@ -293,4 +294,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

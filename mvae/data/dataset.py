@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -106,6 +107,41 @@ class Dataset(NamedTuple):
 
 def _num_examples(arrays: Rows) -> int:
     return next(iter(arrays.values())).shape[0]
+
+
+CHECKED = 10_000  # rows that are looked at together
+
+
+def check_finite(dataset: Dataset) -> None:
+    """Raises if a number of the data is not finite, which would show in a loss or a score, hours later.
+
+    Columns of integers, as those of pictures, need not be looked at; the others are read once.
+
+    Args:
+      dataset: the data set.
+
+    Raises:
+      UsageError: naming the column, the first such row, and how many there are.
+    """
+    for part, rows in (("training", dataset.train), ("test", dataset.test)):
+        for name, column in rows.items():
+            if jnp.issubdtype(column.dtype, jnp.floating) and (wrong := _not_finite(column)):
+                more = f", the first of {len(wrong)} such rows" if len(wrong) > 1 else ""
+                raise UsageError(
+                    f"the data set {dataset.name}: {name!r} of {part} row {wrong[0]} is not finite{more}: mend the "
+                    "data or leave those rows out"
+                )
+
+
+def _not_finite(column: Array | np.ndarray) -> list[int]:
+    """Numbers of the rows that have entries which are not finite; rows of a file are read a part at a time."""
+    whole = np.asarray(column) if isinstance(column, Array) else column
+    wrong: list[int] = []
+    for first in range(0, len(whole), CHECKED):
+        part = whole[first : first + CHECKED]
+        finite = np.isfinite(part).reshape(len(part), -1).all(axis=1)
+        wrong += (first + np.flatnonzero(~finite)).tolist()
+    return wrong
 
 
 def integer_option(name: str, given: int, minimum: int, maximum: int | None = None) -> int:

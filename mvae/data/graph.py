@@ -11,6 +11,7 @@ from mvae.errors import UsageError
 from mvae.spectral import (
     PointwiseGraph,
     connected_components,
+    distinct_points,
     graph_of_neighbors,
     pointwise_graph,
     sparse_gaussian_affinity,
@@ -26,7 +27,8 @@ def with_graph(
     """Returns the data set with the rows of `pointwise_graph` for each training example, by distance of pictures.
 
     Batches have besides what they had "index", int32 `(B,)`: 0 to n - 1 for training examples, n and up for test
-    examples. Batches of training examples have the four fields of `PointwiseGraph`, float32 `(B,)`.
+    examples. Batches of training examples have the four fields of `PointwiseGraph`, float32 `(B,)`. Examples that are
+    there several times weigh as often, which is said in the log.
 
     Args:
       dataset: the data set; one whose `render` draws or turns pictures is compared as rendered.
@@ -35,8 +37,7 @@ def with_graph(
       alpha: as there.
 
     Raises:
-      UsageError: if the training examples are fewer than the neighbours, or one of them has so many copies that it has
-        no scale.
+      UsageError: if the training examples are fewer than the neighbours, or all copies of one.
     """
     most = max(scale_neighbor, num_neighbors or 1)
     if most >= dataset.num_train:
@@ -70,11 +71,19 @@ def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n *event"]:
 
 
 def _graph(x: Float[Array, "n d"], num_neighbors: int | None, scale_neighbor: int, alpha: float) -> PointwiseGraph:
-    """The graph; one in parts is announced."""
+    """The graph; copies and parts are said in the log."""
+    distinct = distinct_points(x)
+    num = len(distinct.rows)
+    if num < len(x):
+        LOGGER.info(
+            "%d of %d training examples repeat others: each counts as often as it is there", len(x) - num, len(x)
+        )
     if num_neighbors is None:
         return pointwise_graph(x, scale_neighbor=scale_neighbor, alpha=alpha)
-    affinity = sparse_gaussian_affinity(x, num_neighbors=num_neighbors, scale_neighbor=scale_neighbor)
+    affinity = sparse_gaussian_affinity(
+        x[distinct.rows], num_neighbors=min(num_neighbors, num - 1), scale_neighbor=min(scale_neighbor, num - 1)
+    )
     parts = int(connected_components(affinity.matrix).max()) + 1
     if parts > 1:
         LOGGER.info("the graph falls into %d parts, which have no edges between them", parts)
-    return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype)
+    return graph_of_neighbors(affinity, alpha=alpha, dtype=x.dtype, distinct=distinct)

@@ -24,12 +24,14 @@ from mvae.manifolds import (
     ProjectiveSpace,
     Sphere,
 )
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
 
 SO3_RADIUS = 2 * math.sqrt(2)  # SO(3) is the projective space RP^3 of this radius
 
 
 @open_function("heat kernel", "use one of the manifolds named in its documentation")
+@in_float32
 def log_heat_kernel(
     manifold: Manifold,
     t: Float[Array, "*#batch"] | float,

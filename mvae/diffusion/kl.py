@@ -16,6 +16,7 @@ from mvae.diffusion.embedded_torus.kl import embedded_torus_kl
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
 
 _METHODS = ("exact", "asymptotic")
@@ -23,6 +24,7 @@ _QUADRATURE = 200
 
 
 @open_function("exact divergence", 'use method="asymptotic"')
+@in_float32
 def kl_to_uniform(
     manifold: Manifold,
     t: Float[Array, "*#batch"] | float,
@@ -68,6 +70,7 @@ def kl_to_uniform(
 
 
 @open_function("expansion of the divergence", 'use method="exact"')
+@in_float32
 def asymptotic_kl(manifold: Manifold, t: Float[Array, "*batch"], z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Expansion of `kl_to_uniform` for small times: what its method "asymptotic" gives."""
     return asymptotic_kl.of(manifold)(manifold, t, z)

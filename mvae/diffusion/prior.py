@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds import Euclidean, Manifold, Product
-from mvae.manifolds.checks import check_points
+from mvae.manifolds.checks import check_points, in_float32
 from mvae.manifolds.dispatch import open_function
 
 
 @open_function("prior", "it is uniform on a closed manifold")
+@in_float32
 def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Log density of the prior with respect to Riemannian volume.
 

@@ -6,12 +6,14 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
 
 _KINDS = ("projection", "geodesic")
 UNROLL = 10  # steps per turn of the compiled loop: the arrays of a step are small, and a turn costs as much as they do
 
 
+@in_float32
 def random_walk(
     key: jax.Array,
     manifold: Manifold,

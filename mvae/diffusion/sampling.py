@@ -8,10 +8,12 @@ from mvae.diffusion.checks import check_start
 from mvae.diffusion.heat_kernel import SO3_RADIUS
 from mvae.diffusion.radial_quantile import angle_per_length
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere, safe_math
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
 
 
 @open_function("exact sampler", "use random_walk, which tends to it with num_steps")
+@in_float32
 def sample(
     key: jax.Array,
     manifold: Manifold,

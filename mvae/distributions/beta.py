@@ -15,10 +15,12 @@ from jaxtyping import Array, Float, Key
 
 from mvae.distributions.beta_pathwise import with_pathwise_derivative
 from mvae.distributions.binet import binet
+from mvae.manifolds.checks import in_float32, is_half
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
+@in_float32
 def beta_log_prob(
     a: Float[Array, "*#batch n"], b: Float[Array, "*#batch n"], z: Float[Array, "*#batch n"]
 ) -> Float[Array, "*batch"]:
@@ -49,6 +51,7 @@ def _log_ratio(off: Float[Array, "..."], x: Float[Array, "..."], y: Float[Array,
     return jnp.where(near, jnp.log1p(jnp.where(near, off, 0) / y), jnp.log(jnp.where(near, 1, x)) - jnp.log(y))
 
 
+@in_float32
 def beta_kl_to_uniform(a: Float[Array, "*#batch n"], b: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
     """KL to the uniform law on (0, 1)^n in nats, minus the entropy.
 
@@ -98,8 +101,13 @@ def sample_beta(
 
     Returns:
         Numbers in (0, 1), (*shape, ...); NaN where a or b is not a positive number.
+
+    Raises:
+        ValueError: For a dtype of 16 bits.
     """
     a, b = jnp.broadcast_arrays(a, b)
+    if is_half(a) or is_half(b):
+        raise ValueError(f"a and b must be float32 or float64, got {a.dtype}: 16 bits have few numbers next to 1")
     a, b = jnp.broadcast_to(a, (*shape, *a.shape)), jnp.broadcast_to(b, (*shape, *b.shape))
     log_gammas = _log_gamma_variates(key, jax.lax.stop_gradient(jnp.stack([a, b])))
     z = jax.nn.sigmoid(with_pathwise_derivative(log_gammas[0] - log_gammas[1], a, b))

@@ -3,10 +3,13 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds.checks import in_float32
+
 _SHIFT = {4: 3, 8: 8}  # by bytes of the dtype: from here on the series is exact, to 1e-9 and 1e-16
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400)
 
 
+@in_float32
 def binet(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Returns J(x) = log Γ(x) - (x - 1/2) log x + x - log(2π) / 2 for x > 0.
 

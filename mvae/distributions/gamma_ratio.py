@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds.checks import in_float32
+
 _SHIFT = 8  # the series below is used from here on, where its error is 1e-14
 _SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432, 691 / 180224)
 
@@ -21,6 +23,7 @@ def _log_half_step(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return 0.5 * jnp.log(large) + tail / large - jnp.sum(jnp.log1p(0.5 / steps), axis=-1)
 
 
+@in_float32
 def log_gamma_ratio(x: Float[Array, "..."], num_halves: int) -> Float[Array, "..."]:
     """Returns log Γ(x + m/2) - log Γ(x) for a whole number m.
 

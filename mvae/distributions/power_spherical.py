@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from mvae.distributions.beta_pathwise import with_pathwise_derivative
 from mvae.distributions.gamma_ratio import log_gamma_ratio
 from mvae.manifolds import safe_math
+from mvae.manifolds.checks import in_float32
 
 
 def _num_tangents(location: Float[Array, "... n"]) -> int:
@@ -21,6 +23,7 @@ def _num_tangents(location: Float[Array, "... n"]) -> int:
     return location.shape[-1] - 1
 
 
+@in_float32
 def power_spherical_log_prob(
     location: Float[Array, "*#batch n"], concentration: Float[Array, "*#batch"], z: Float[Array, "*#batch n"]
 ) -> Float[Array, "*batch"]:
@@ -51,6 +54,7 @@ def power_spherical_log_prob(
     return concentration * log_cosine + log_ratio - num_tangents * (math.log(2) + 0.5 * math.log(math.pi))
 
 
+@in_float32
 def power_spherical_kl(concentration: Float[Array, "..."], dim: int) -> Float[Array, "..."]:
     """KL to the uniform law on S^d, in nats.
 
@@ -92,14 +96,16 @@ def _tangent(location: Float[Array, "... n"], v: Float[Array, "... m"]) -> Float
     return jnp.concatenate([inner, sign * (inner / (1 + sign * first) * rest - v)], axis=-1)
 
 
+@in_float32
 def sample_power_spherical(
     key: Key[Array, ""], location: Float[Array, "... n"], concentration: Float[Array, "..."]
 ) -> Float[Array, "... n"]:
     """Draws z = T μ + √(1 - T²) w: (1 + T) / 2 ~ Beta(a, b), and w uniform on the unit tangent vectors at μ.
 
     With l the log ratio of two gamma variates, T = tanh(l / 2) and √(1 - T²) = 1 / cosh(l / 2): exact to rounding
-    however close T is to ±1. Draws are differentiable in μ and κ, the gamma variates implicitly, and the mean
-    derivative of f(z) is the derivative of the mean of f(z) in every dimension. It is finite at every μ.
+    however close T is to ±1. Draws are differentiable in μ and κ, and the mean derivative of f(z) is the derivative of
+    the mean of f(z) in every dimension. It is finite at every μ. That in κ is the implicit one of the Beta law, by a
+    quadrature of fixed cost, with a relative error of 1e-6 in float32 for κ up to 10¹⁴.
 
     Args:
         key: Source of the draws.
@@ -122,8 +128,10 @@ def sample_power_spherical(
     gamma_key, tangent_key = jax.random.split(key)
     b = jnp.full_like(concentration, num_tangents / 2)
     # Both variates in one call: the sampler is most of what there is to compile.
-    forward, backward = jax.random.loggamma(gamma_key, jnp.stack([b + concentration, b]), dtype=dtype)
-    half = (forward - backward)[..., None] / 2
+    a = b + concentration
+    forward, backward = jax.random.loggamma(gamma_key, jax.lax.stop_gradient(jnp.stack([a, b])), dtype=dtype)
+    # Not the derivatives of the variates: theirs are series of as many terms as κ is large.
+    half = with_pathwise_derivative(forward - backward, a, b)[..., None] / 2
     v = safe_math.normalize(jax.random.normal(tangent_key, (*concentration.shape, num_tangents), dtype))
     decay = jnp.exp(-jnp.abs(half))  # 1 / cosh without overflow
     return jnp.tanh(half) * location + 2 * decay / (1 + decay**2) * _tangent(location, v)

@@ -64,6 +64,10 @@ def _check_leaves(meta: dict[str, Any], like: Any, where: Path) -> None:
     )
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _described(leaf: list[Any] | None) -> str:
     return "nothing" if leaf is None else f"{leaf[0]} of shape {tuple(leaf[1])}"
 
@@ -79,6 +83,11 @@ def _quiet() -> Iterator[None]:
         absl_logging.set_verbosity(before)
 
 
+def _is_not_raised_too(record: logging.LogRecord) -> bool:
+    """Whether a message of the storage library is not that of an exception in one of its threads, which is raised."""
+    return record.exc_info is None or "orbax" not in record.pathname
+
+
 class Checkpoints:
     """The newest checkpoints of a stage, in a folder; writing is asynchronous and atomic."""
 
@@ -86,12 +95,34 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
         self._folder = folder
         self._newest: int | None = None
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._failed = False
+        absl_logging.get_absl_logger().addFilter(_is_not_raised_too)
+        with self._written(), _quiet():
+            self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        """Context in which whatever the storage library raises says that checkpoints cannot be written."""
+        try:
+            yield
+        except UsageError:
+            raise
+        except Exception as error:  # errors of the library, its threads and its file formats have no common base
+            self._failed = True
+            failure = UsageError(
+                f"no checkpoint can be written in {self._folder} ({_first_line(error)}): see that there is room "
+                "and that it may be written; the same command goes on from the checkpoint before"
+            )
+            failure.abrupt = True
+            raise failure from error
 
     def save(self, step: int, tree: Any) -> None:
         """Starts writing a tree of arrays as the state after `step` steps; does nothing if it is there.
 
         Of several processes each writes what lies on its devices.
+
+        Raises:
+            UsageError: If it, or the one before, cannot be written.
         """
         if step == self._newest:
             return
@@ -103,7 +134,8 @@ class Checkpoints:
             "jax_enable_x64": jax.config.read("jax_enable_x64"),
         }
         args = ocp.args.Composite(tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
-        self._manager.save(step, args=args)
+        with self._written(), _quiet():
+            self._manager.save(step, args=args)
         self._newest = step
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
@@ -166,21 +198,35 @@ class Checkpoints:
         except UsageError:
             raise
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            LOGGER.warning("checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), reason)
+            LOGGER.warning(
+                "checkpoint %s is damaged (%s); trying the one before", self._folder / str(step), _first_line(error)
+            )
             return None
         return tree
 
     def forget_after(self, step: int) -> None:
         """Goes on from a step: removes the checkpoints that are newer."""
         self._newest = step
-        for newer in [other for other in self._manager.all_steps() if other > step]:
-            self._manager.delete(newer)
+        with self._written():
+            for newer in [other for other in self._manager.all_steps() if other > step]:
+                self._manager.delete(newer)
 
     def wait(self) -> None:
-        """Returns once everything saved is on disk."""
-        self._manager.wait_until_finished()
+        """Returns once everything saved is on disk.
+
+        Raises:
+            UsageError: If it cannot be written.
+        """
+        with self._written(), _quiet():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits and frees the manager's threads."""
-        self._manager.close()
+        """Waits and frees the manager's threads, but for those of what could not be written.
+
+        Raises:
+            UsageError: If what was saved cannot be written.
+        """
+        if self._failed:
+            return
+        with self._written(), _quiet():
+            self._manager.close()

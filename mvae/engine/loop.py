@@ -1,5 +1,6 @@
 """Training loop of one stage: chunks of steps on the device, then checks, metrics, checkpoints and signals."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -111,11 +112,15 @@ def run_stage(
     if step >= stage.num_steps:
         checkpoints.close()
         return progress.state
-    orders = program.orders(step)
-    writer = sinks.writer(stage, step)
-    bar = ProgressBar(stage.name, step, stage.num_steps)
     length, interval_seconds, received = 1, 0.0, None
-    try:
+    with contextlib.ExitStack() as stack:  # whatever cannot be closed, as on a full disk, the others are
+        stack.callback(checkpoints.close)
+        orders = program.orders(step)
+        stack.callback(program.close)
+        writer = sinks.writer(stage, step)
+        stack.callback(writer.close)
+        bar = ProgressBar(stage.name, step, stage.num_steps)
+        stack.callback(bar.close)
         # Before the first chunk, most of which is compilation, there is nothing to save. Of several processes none may
         # leave alone.
         with StopRequest(deferred=jax.process_count() > 1) as request:
@@ -143,12 +148,9 @@ def run_stage(
                     progress = progress._replace(sums=jax.tree.map(jnp.zeros_like, progress.sums))
                 if step % checkpoint_every == 0 or step == stage.num_steps:
                     checkpoints.save(step, progress)
+            if received is None:  # it may have come in the last chunk
+                _, received = agree(length, request.received)
         if received is not None:
             checkpoints.save(step, progress)
             raise Interrupted(received, f"at step {step} of stage {stage.name}")
-    finally:
-        program.close()
-        checkpoints.close()
-        writer.close()
-        bar.close()
     return progress.state

@@ -1,5 +1,6 @@
 """How much device memory a training takes, read from its compiled programs, and how much there is."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import jax
 from mvae.data import Dataset
 from mvae.engine.program import Program
 from mvae.engine.seeds import is_sequential
+from mvae.errors import UsageError
 
 SHARE = 0.9  # of the memory that programs may take by the estimate; the rest is for what it does not see
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -49,6 +51,36 @@ def need_of(programs: Sequence[Program], dataset: Dataset, num_seeds: int, previ
     once = scratch if num_seeds > 1 and is_sequential(num_seeds) else 0
     of_seeds = max(kept - train, 0) + scratch - once
     return Need(train + _bytes_of(dataset.test) + once, -(-of_seeds // num_seeds))
+
+
+def check_room(programs: Sequence[tuple[str, Program]], num_seeds: int, num_devices: int = 1) -> None:
+    """Checks that what the stages of a training carry from step to step fits, of which nothing is made yet.
+
+    Args:
+        programs: Name and program of each stage.
+        num_seeds: Seeds in the programs.
+        num_devices: Devices that they are shared out to.
+
+    Raises:
+        UsageError: If it does not.
+    """
+    previous, room = None, memory_limit() * num_devices
+    for name, program in programs:
+        progress = jax.eval_shape(program.init, previous)
+        needed = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(progress))
+        if needed > room:
+            raise UsageError(
+                f"{num_seeds} seed(s) of stage {name} take {needed / 1e9:.3g} GB, of {room / 1e9:.3g} GB that there "
+                "are: give fewer seeds by config.num_seeds, or smaller nets by the widths of config.model"
+            )
+        previous = progress.state
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether jax raised this since memory did not suffice."""
+    return isinstance(error, jax.errors.JaxRuntimeError) and any(
+        words in str(error) for words in ("RESOURCE_EXHAUSTED", "Out of memory")
+    )
 
 
 def _memory_of(lowered: jax.stages.Lowered) -> Any:

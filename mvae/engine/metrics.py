@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorboardX
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue] -- made at import
+from tensorboardX.summary import scalar
 from tqdm.auto import tqdm  # in notebooks too
 
 from mvae.engine.files import write_atomically
 from mvae.engine.processes import is_lead
 
 LOGGER = logging.getLogger(__name__)
+
+BOARD_SECONDS = 10.0  # after which what TensorBoard is to show goes to disk
 
 Record = dict[str, Any]
 
@@ -68,8 +72,8 @@ class MetricWriter:
         if self._silent:
             return
         self._forget_after(path, stage, first_step)
-        self._file = path.open("a")
-        self._board = tensorboardX.SummaryWriter(str(tensorboard / stage), purge_step=first_step + 1, flush_secs=10)
+        self._file = path.open("a", encoding="utf-8")
+        self._board = Board(tensorboard / stage, first_step)
 
     @staticmethod
     def _forget_after(path: Path, stage: str, step: int) -> None:
@@ -91,16 +95,65 @@ class MetricWriter:
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         for name, value in metrics.items():
-            self._board.add_scalar(f"{name}/mean", float(np.mean(value)), step)
+            self._board.write(f"{name}/mean", float(np.mean(value)), step)
             for seed, entry in enumerate(np.asarray(value)):
-                self._board.add_scalar(f"{name}/member_{seed}", float(entry), step)
+                self._board.write(f"{name}/member_{seed}", float(entry), step)
 
     def close(self) -> None:
         """Closes the files."""
         if self._silent:
             return
-        self._file.close()
         self._board.close()
+        self._file.close()
+
+
+class Board:
+    """TensorBoard's file of events, which ends with a warning where it cannot be written: metrics.jsonl has the same.
+
+    Not by `tensorboardX.SummaryWriter`, whose thread dies of a full disk and leaves the program waiting for it.
+
+    Args:
+        folder: Where the file is made.
+        first_step: The step that training goes on from: TensorBoard forgets what other files have after it.
+    """
+
+    def __init__(self, folder: Path, first_step: int):
+        self._folder, self._writer, self._flushed = folder, None, time.monotonic()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = EventsWriter(str(folder / "events"))
+        except OSError as error:
+            self._end(error)
+        self._add(Event(step=first_step + 1, session_log=SessionLog(status=SessionLog.START)))
+
+    def write(self, name: str, value: float, step: int) -> None:
+        """Adds a value to the curve of that name."""
+        self._add(Event(step=step, summary=scalar(name, value)))
+
+    def _add(self, event: Event) -> None:
+        if self._writer is None:
+            return
+        event.wall_time = time.time()
+        try:
+            self._writer.write_event(event)
+            if time.monotonic() > self._flushed + BOARD_SECONDS:
+                self._writer.flush()
+                self._flushed = time.monotonic()
+        except OSError as error:
+            self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        LOGGER.warning("%s cannot be written (%s): no more of it", self._folder, error.strerror or error)
+        self._writer = None
+
+    def close(self) -> None:
+        """Closes the file."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        except OSError as error:
+            self._end(error)
+        self._writer = None
 
 
 class ProgressBar:

@@ -1,5 +1,7 @@
 """Several processes of one run, on one host or many: who writes, and what all must decide alike."""
 
+import socket
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +12,8 @@ from jax.experimental import multihost_utils
 from mvae.errors import UsageError
 
 T = TypeVar("T")
+
+WAIT_SECONDS = 300.0  # for process 0 of several
 
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
@@ -24,6 +28,8 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
     Raises:
         UsageError: If something is missing or out of range, or the others do not come.
     """
+    if coordinator is not None and process_id != 0:
+        _await_listener(coordinator)
     # The service would take SIGTERM for itself; `mvae.engine.signals` is to have it.
     jax.config.update("jax_enable_preemption_service", False)
     try:
@@ -33,6 +39,31 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
             f"--coordinator={coordinator} --num_processes={num_processes} --process_id={process_id}: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+def _await_listener(coordinator: str) -> None:
+    """Returns once somebody listens at HOST:PORT; jax, which waits too, hears no signals there and ends by a crash.
+
+    Raises:
+        UsageError: If nobody does for `WAIT_SECONDS`, or it is no such address.
+    """
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UsageError(f"--coordinator={coordinator}: give HOST:PORT of process 0, such as node-1:12345")
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except socket.gaierror as error:
+            raise UsageError(f"--coordinator={coordinator}: there is no host {host} ({error.strerror})") from error
+        except OSError as error:
+            if time.monotonic() > end:
+                raise UsageError(
+                    f"--coordinator={coordinator}: process 0 does not listen there ({error.strerror or error}): see "
+                    "that it runs, and that its port can be reached from here"
+                ) from error
+        time.sleep(1.0)
 
 
 def use_cpu_devices(number: int | None) -> None:

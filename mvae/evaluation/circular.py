@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
+
+from mvae.evaluation.rounding import rounding
 
 
 def circular_correlation(a: ArrayLike, b: ArrayLike) -> float:
@@ -27,30 +28,19 @@ def circular_correlation(a: ArrayLike, b: ArrayLike) -> float:
 
     Source: [fisher1983].
     """
-    roundings = _rounding(a), _rounding(b)
+    roundings = rounding(a, 1.0), rounding(b, 1.0)
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape or len(a) < 2:
         raise ValueError(f"a and b must be two or more angles each, got shapes {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("a and b must be finite")
-    for name, angles, rounding in (("a", a, roundings[0]), ("b", b, roundings[1])):
+    for name, angles, noise in (("a", a, roundings[0]), ("b", b, roundings[1])):
         # sin² of the distance to the middle; its root is the distance itself where that is small.
-        if np.sqrt(np.mean(np.sin(_centred(angles)) ** 2)) <= rounding:
+        if np.sqrt(np.mean(np.sin(_centred(angles)) ** 2)) <= noise:
             raise ValueError(f"the correlation is undefined: all angles of {name} are alike, modulo half a turn")
     a, b = _centred(a), _centred(b)
     together = _sum_of_products(a, b)
     return float(np.clip(together / np.sqrt(_sum_of_products(a, a) * _sum_of_products(b, b)), -1, 1))
-
-
-_ROUNDINGS = 8.0  # how many of its roundings an angle may be off
-
-
-def _rounding(angles: ArrayLike) -> float:
-    """How far angles may be off for their dtype: that of their largest value, and of a turn's fraction at least."""
-    given = np.asarray(angles)
-    kind = given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else np.dtype(np.float64)
-    largest = float(np.max(np.abs(given.astype(np.float64)), initial=1.0))
-    return _ROUNDINGS * float(jnp.finfo(kind).eps) * largest
 
 
 def _centred(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -69,7 +59,7 @@ class AngleReadout(NamedTuple):
 
     Attributes:
         correlation: Mean over the groups of the circular correlation of true and read angles; None where a group has
-            none.
+            none, or two examples, of which it is ±1.
         error: Mean absolute difference of true and read angles, radians, over what can be read; by chance π/2. None
             where nothing can.
         undefined: Why the correlation or both are None; empty where they are not.
@@ -129,6 +119,9 @@ def angle_readout(
             correlations.append(circular_correlation(test_angles[apply], read))
         except ValueError as error:
             lacking.append(f"group {group}: {error}")
+            continue
+        if len(read) == 2:
+            lacking.append(f"group {group} has two test examples, whose correlation is 1 or -1 whatever they are")
     undefined = f"{len(lacking)} of {len(groups)} group(s) have no correlation: {lacking[0]}" if lacking else ""
     return AngleReadout(
         None if lacking else float(np.mean(correlations)),

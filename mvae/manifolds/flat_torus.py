@@ -102,6 +102,8 @@ class FlatTorus(Manifold):
     def rotate(self, z: Float[Array, "*#batch n"], a: Float[Array, "*#batch d"]) -> Float[Array, "*batch n"]:
         """Turns each circle of z by an angle.
 
+        Lengths are freed from rounding first: turns on end do not leave the torus.
+
         Args:
           z: points of the torus, (..., 2d).
           a: angles, (..., d), in radians, of any size.
@@ -110,6 +112,8 @@ class FlatTorus(Manifold):
           Points of the torus, (..., 2d).
         """
         pairs, a = _circles(self._points("z", z)), check_points("a", a, self.dim)[..., None]
+        # A step of Newton's for the length, which squares the error; bounded for what is no point of the torus.
+        pairs = pairs * (1.5 - 0.5 * jnp.minimum(jnp.sum(pairs**2, axis=-1, keepdims=True), 2))
         return _ambient(jnp.cos(a) * pairs + jnp.sin(a) * _quarter_turn(pairs))
 
     def angles_between(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch d"]:

@@ -1,7 +1,10 @@
 """The interface that every latent space has."""
 
 import abc
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +12,35 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from mvae.manifolds import safe_math
-from mvae.manifolds.checks import check_pair, check_points
+from mvae.manifolds.checks import check_pair, check_points, in_float32, is_half, widened
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 
 _ON = 1e-3  # distance from the manifold, over its size, that passes for rounding
+_OF_POINTS = (  # methods that take arrays of 16 bits, here and in the manifolds that have them
+    *("project", "to_tangent", "exp", "log", "distance", "scalar_curvature"),
+    *("angles", "from_angles", "rotate", "angles_between", "circles", "from_quaternion", "nearest_representative"),
+)
 
 
 @jax.jit
 def _farthest(off: Float[Array, "*batch"], allowed: Float[Array, ""] | float) -> Float[Array, ""]:
     """Largest finite distance beyond what is allowed, 0 if there is none."""
     return jnp.max(jnp.where((off > allowed) & (off < jnp.inf), off, 0), initial=0)
+
+
+def _rounding(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """What points in a dtype of 16 bits may be off for their rounding."""
+    return 4 * float(jnp.finfo(x.dtype).eps) * safe_math.norm(jax.lax.stop_gradient(widened(x)))
+
+
+def _tolerant(contains: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method `contains` for points in a dtype of 16 bits too."""
+
+    @functools.wraps(contains)
+    def tolerant(self: "Manifold", x: Float[Array, "*batch n"], atol: Any = 1e-5) -> Bool[Array, "*batch"]:
+        return contains(self, widened(x), jnp.maximum(atol, _rounding(x)) if is_half(x) else atol)
+
+    return tolerant
 
 
 class Manifold(abc.ABC):
@@ -29,12 +51,23 @@ class Manifold(abc.ABC):
     last axis, a dtype that is not floating, or shapes that do not broadcast; `log` and `distance` also for points
     off the manifold, as `check_on` says.
 
+    Arrays of bfloat16 and float16 are computed with in float32, in all methods of a subclass that are named here, and
+    give results of their dtype, good to its rounding; see `in_float32`.
+
     Values and first derivatives are finite everywhere. Where the mathematics leaves a choice (the projection
     of the origin, `log` on the cut locus, the derivative of `distance` where it has none) each manifold says
     which.
     """
 
     dim: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _OF_POINTS:
+            if name in cls.__dict__:
+                setattr(cls, name, in_float32(cls.__dict__[name]))
+        if "contains" in cls.__dict__:
+            cls.contains = _tolerant(cls.__dict__["contains"])
 
     @property
     @abc.abstractmethod
@@ -100,6 +133,7 @@ class Manifold(abc.ABC):
           Tangent vectors at z, (..., n).
         """
 
+    @in_float32
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Geodesic distance.
 
@@ -136,12 +170,14 @@ class Manifold(abc.ABC):
           Points of the manifold, (*shape, n), in the default floating dtype.
         """
 
+    @_tolerant
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:
         """Whether each point satisfies the equations of the manifold up to `atol`.
 
         Args:
           x: points of the ambient space, (..., n).
-          atol: largest deviation allowed, in units of length.
+          atol: largest deviation allowed, in units of length; for points in a dtype of 16 bits it is at least 4 eps
+            of their norm.
 
         Returns:
           Booleans, (...); unless a manifold says otherwise, whether `project` moves the point by `atol` at most.
@@ -151,10 +187,10 @@ class Manifold(abc.ABC):
     def check_on(self, name: str, x: Float[Array, "*batch n"]) -> None:
         """Refuses points that are further off the manifold than rounding explains.
 
-        That is by a thousandth of its size (the radius of a sphere, a circle or a tube, 1 for rotations), or by 4
-        eps of it in a dtype so coarse that this is more. Points with an entry that is not finite pass: they stay
-        NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing is
-        checked, except inside of `check_values`.
+        That is by a thousandth of its size (the radius of a sphere, a circle or a tube, 1 for rotations), or, in a
+        dtype of 16 bits, by 4 eps of the point's norm where this is more. Points with an entry that is not finite pass:
+        they stay NaN in what is computed from them. Under a transformation of JAX the values are not known and nothing
+        is checked, except inside of `check_values`.
 
         Args:
           name: what the message calls the points.
@@ -171,7 +207,9 @@ class Manifold(abc.ABC):
             f"{name} must lie on the manifold, got a point at distance {{value:.3g}} from {given}; project it first"
         )
         x = self._points(name, x)
-        allowed = max(_ON, 4 * float(jnp.finfo(x.dtype).eps)) * self._size
+        allowed = _ON * self._size
+        if is_half(x):
+            allowed, x = jnp.maximum(allowed, _rounding(x)), widened(x)
         if not known:
             farthest = _farthest(self._off(jax.lax.stop_gradient(x)), allowed)
             check_traced(farthest == 0, farthest, message)

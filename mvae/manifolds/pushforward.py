@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.manifolds import safe_math
-from mvae.manifolds.checks import check_points
+from mvae.manifolds.checks import check_points, in_float32
 from mvae.manifolds.dispatch import open_function
 from mvae.manifolds.embedded_torus import EmbeddedTorus, angle_of_area
 from mvae.manifolds.flat_torus import FlatTorus
@@ -28,6 +28,7 @@ UniformMap = Callable[[Float[Array, "*batch d"]], Float[Array, "*batch n"]]
 _ROUNDING = 4  # times m eps: the part of a column beside the others that passes for rounding
 
 
+@in_float32
 def metric_tensor(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]], z: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch n n"]:
@@ -53,6 +54,7 @@ def metric_tensor(
     return jnp.sum(columns[..., :, None, :] * columns[..., None, :, :], axis=-1)
 
 
+@in_float32
 def log_volume_element(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]], z: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch"]:
@@ -80,6 +82,7 @@ def log_volume_element(
     return _log_volume(_jacobian_columns(f, z))
 
 
+@in_float32
 def pushforward_log_density(
     f: Callable[[Float[Array, " n"]], Float[Array, " m"]],
     log_prior: Callable[[Float[Array, " n"]], Float[Array, ""]],
@@ -186,6 +189,7 @@ def uniform_map(manifold: Manifold) -> UniformMap:
     """
     coordinates = uniform_map.of(manifold)(manifold)
 
+    @in_float32
     def carried(u: Float[Array, "*batch d"]) -> Float[Array, "*batch n"]:
         return coordinates(check_points("u", u, manifold.dim))
 

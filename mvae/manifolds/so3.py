@@ -213,8 +213,12 @@ class SO3(Manifold):
         return _flat(_matmul(_matrix(z), _cross_matrix(_axial(_between(z, v)) / 2)))
 
     def exp(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
-        """Returns Z times the rotation about the axial vector of Z^T V by its length (Rodrigues)."""
+        """Returns Z times the rotation about the axial vector of Z^T V by its length (Rodrigues).
+
+        Z is freed from rounding first, by Z (3 - Z^T Z) / 2: steps on end do not leave the rotations.
+        """
         z, v = self._pair(("z", "v"), z, v)
+        z = 1.5 * z - 0.5 * _flat(_matmul(_matrix(z), _between(z, z)))
         turn = _axial(_between(z, v)) / 2
         half_squared = jnp.sum(turn**2, axis=-1, keepdims=True) / 4
         half_turn = safe_math.sinc_sqrt(half_squared) / 2 * turn

@@ -87,8 +87,13 @@ class Sphere(Manifold):
         return _tangent_part(z / self.radius, v)
 
     def exp(self, z: Float[Array, "*#batch n"], v: Float[Array, "*#batch n"]) -> Float[Array, "*batch n"]:
-        """Returns cos(|v|/R) z + sin(|v|/R) R v / |v|."""
+        """Returns cos(|v|/R) z + sin(|v|/R) R v / |v|.
+
+        The length of z is freed from rounding first: steps on end do not leave the sphere.
+        """
         z, v = self._pair(("z", "v"), z, v)
+        # A step of Newton's for the length, which squares the error; bounded for what is no point of the sphere.
+        z = z * (1.5 - 0.5 * jnp.minimum(_dot(z, z) / self.radius**2, 2))
         angle_squared = _dot(v, v) / self.radius**2
         return safe_math.cos_sqrt(angle_squared) * z + safe_math.sinc_sqrt(angle_squared) * v
 

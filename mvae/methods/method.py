@@ -1,6 +1,7 @@
 """The noun Method: what makes a model and its training of a config."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -124,16 +125,39 @@ def completed(inputs: MethodInputs) -> Any:
     """Returns the config with the capacity rising over the whole training, if it does not say over what.
 
     Raises:
-        UsageError: For a likelihood that the data cannot have: Bernoulli beyond [0, 1], one of counts of what are none.
+        UsageError: For a likelihood that the data cannot have: Bernoulli beyond [0, 1], one of counts of what are none;
+            for a capacity that the space cannot give.
     """
     config: VariationalConfig = inputs.config
     if LIKELIHOODS[config.likelihood]().counts:
         check_counts(inputs.dataset, config.likelihood)
+    limit = math.inf if config.max_capacity is None else capacity_limit(config.manifold)
+    if config.max_capacity is not None and config.max_capacity > limit:
+        raise UsageError(
+            f"config.model.max_capacity = {config.max_capacity:g} nats: {config.manifold!r} gives {limit:.1f} at most, "
+            "with posteriors as narrow as a hundred roundings: lower it, or take a space of more dimensions"
+        )
     if config.likelihood == "bernoulli":
         check_unit_range(inputs.dataset, "likelihood = 'bernoulli'", "use gaussian or gaussian_learned_variance")
     if config.max_capacity is not None and config.capacity_steps is None:
         return dataclasses.replace(config, capacity_steps=inputs.num_steps)
     return config
+
+
+def capacity_limit(manifold: Manifold) -> float:
+    """Returns the KL in nats of a normal law of d dimensions, a hundred roundings wide, to the uniform one.
+
+    A closed manifold of dimension d is like a cube of sides 2π in units of that width's; below it, draws are as coarse
+    as their dtype. A space without a uniform law has no limit.
+
+    >>> from mvae.manifolds import Euclidean, Sphere
+    >>> [round(capacity_limit(manifold), 1) for manifold in (Sphere(1), Sphere(2), Euclidean(1))]
+    [11.8, 23.5, inf]
+    """
+    if manifold.log_volume == math.inf:
+        return math.inf
+    width = 100 * float(jnp.finfo(jnp.zeros(()).dtype).eps)
+    return manifold.dim * (math.log(2 * math.pi / width) - 0.5 * (math.log(2 * math.pi) + 1))
 
 
 def check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:

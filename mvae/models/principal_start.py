@@ -8,6 +8,8 @@ from mvae.manifolds import Manifold
 
 RESTARTS = 32
 ITERATIONS = 60
+LEAST_ITERATIONS = 1
+WORK = 130_000_000  # of all decompositions, rows · columns · the lesser of both: some ten seconds on a core
 TIE = 0.01
 MOMENT_DRAWS = 4096
 SUBSPACE_ITERATIONS = 40
@@ -58,13 +60,15 @@ def turn_to_manifold(
     """Returns matrices R with orthonormal columns that bring x R near the manifold, and the distances E|y - P(y)|².
 
     Each is the end of an alternation between the projection P and the orthogonal Procrustes problem
-    max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), one for each of `RESTARTS` random starts.
+    max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), one for each of `RESTARTS` random starts, `ITERATIONS` steps long. In many dimensions,
+    where a step is a decomposition of a large matrix, there are fewer starts, then fewer steps: see `effort`.
 
     Args:
         key: Source of the random starts.
         manifold: The manifold, of ambient dimension n ≤ m.
         x: Points, centred.
     """
+    restarts, iterations = effort(x.shape[1], manifold.ambient_dim)
 
     def nearest_turn(target):
         left, _, right = jnp.linalg.svd(x.T @ target, full_matrices=False)
@@ -76,11 +80,22 @@ def turn_to_manifold(
 
         # Towards noise, not a matrix drawn as such: so the result does not hang on signs and order of the directions.
         start = nearest_turn(jax.random.normal(start_key, (len(x), manifold.ambient_dim)))
-        rotation, _ = jax.lax.scan(improve, start, None, length=ITERATIONS)
+        rotation, _ = jax.lax.scan(improve, start, None, length=iterations)
         y = x @ rotation
         return rotation, jnp.mean(jnp.sum((y - manifold.project(y)) ** 2, axis=-1))
 
-    return jax.vmap(turn)(jax.random.split(key, RESTARTS))
+    return jax.vmap(turn)(jax.random.split(key, restarts))
+
+
+def effort(rows: int, columns: int) -> tuple[int, int]:
+    """Returns the starts and the steps of each for matrices of a size, so that the time of all is bounded.
+
+    >>> effort(20, 20), effort(100, 100), effort(2000, 2000)
+    ((32, 60), (2, 60), (1, 1))
+    """
+    steps = WORK // (rows * columns * min(rows, columns))
+    restarts = min(max(steps // ITERATIONS, 1), RESTARTS)
+    return restarts, min(max(steps // restarts, LEAST_ITERATIONS), ITERATIONS)
 
 
 def _principal_directions(key: Key[Array, ""], hidden: Float[Array, "b k"], n: int) -> Float[Array, "k n"]:

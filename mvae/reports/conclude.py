@@ -82,7 +82,8 @@ def finished(folder: Path, settings: EvaluationConfig) -> dict[str, Any] | None:
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{path} cannot be read ({error}): remove it to evaluate again") from error
     wanted = plain(dataclasses.asdict(settings))
-    if made_with != wanted:
+    # What was not there to be set when the results were made has its default.
+    if not isinstance(made_with, dict) or plain(dataclasses.asdict(EvaluationConfig())) | made_with != wanted:
         LOGGER.info("%s was made with other settings of the evaluation: evaluating anew", path)
         return None
     pending = _read(folder / "evaluation.json")
@@ -221,6 +222,7 @@ def _drawn(report: Report, view: View, place: Path, log: Path) -> dict[str, str]
     try:
         if report.figures is None or not report.applies(view):
             return {}
+        LOGGER.info("drawing %s", report.name)
         for name, drawing in report.figures(view):
             try:
                 figures.save(drawing() if callable(drawing) else drawing, place / name)
@@ -291,7 +293,7 @@ def _log(path: Path | None, what: str) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{what}\n{traceback.format_exc()}\n")
     except OSError:
         LOGGER.debug("%s", what, exc_info=True)

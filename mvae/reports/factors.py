@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from mvae.data.dataset import Rows
@@ -21,6 +22,7 @@ from mvae.reports.report import Member, Report, View
 
 DEGREES = ("degree", "winding", "winding_consistent", "captured")
 READ = ("azimuth_correlation", "azimuth_error")
+ROWS_SEED = 0x5C0
 
 
 def _factors_around(view: View) -> tuple[str, ...] | None:
@@ -104,17 +106,15 @@ def azimuth_numbers(member: Member) -> dict[str, Any]:
 
 
 def score_numbers(member: Member) -> dict[str, Any]:
-    """The disentanglement scores that are asked for, of all examples.
+    """The disentanglement scores that are asked for, of `score_rows` examples.
 
     They are those of ambient coordinates and, with the ending "_angles", of angles where the manifold has them.
     """
     view = member.view
     manifold, scores = view.model.manifold, view.settings.scores
     if reason := view.model.lacks.get("encoder"):
-        return member.undefined(scores, reason)
-    z = np.concatenate([member.codes("train"), member.codes("test")])
-    rows = (view.dataset.train, view.dataset.test)
-    factors = np.concatenate([np.asarray(part["factors"][:]) for part in rows])
+        return member.undefined([name for score in scores for name in score_names(score)], reason)
+    z, factors = _scored(member)
     codes = {"": ambient_codes(manifold, z)}
     if angle_codes.knows(manifold) and not isinstance(manifold, Euclidean):  # there they are the same
         codes["_angles"] = angle_codes(manifold, z)
@@ -127,6 +127,27 @@ def score_numbers(member: Member) -> dict[str, Any]:
             except ValueError as error:
                 found |= member.undefined([name + ending for name in score_names(score)], str(error))
     return found
+
+
+def _scored(member: Member) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and factors of the examples that scores look at: the same of all seeds, drawn from both sets together."""
+    view, parts = member.view, ("train", "test")
+    rows, most = {"train": view.dataset.train, "test": view.dataset.test}, view.settings.score_rows
+    num = view.dataset.num_train + view.dataset.num_test
+    if num <= most:
+        chosen = {part: slice(None) for part in parts}
+        codes = [member.codes(part) for part in parts]
+    else:
+        drawn = np.sort(np.asarray(jax.random.choice(jax.random.key(ROWS_SEED), num, (most,), replace=False)))
+        border = np.searchsorted(drawn, view.dataset.num_train)
+        chosen = {"train": drawn[:border], "test": drawn[border:] - view.dataset.num_train}
+        codes = [
+            member.encode({name: array[chosen[part]] for name, array in rows[part].items()})
+            for part in parts
+            if len(chosen[part])
+        ]
+    factors = [np.asarray(rows[part]["factors"][chosen[part]]) for part in parts]
+    return np.concatenate(codes), np.concatenate(factors)
 
 
 DEGREE = Report("degree", has_degree, degree_numbers, gives=DEGREES)

@@ -9,20 +9,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from tqdm import tqdm
 
 from mvae.data import Dataset
 from mvae.data.dataset import Rows
 from mvae.evaluation import evaluate_bound, importance_log_likelihood
 from mvae.evaluation.likelihood import map_batches
+from mvae.evaluation.progress import with_progress
 from mvae.models import LossTerms, Model
 from mvae.models.model import Batch, Params, given
 from mvae.reports.settings import EvaluationConfig
 
 BATCH = 500  # examples at a time
 BATCH_BYTES = 2**28  # at most, of the data of a batch
-AT_A_TIME = 20 * BATCH  # rows that are sent to the device together, where they are on the host
-PART_DRAWS = 50_000  # of one program, which a signal has to wait for
+BATCHES_AT_A_TIME = 20  # that are sent to the device together, where they are on the host
 EVALUATION_STREAM = 0xE7A1  # folded into a member's key, away from the small indices of the stages
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class Programs:
         self.model, self.dataset = model, dataset
         self._kept: dict[str, Any] = {}
         self.batch_size = batch_size(dataset.event_shape)
+        self._event_size = math.prod(dataset.event_shape)
 
     def jit(self, name: str, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         """Returns `jax.jit(function, **options)`, the same one whenever it is asked for by this name.
@@ -92,15 +92,18 @@ class Programs:
             return map_batches(of_batch, jax.random.key(0), rows, render, size)
 
         encoded = self.jit("encode_rows", encode)
-        parts = range(0, len(next(iter(rows.values()))), AT_A_TIME)
-        return np.concatenate(
-            [encoded(params, {name: array[k : k + AT_A_TIME] for name, array in rows.items()}) for k in parts]
-        )
+        at_a_time = size * max(1, min(BATCHES_AT_A_TIME, BATCH_BYTES // (4 * size * self._event_size)))
+        parts = range(0, len(next(iter(rows.values()))), at_a_time)
+        found = [
+            np.asarray(encoded(params, {name: array[k : k + at_a_time] for name, array in rows.items()}))
+            for k in with_progress(parts, f"codes, {at_a_time} examples at a time")
+        ]
+        return np.concatenate(found)
 
     def in_batches(self, name: str, function: Callable[..., Array], params: Params, array: Any) -> np.ndarray:
         """Returns function(params, array) of an array with the example axis first, in batches on the device."""
         compiled, array = self.jit(name, function), np.asarray(array)
-        parts = range(0, len(array), self.batch_size)
+        parts = with_progress(range(0, len(array), self.batch_size), f"{name}, {self.batch_size} at a time")
         return np.concatenate([np.asarray(compiled(params, array[k : k + self.batch_size])) for k in parts])
 
 
@@ -238,34 +241,19 @@ class Member:
 
     def bound(self) -> LossTerms:
         """Returns the loss terms of every test example, (n,), each the mean over draws."""
-        size, samples = self.view.programs.batch_size, self.view.settings.bound_samples
-        return self.kept("bound", lambda: self._in_parts(evaluate_bound, self._keys()[0], samples, size))
+        samples, size = self.view.settings.bound_samples, self.view.programs.batch_size
+        return self.kept("bound", lambda: self._evaluated(evaluate_bound, self._keys()[0], samples, size))
 
     def log_likelihood(self) -> Float[np.ndarray, " n"]:
         """Returns the importance-sampled log-likelihood of every test example, in nats."""
-        size, samples = self.view.settings.batch_size, self.view.settings.importance_samples
-        key = self._keys()[1]
-        return self.kept("log_likelihood", lambda: self._in_parts(importance_log_likelihood, key, samples, size))
+        settings, key = self.view.settings, self._keys()[1]
+        given = (key, settings.importance_samples, settings.batch_size)
+        return self.kept("log_likelihood", lambda: self._evaluated(importance_log_likelihood, *given))
 
-    def _in_parts(self, evaluate: Callable[..., Any], key: Array, num_samples: int, size: int) -> Any:
-        """Evaluates the test set, in as many programs as let a signal through soon; the numbers are those of one."""
-        view, rows = self.view, self.view.dataset.test
-        num = view.dataset.num_test
-        size = min(size, num)
-        batches, together = -(-num // size), max(1, PART_DRAWS // (num_samples * size))
-
-        def part(rows: Rows, first: int) -> Any:
-            options = {"num_samples": num_samples, "batch_size": size, "first": first}
-            found = evaluate(view.model, self.params, key, rows, view.dataset.render, **options)
-            return jax.tree.map(np.asarray, found)
-
-        if together >= batches:
-            return part(rows, 0)
-        parts = []
-        for first in tqdm(range(0, batches, together), desc=f"seed {self.seed}", leave=False, disable=None):
-            index = np.arange(first * size, (first + together) * size) % num
-            parts.append(part({name: array[index] for name, array in rows.items()}, first))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:num], *parts)
+    def _evaluated(self, evaluate: Callable[..., Any], key: Array, num_samples: int, size: int) -> Any:
+        """Evaluates the test set."""
+        model, dataset = self.view.model, self.view.dataset
+        return evaluate(model, self.params, key, dataset.test, dataset.render, num_samples=num_samples, batch_size=size)
 
     def reconstructions(self, num: int) -> tuple[Float[np.ndarray, "n *event"], Float[np.ndarray, "n *event"]]:
         """Returns the first test examples and what the locations of their posteriors decode to."""

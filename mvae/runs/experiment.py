@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from mvae import data
 from mvae.data import Dataset
+from mvae.data.dataset import check_finite
 from mvae.errors import UsageError
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
@@ -81,6 +82,7 @@ def build_experiment(
         )
     load = load or (data.load_streamed if streamed else data.load)
     dataset = load(**config["data"])
+    check_finite(dataset)
     check_evaluation(resolved.evaluation, dataset, manifold)
     try:
         num_steps = run.steps(dataset.num_train)

@@ -18,6 +18,7 @@ from a process of this machine before the lease runs out.
 import contextlib
 import datetime
 import json
+import logging
 import os
 import socket
 import threading
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from mvae.errors import UsageError
+
+LOGGER = logging.getLogger(__name__)
 
 LOCKS = ".locks"
 """Name of the folder of locks in a run folder."""
@@ -112,10 +115,13 @@ class Locks:
             lock = self._held.pop(path, None)
         if lock is None:
             return
-        for other in _files(path):
-            if _number(other) < _number(lock) and not self._lives(other):
-                other.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
+        try:
+            for other in _files(path):
+                if _number(other) < _number(lock) and not self._lives(other):
+                    other.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+        except OSError as error:  # as in a folder that is read-only by now: it is stale once this process has ended
+            LOGGER.warning("the lock %s cannot be removed: %s", lock, error.strerror or error)
         with contextlib.suppress(OSError):  # not empty, or gone
             lock.parent.rmdir()
             if path in self._made:

@@ -1,8 +1,10 @@
 """The folder of a run: what it holds, and that it belongs to one config and one data set."""
 
+import contextlib
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -141,12 +143,36 @@ class RunFolder:
         except OSError as error:
             raise UsageError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Context in which a path that no file can have, or that may not be read, is named."""
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"--workdir={self.path} cannot be read: {error.strerror or error}: give another folder"
+            ) from error
+
+    def has_results(self) -> bool:
+        """Returns whether there is a results.json.
+
+        Raises:
+            UsageError: If the folder cannot be read.
+        """
+        with self._reached():
+            return self.results.exists()
+
     def check(self, config: dict[str, Any], matmul_precision: str = "default") -> bool:
         """Returns whether the folder was made from this config; False if it is not there or empty. Writes nothing.
 
         Raises:
-            UsageError: If the folder was made from another config (with the difference) or holds something else.
+            UsageError: If the folder was made from another config (with the difference), holds something else, or
+                cannot be read.
         """
+        with self._reached():
+            return self._check(config, matmul_precision)
+
+    def _check(self, config: dict[str, Any], matmul_precision: str) -> bool:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--workdir={self.path} is a file: give a folder")
         if self.config.exists():

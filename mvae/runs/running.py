@@ -13,13 +13,14 @@ from jax.sharding import Mesh
 from mvae.data import Dataset
 from mvae.engine.batches import check_stream
 from mvae.engine.loop import Sinks, run_stage
+from mvae.engine.memory import check_room, is_out_of_memory
 from mvae.engine.mesh import DATA, REPLICA, build_mesh, to_host
 from mvae.engine.metrics import read_records
 from mvae.engine.precision import check_precision
-from mvae.engine.processes import allgather, is_lead, lead_first
-from mvae.engine.program import build_program
+from mvae.engine.processes import agree, allgather, is_lead, lead_first
+from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
-from mvae.engine.signals import StopRequest
+from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.methods import METHODS
 from mvae.models.autoencoder import Networks
@@ -88,7 +89,8 @@ def run(
     folder = RunFolder(workdir)
     known = None if dataset is None else fingerprint(dataset)
     load = None if dataset is None else lambda **options: dataset
-    with StopRequest(), contextlib.ExitStack() as stack:
+    # Of several processes none may leave alone.
+    with StopRequest(deferred=jax.process_count() > 1) as request, contextlib.ExitStack() as stack:
         if (finished := finished_results(folder, config, matmul_precision, known, networks)) is not None:
             return finished
         lead_first(lambda: _begin(folder, config, matmul_precision, stack))
@@ -99,10 +101,26 @@ def run(
         )
         seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
         data = known or fingerprint(experiment.dataset)
         own = own_names(experiment.networks)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data, own))
-        params = train(experiment, folder, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+        try:
+            params = train(experiment, folder, mesh=mesh, programs=programs)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UsageError(
+                f"the memory does not suffice for training ({str(error).splitlines()[0]}): give smaller batches, fewer "
+                "seeds or smaller nets and another folder, or go on in this one on a larger device"
+            ) from error
+        except OSError as error:
+            raise UsageError(
+                f"--workdir={workdir} cannot be written: {error.strerror or error}; the same command goes on from the "
+                "newest checkpoint"
+            ) from error
+        if (received := agree(1, request.received)[1]) is not None:
+            raise Interrupted(received)
         return conclude(experiment, params, folder)
 
 
@@ -188,7 +206,7 @@ def finished_results(
 
     Work is training, what of the evaluation or the figures failed, or an evaluation by other settings.
     """
-    if not allgather(int(folder.results.exists()))[0]:
+    if not allgather(int(folder.has_results()))[0]:
         return None
     folder.claim(dict(config), [], matmul_precision, data, own_names(networks or Networks()))
     settings = typed(EvaluationConfig, config.get("evaluation", {}), "config.evaluation")
@@ -198,6 +216,33 @@ def finished_results(
     return results
 
 
+def build_programs(
+    experiment: Experiment, *, mesh: Mesh | None = None, matmul_precision: str = "default", stream: int | None = None
+) -> list[Program]:
+    """Returns the program of each stage, none of them compiled yet; arguments as for `train`.
+
+    Raises:
+        UsageError: If what they carry from step to step does not fit into memory.
+    """
+    run_config = experiment.run
+    programs = [
+        build_program(
+            stage,
+            experiment.dataset,
+            run_config.batch_size,
+            run_config.init_batch_size,
+            seed_keys(run_config.seed, run_config.num_seeds, index),
+            block_steps=stream,
+            mesh=mesh,
+            matmul_precision=matmul_precision,
+        )
+        for index, stage in enumerate(experiment.stages)
+    ]
+    names = [stage.name for stage in experiment.stages]
+    check_room(list(zip(names, programs, strict=True)), run_config.num_seeds, 1 if mesh is None else mesh.size)
+    return programs
+
+
 def train(
     experiment: Experiment,
     folder: RunFolder | None,
@@ -205,6 +250,7 @@ def train(
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
     stream: int | None = None,
+    programs: list[Program] | None = None,
     sinks: Sinks | None = None,
 ) -> Any:
     """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
@@ -214,7 +260,8 @@ def train(
         folder: The run's folder; None where sinks are given.
         mesh: The devices.
         matmul_precision: As for `run`.
-        stream: As for `run`.
+        stream: Likewise.
+        programs: Those of `build_programs`; None to build them here.
         sinks: Where checkpoints and metrics go; None for the folder.
 
     Returns:
@@ -227,19 +274,10 @@ def train(
         if folder is None:
             raise ValueError("give a folder or sinks")
         sinks = folder_sinks(folder)
+    if programs is None:
+        programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
     state = None
-    for index, stage in enumerate(experiment.stages):
-        keys = seed_keys(run_config.seed, run_config.num_seeds, index)
-        program = build_program(
-            stage,
-            experiment.dataset,
-            run_config.batch_size,
-            run_config.init_batch_size,
-            keys,
-            block_steps=stream,
-            mesh=mesh,
-            matmul_precision=matmul_precision,
-        )
+    for stage, program in zip(experiment.stages, programs, strict=True):
         state = run_stage(
             stage,
             program,

@@ -1,7 +1,9 @@
 """Spectral geometry of data: neighbours, affinities, diffusion maps, orthonormal functions, local covariance."""
 
-from mvae.spectral.affinity import gaussian_affinity, squared_distances
+from mvae.spectral.affinity import gaussian_affinity
+from mvae.spectral.copies import Distinct, distinct_points
 from mvae.spectral.diffusion_map import DiffusionMap, diffusion_map
+from mvae.spectral.distances import squared_distances
 from mvae.spectral.local_covariance import local_covariance
 from mvae.spectral.neighbors import Neighbors, nearest_neighbors
 from mvae.spectral.nystrom import nystrom
@@ -18,6 +20,7 @@ from mvae.spectral.sparse_affinity import SparseAffinity, connected_components, 
 
 __all__ = [
     "DiffusionMap",
+    "Distinct",
     "Neighbors",
     "Orthonormal",
     "PointwiseGraph",
@@ -25,6 +28,7 @@ __all__ = [
     "connected_components",
     "cross_affinities",
     "diffusion_map",
+    "distinct_points",
     "gaussian_affinity",
     "graph_of_neighbors",
     "graph_sums",

@@ -5,32 +5,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.spectral.checks import check_bandwidth, check_count, check_points
-
-_EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
-
-
-def squared_distances(x: Float[Array, "n d"]) -> Float[Array, "n n"]:
-    """Returns |x_i - x_j|² as |x_i|² + |x_j|² - 2 <x_i, x_j> of the centred points, 0 on the diagonal.
-
-    Its absolute error is a few units of rounding of the largest |x_i - mean|². Distances below the root of that
-    are lost: points that lie as close as that count as one.
-
-    Args:
-        x: Points, one a row, in any unit of length.
-    """
-    centred = x - jnp.mean(x, axis=0)
-    gram = jnp.matmul(centred, centred.T, precision=_EXACT)
-    squares = jnp.diagonal(gram)
-    distances = jnp.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)
-    return jnp.where(jnp.eye(len(x), dtype=bool), 0, distances)
+from mvae.spectral.copies import first_copies
+from mvae.spectral.distances import squared_distances
 
 
 def gaussian_affinity(
     x: Float[Array, "n d"], *, num_neighbors: int = 10, bandwidth: float | None = None
 ) -> Float[Array, "n n"]:
-    """Returns W_ij = exp(-|x_i - x_j|² / (s_i s_j)), s_i the distance from x_i to its k-th nearest neighbour.
+    """Returns W_ij = exp(-|x_i - x_j|² / (s_i s_j)), s_i the distance from x_i to its k-th nearest distinct neighbour.
 
-    These local scales make W independent of the unit of length; a bandwidth s in their place is the same for all.
+    These local scales make W independent of the unit of length; a bandwidth s in their place is the same for all. Rows
+    that repeat a point weigh as many as they are, and count once among the neighbours: where a point has k copies its
+    scale is still that of the cloud around it.
 
     >>> import jax.numpy as jnp
     >>> [f"{entry:.3f}" for entry in gaussian_affinity(jnp.array([[0.0], [1.0], [2.0]]), num_neighbors=1)[0].tolist()]
@@ -42,8 +28,8 @@ def gaussian_affinity(
         bandwidth: s in units of length; None for the local scales.
 
     Returns:
-        W, symmetric, 1 on the diagonal. A point with k copies of itself has the local scale 0: it is given the smallest
-        positive number in its place, and is then linked to its copies alone.
+        W, symmetric, 1 on the diagonal and between copies. Where there are fewer than k other points, the local scale
+        is the distance to the farthest.
 
     Raises:
         ValueError: If x is not a matrix of floats, or k or the bandwidth is out of range; outside of compiled code also
@@ -61,9 +47,17 @@ def affinity_and_scales(
     x = check_points("x", x)
     check_count("num_neighbors", num_neighbors, len(x) - 1, f"{len(x)} points of which each leaves itself out")
     check_bandwidth(bandwidth)
-    distances = squared_distances(x)
+    first = first_copies(x)
+    distances = jnp.where(first[:, None] == first, 0, squared_distances(x))
     if bandwidth is not None:
         return jnp.exp(-distances / bandwidth**2), jnp.full(len(x), bandwidth, x.dtype)
-    nearest, _ = jax.lax.top_k(-distances, num_neighbors + 1)
-    scale = jnp.maximum(jnp.sqrt(-nearest[:, -1]), jnp.sqrt(jnp.finfo(x.dtype).tiny))
+    distinct = first == jnp.arange(len(x))
+    scale = jnp.sqrt(kth_smallest(jnp.where(distinct, distances, jnp.inf), num_neighbors + 1))
+    scale = jnp.maximum(scale, jnp.sqrt(jnp.finfo(x.dtype).tiny))
     return jnp.exp(-distances / (scale[:, None] * scale[None, :])), scale
+
+
+def kth_smallest(values: Float[Array, "b n"], k: int) -> Float[Array, " b"]:
+    """Returns the k-th smallest of the finite values of each row; the largest of them where there are fewer."""
+    smallest = -jax.lax.top_k(-values, k)[0]
+    return jnp.max(jnp.where(jnp.isfinite(smallest), smallest, 0), axis=1)

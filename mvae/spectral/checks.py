@@ -4,9 +4,13 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from mvae.manifolds.checks import DTYPES, widened
+
 
 def check_points(name: str, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    """Returns x as an array; finiteness is checked outside of compiled code alone, which cannot look at numbers.
+    """Returns x as an array, one of 16 bits in float32, which is the dtype of all that is made of it.
+
+    Finiteness is checked outside of compiled code alone, which cannot look at numbers.
 
     Raises:
         ValueError: If x is not a matrix of finite floats with a row and a column or more.
@@ -14,6 +18,9 @@ def check_points(name: str, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
     x = jnp.asarray(x)
     if x.ndim != 2 or 0 in x.shape or not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} must be floats of shape (n, d), got {x.dtype} {x.shape}")
+    if x.dtype not in DTYPES:
+        raise ValueError(f"{name} must have one of the dtypes {', '.join(map(str, DTYPES))}, got {x.dtype}")
+    x = widened(x)
     check_finite(name, x)
     return x
 

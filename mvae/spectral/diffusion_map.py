@@ -184,7 +184,7 @@ def _check_parts(parts: Int[np.ndarray, " n"], *, allow_disconnected: bool) -> N
         raise ValueError(
             f"x falls into {len(sizes)} parts that nothing links, the smallest of {np.min(sizes)} of {len(parts)}"
             f" points: the eigenvalue 1 is repeated and the first {len(sizes) - 1} modes only tell the parts apart."
-            " Copies of points do this, and too few neighbours or too small a bandwidth;"
+            " Too few neighbours or too small a bandwidth do this;"
             " allow_disconnected=True accepts it"
         )
 

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from mvae.spectral.affinity import kth_smallest
 from mvae.spectral.checks import check_bandwidth, check_count, check_points
+from mvae.spectral.copies import is_first
 from mvae.spectral.diffusion_map import DiffusionMap
 
 _BLOCK_NUMBERS = 2**22  # numbers that the largest temporary of a block may hold
@@ -25,7 +27,7 @@ def nystrom(
     """Returns ψ_j(y) = (1/λ_j) Σ_i p(y, x_i) ψ_j(x_i) for new points y, p the walk's step from y to the data.
 
     p(y, x_i) is proportional to exp(-|y - x_i|² / (s(y) s_i)) / q_i^α: the sums of y itself cancel. s(y) is the
-    distance to the (k + 1)-th nearest data point, which for a data point, being its own nearest, is its k-th neighbour.
+    distance to the (k + 1)-th nearest distinct data point, which for a data point, itself the nearest, is its k-th one.
     So the map is continuous at the data on a complete graph, and equals ψ there: P ψ = λ ψ. On a graph of neighbours y
     is linked as a data point would be: to its nearest ones and to those whose neighbourhoods reach it (where distances
     tie at the edge of a neighbourhood, to all of these).
@@ -71,7 +73,7 @@ def _check_settings(
 ) -> None:
     """The first data points must have the scales and radii that the map has for them."""
     some = slice(None, 4)
-    squared = _squared(x[some], x)
+    squared = jnp.where(is_first(x), _squared(x[some], x), jnp.inf)
     scales, radii = _scales(squared, num_neighbors, bandwidth), _radii(squared, graph_neighbors)
     # The dense map has its distances from a matrix product, whose error is that of the largest squares.
     error = 100 * jnp.finfo(x.dtype).eps * jnp.max(jnp.sum((x - jnp.mean(x, axis=0)) ** 2, axis=1))
@@ -95,9 +97,8 @@ def _squared(points: Float[Array, "b d"], x: Float[Array, "n d"]) -> Float[Array
 
 
 def _kth(squared: Float[Array, "b n"], k: int) -> Float[Array, " b"]:
-    """Distance of the (k + 1)-th nearest."""
-    nearest, _ = jax.lax.top_k(-squared, k + 1)
-    return jnp.sqrt(jnp.maximum(-nearest[:, -1], jnp.finfo(squared.dtype).tiny))
+    """Distance of the (k + 1)-th nearest of distinct points, the squares of others being infinite."""
+    return jnp.sqrt(jnp.maximum(kth_smallest(squared, k + 1), jnp.finfo(squared.dtype).tiny))
 
 
 def _scales(squared: Float[Array, "b n"], num_neighbors: int, bandwidth: float | None) -> Float[Array, " b"]:
@@ -125,10 +126,13 @@ def _extend(
     # A neighbour lies at its radius exactly; rounding of either must not cut the link.
     reach = 1 + 8 * jnp.sqrt(jnp.asarray(x.shape[1], x.dtype)) * jnp.finfo(x.dtype).eps
 
+    distinct = is_first(x)
+
     def one(point: Array) -> Array:
         squared = _squared(point[None], x)
-        scale = _scales(squared, num_neighbors, bandwidth)[0]
-        radii = jnp.maximum(fitted.radii, _radii(squared, graph_neighbors)[0])
+        among = jnp.where(distinct, squared, jnp.inf)
+        scale = _scales(among, num_neighbors, bandwidth)[0]
+        radii = jnp.maximum(fitted.radii, _radii(among, graph_neighbors)[0])
         logarithm = -squared[0] / scale / fitted.scales - jnp.log(fitted.density)
         linked = (squared[0] / radii) <= radii * reach**2
         step = jax.nn.softmax(jnp.where(linked, logarithm, -jnp.inf))

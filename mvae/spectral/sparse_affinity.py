@@ -9,6 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from mvae.spectral.checks import check_bandwidth, check_count, check_points
+from mvae.spectral.copies import distinct_points
 from mvae.spectral.neighbors import Neighbors, nearest_neighbors
 
 SCALE_NEIGHBOR = 10  # the dense affinity's default
@@ -38,10 +39,11 @@ def sparse_gaussian_affinity(
 ) -> SparseAffinity:
     """Returns W_ij = exp(-|x_i - x_j|² / (s_i s_j)) where j is among the k nearest of i, or i among those of j.
 
-    W is 1 on the diagonal and 0 elsewhere; with k = n - 1 it is `gaussian_affinity`. It is a matrix of scipy, not of
-    jax: how many pairs the union has depends on the points, so that it cannot be made in compiled code, and scipy's
-    solvers and graph algorithms take it as it is. The search for neighbours, which is nearly all the work, runs on the
-    device.
+    W is 1 on the diagonal and 0 elsewhere; with k = n - 1 it is `gaussian_affinity`. Rows that repeat a point count
+    once among the neighbours of others, have weight 1 between each other, and each has the links of all; neighbours are
+    at most as many as there are other points. W is a matrix of scipy, not of jax: how many pairs the union has depends
+    on the points, so that it cannot be made in compiled code, and scipy's solvers and graph algorithms take it as it
+    is. The search for neighbours, which is nearly all the work, runs on the device.
 
     Args:
         x: Points, one a row.
@@ -52,8 +54,8 @@ def sparse_gaussian_affinity(
         neighbors: What `nearest_neighbors(x, k)` returned, if that is at hand.
 
     Raises:
-        ValueError: For x not a matrix of finite floats; numbers out of range; a point with so many copies that its
-            local scale is 0; x in code that is being compiled.
+        ValueError: For x not a matrix of finite floats, or all copies of one point; numbers out of range; neighbours of
+            points that repeat; x in code that is being compiled.
 
     Source: [zelnikmanor2004, Eq. 3]; the symmetric graph of neighbours as in [belkin2003, Sec. 2].
     """
@@ -65,18 +67,31 @@ def sparse_gaussian_affinity(
     scale_neighbor = min(SCALE_NEIGHBOR, num_neighbors) if scale_neighbor is None else scale_neighbor
     check_count("scale_neighbor", scale_neighbor, num_neighbors, f"num_neighbors = {num_neighbors}")
     check_bandwidth(bandwidth)
+    distinct = distinct_points(x)
+    if len(distinct.rows) < n:
+        if neighbors is not None:
+            raise ValueError(f"neighbors must be left out where x repeats points, as {n - len(distinct.rows)} rows do")
+        most = len(distinct.rows) - 1
+        of_distinct = sparse_gaussian_affinity(
+            x[distinct.rows],
+            num_neighbors=min(num_neighbors, most),
+            scale_neighbor=min(scale_neighbor, most),
+            bandwidth=bandwidth,
+        )
+        return _repeated(of_distinct, distinct.place)
     neighbors = nearest_neighbors(x, num_neighbors) if neighbors is None else neighbors
     if neighbors.indices.shape != (n, num_neighbors):
         raise ValueError(f"neighbors must have the shape {(n, num_neighbors)}, got {neighbors.indices.shape}")
     indices, distances = np.asarray(neighbors.indices), np.asarray(neighbors.distances, np.float64)
     scales = distances[:, scale_neighbor - 1].copy() if bandwidth is None else np.full(n, float(bandwidth))
-    if not np.all(scales > 0):
-        raise ValueError(
-            f"x must not repeat points: {np.sum(scales == 0)} of {n} have {scale_neighbor} copies of themselves or"
-            " more, so that their local scale is 0; leave the copies out, or give a bandwidth or a"
-            " larger scale_neighbor"
-        )
     return SparseAffinity(_weights(indices, distances, scales), scales, distances[:, -1].copy())
+
+
+def _repeated(affinity: SparseAffinity, place: Int[np.ndarray, " n"]) -> SparseAffinity:
+    """The graph of rows, given that of the distinct points and which of them each row is."""
+    matrix = scipy.sparse.csr_array(affinity.matrix[place][:, place])
+    matrix.sort_indices()
+    return SparseAffinity(matrix, affinity.scales[place], affinity.radii[place])
 
 
 def _weights(

@@ -28,19 +28,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
-from mvae.engine.compilation_cache import use_compilation_cache
-from mvae.engine.processes import use_cpu_devices
 from mvae.engine.signals import Interrupted, StopRequest, leave
 from mvae.errors import UsageError
-from mvae.runs.config_file import find_config, load_config
-from mvae.runs.console import log_to_console
-from mvae.runs.overrides import split_overrides
-from mvae.sweep import build_members, load_sweep, render, run_members
-from mvae.sweep.ray_executor import ray_executor
-from mvae.sweep.runner import in_process
-from mvae.sweep.shard import parse_shard, shard_of
+from mvae.programs import HELP, launch, print_help
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, FILE.py or FILE.py:ARGUMENT.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Python file with the function sweep().")
@@ -72,35 +64,39 @@ _RETRIES = flags.DEFINE_integer("retries", 3, "ray: how often a task whose worke
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the command line; bad input exits with code 2 and one message."""
-    if {"--help", "-help", "-h"} & set(argv):
-        print(f"{__doc__}\nFlags:\n{flags.FLAGS.module_help(sys.modules[__name__])}")
-        sys.exit(0)
-    try:
-        arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
-        _, others = split_overrides(arguments)
-        rest = flags.FLAGS([argv[0], *others])[1:]
-        if rest:
-            raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
-        if _EXECUTOR.value == "ray" and _CPU_DEVICES.value is not None:
-            raise UsageError("--cpu_devices is of --executor=local; ray has tasks of so many cores: --cpus_per_member")
-        needed = {"workdir": _WORKDIR.value} if _RENDER.value else {"config": _CONFIG.value, "sweep": _SWEEP.value}
-        for name, value in (needed | {"workdir": _WORKDIR.value}).items():
-            if value is None:
-                raise UsageError(f"give --{name}; --help says how")
-    except (flags.Error, UsageError) as error:
-        _exit(error)
-        raise
+    """Parses the command line and returns it, files of flags read.
+
+    Raises:
+        UsageError: For bad input, as flags.Error is raised.
+    """
+    from mvae.runs.overrides import split_overrides
+
+    if HELP & set(argv):
+        print_help()
+    arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+    _, others = split_overrides(arguments)
+    rest = flags.FLAGS([argv[0], *others])[1:]
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
+    if _EXECUTOR.value == "ray" and _CPU_DEVICES.value is not None:
+        raise UsageError("--cpu_devices is of --executor=local; ray has tasks of so many cores: --cpus_per_member")
+    needed = {"workdir": _WORKDIR.value} if _RENDER.value else {"config": _CONFIG.value, "sweep": _SWEEP.value}
+    for name, value in (needed | {"workdir": _WORKDIR.value}).items():
+        if not value:
+            raise UsageError(f"give --{name}; --help says how")
     return [argv[0], *arguments]
-
-
-def _exit(error: Exception) -> None:
-    print(f"mvae.sweep: {error}", file=sys.stderr)
-    sys.exit(2)
 
 
 def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
     """Runs the members of the flags; returns their names and the exit code."""
+    from mvae.engine.compilation_cache import use_compilation_cache
+    from mvae.engine.processes import use_cpu_devices
+    from mvae.runs.config_file import find_config, load_config
+    from mvae.sweep import build_members, load_sweep, run_members
+    from mvae.sweep.ray_executor import ray_executor
+    from mvae.sweep.runner import in_process
+    from mvae.sweep.shard import parse_shard, shard_of
+
     named, _, argument = str(_CONFIG.value).partition(":")
     path = find_config(named)
     members = build_members(load_config(path, argument), load_sweep(Path(str(_SWEEP.value))), common)
@@ -117,6 +113,7 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
             limit=limit,
             compilation_cache=_CACHE.value,
             config=(path.absolute(), argument),
+            sweep=Path(str(_SWEEP.value)).absolute(),
         )
     outcomes = run_members(share, workdir, seeds_per_program=_SEEDS.value, execute=execute)
     for outcome in outcomes:
@@ -129,7 +126,15 @@ def _run(workdir: Path, common: Mapping[str, Any]) -> tuple[list[str], int]:
 
 
 def main(argv: list[str]) -> int:
-    """Runs what is missing and prints the table; returns the exit code."""
+    """Runs what is missing and prints the table; returns the exit code.
+
+    Raises:
+        UsageError: For bad input.
+    """
+    from mvae.runs.console import log_to_console
+    from mvae.runs.overrides import split_overrides
+    from mvae.sweep import load_sweep, render
+
     common, _ = split_overrides(argv[1:])
     log_to_console()
     workdir = Path(str(_WORKDIR.value)).expanduser().absolute()
@@ -141,8 +146,6 @@ def main(argv: list[str]) -> int:
             elif _SWEEP.value is not None:
                 names = [name for name, _ in load_sweep(Path(str(_SWEEP.value)))]
             print(render(workdir, _METRICS.value, names))
-    except UsageError as error:
-        _exit(error)
     except Interrupted as stop:
         if _EXECUTOR.value == "local":
             leave(stop, "mvae.sweep")
@@ -152,4 +155,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse)
+    launch(main, name="mvae.sweep", parse=_parse)

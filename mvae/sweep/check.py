@@ -40,7 +40,7 @@ def check_members(members: Sequence[Member], workdir: Path) -> None:
 
 def is_finished(member: Member, workdir: Path) -> bool:
     """Whether the member's folder has its results."""
-    return RunFolder(workdir / member.name).results.exists()
+    return RunFolder(workdir / member.name).has_results()
 
 
 class _LastLoaded:

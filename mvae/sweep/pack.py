@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mvae.engine.loop import run_stage
-from mvae.engine.memory import memory_limit, need_of
+from mvae.engine.memory import is_out_of_memory, memory_limit, need_of
 from mvae.engine.mesh import seeds_mesh, to_host
 from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import keys_of_seeds
@@ -134,7 +134,7 @@ class Pack:
             rest = [member for member in group if member not in results]
             return [rest] if rest else []
         except jax.errors.JaxRuntimeError as error:
-            if len(group) == 1 or "RESOURCE_EXHAUSTED" not in str(error):
+            if len(group) == 1 or not is_out_of_memory(error):
                 raise
             LOGGER.warning("%d members do not fit into memory after all: they go on in halves", len(group))
             return [group[: len(group) // 2], group[len(group) // 2 :]]

@@ -16,6 +16,7 @@ from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
 from mvae.runs.config_file import load_config
 from mvae.runs.console import log_to_console
+from mvae.sweep.members import load_sweep
 from mvae.sweep.packing import Job
 from mvae.sweep.runner import Failures, failures_of
 
@@ -34,6 +35,7 @@ def ray_executor(
     limit: int | None = None,
     compilation_cache: str | None = None,
     config: tuple[Path, str] | None = None,
+    sweep: Path | None = None,
 ) -> Callable[[Iterable[list[Job]]], Iterator[tuple[list[Job], Failures]]]:
     """Returns an executor that hands packs to the Ray cluster of this machine, or to one that it starts here.
 
@@ -49,6 +51,7 @@ def ray_executor(
         compilation_cache: The workers', as for `mvae.engine.compilation_cache.use_compilation_cache`.
         config: Config file and its argument, which workers that see the file load too: it may add a manifold or a
             method of its own.
+        sweep: File of the sweep, which they load likewise.
 
     Raises:
         UsageError: If ray is not installed.
@@ -57,7 +60,7 @@ def ray_executor(
         raise UsageError("--executor=ray needs ray: pip install mvae[ray]")
     jax.config.update("jax_platforms", "cpu")
     ray = _connected()  # now, before JAX has threads, which do not survive a fork
-    given = (limit, compilation_cache, config)
+    given = (limit, compilation_cache, config, sweep)
     return functools.partial(_execute, ray, cpus=cpus, gpus=gpus, retries=retries, given=given)
 
 
@@ -68,7 +71,7 @@ def _execute(
     cpus: float,
     gpus: float | None,
     retries: int,
-    given: tuple[int | None, str | None, tuple[Path, str] | None],
+    given: tuple[int | None, str | None, tuple[Path, str] | None, Path | None],
 ) -> Iterator[tuple[list[Job], Failures]]:
     """Submits all packs, each with what `_task` is given beside it, and yields each as it is done."""
     submitted = list(packs)
@@ -93,6 +96,8 @@ def _execute(
             for reference in done:
                 jobs = tasks.pop(reference)
                 yield jobs, _fetched(ray, reference, jobs)
+        if request.received is not None:  # with the last task
+            raise Interrupted(request.received)
 
 
 def _connected() -> Any:
@@ -115,13 +120,19 @@ def _environment(gpus: float) -> dict[str, str]:
 
 
 def _task(
-    jobs: list[Job], limit: int | None, compilation_cache: str | None, config: tuple[Path, str] | None
+    jobs: list[Job],
+    limit: int | None,
+    compilation_cache: str | None,
+    config: tuple[Path, str] | None,
+    sweep: Path | None = None,
 ) -> Failures:
     """Runs a pack in a worker."""
     log_to_console()
     use_compilation_cache(compilation_cache)
     if config is not None and config[0].is_file():
         load_config(*config)
+    if sweep is not None and sweep.is_file():
+        load_sweep(sweep)
     names = ", ".join(job.path.name for job in jobs)
     LOGGER.info("%s on %s, process %d", names, socket.gethostname(), os.getpid())
     try:

@@ -10,12 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from mvae.errors import check_count
 from mvae.manifolds import Manifold
 
 BORN = 3.0  # covering radii; see `betti_numbers`
 ALIVE = 3 * math.sqrt(2)
+WIDE = 5.0  # covering radii: the diameter of the smallest circle, measured along chords, whose hole is seen
 DEFAULT_LANDMARKS = 500
 POINTS_PER_LANDMARK = 10
 _MIN_POINTS_PER_LANDMARK = 4
@@ -31,12 +34,18 @@ class Betti(NamedTuple):
         numbers: Betti numbers of dimensions 0, ..., max_dim.
         diagrams: For each dimension the bars (birth, death), (bars, 2), in units of distance; a death is infinite
             where the bar is longer than what was computed, ALIVE times `radius`.
-        radius: Covering radius of the landmarks, the largest distance of a point from them.
+        radius: Covering radius ε of the landmarks, the largest distance of a point from them.
+        birth_scale: 3 ε, by which a class must be born to count.
+        resolved: Share of the landmarks in parts of the cloud, connected at the birth scale, that are wider than 5 ε.
+            In the others no hole could be seen, and their numbers are those of a point: where it is below 1, more
+            points, or less noise, may show more. Points with noise in many dimensions are like that.
     """
 
     numbers: tuple[int, ...]
     diagrams: list[Float[np.ndarray, "bars 2"]]
     radius: float
+    birth_scale: float
+    resolved: float
 
 
 def _landmarks(row: Row, num: int, rounding: float) -> tuple[Float[np.ndarray, "num num"], float]:
@@ -114,9 +123,10 @@ def betti_numbers(
 
     Limits: What is smaller than 3 √2 ε is not seen. A closed geodesic of length l that is as short as any of its
     kind needs ε < l / 12.8: on a unit circle 0.49, on RP^d 0.24; chords across a circle of radius a need ε < a / 2.5.
-    Compare with `radius`, and with the numbers for fewer landmarks. A point farther than 3 √2 ε from all others is a
-    component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)): for d = 2 and 500 landmarks
-    half a second, for SO(3) three, and more for a `distance` that is costly, as that of EmbeddedTorus.
+    `resolved` says where nothing can be seen; compare with the numbers for fewer landmarks, too. A point farther than
+    3 √2 ε from all others is a component. The time grows with the dimension d of the cloud as (3 √2)^(d (max_dim + 1)):
+    for d = 2 and 500 landmarks half a second, for SO(3) three, and more for a `distance` that is costly, as that of
+    EmbeddedTorus.
 
     Args:
         manifold: Space whose `distance` is used. To measure along chords of R^n, give Euclidean(n). None where z is
@@ -143,4 +153,13 @@ def betti_numbers(
     distances, radius = _landmarks(row, num, _ROUNDING * size)
     diagrams = ripser(distances, distance_matrix=True, maxdim=max_dim, thresh=ALIVE * radius)["dgms"]
     numbers = tuple(int(((bars[:, 0] <= BORN * radius) & np.isinf(bars[:, 1])).sum()) for bars in diagrams)
-    return Betti(numbers, diagrams, radius)
+    return Betti(numbers, diagrams, radius, BORN * radius, _resolved(distances, radius))
+
+
+def _resolved(distances: Float[np.ndarray, "num num"], radius: float) -> float:
+    """Share of the landmarks in parts that are wider than `WIDE` covering radii."""
+    _, part = connected_components(csr_array(distances <= BORN * radius), directed=False)
+    widths = np.array(
+        [distances[np.ix_(inside, inside)].max() for inside in (part == k for k in range(part.max() + 1))]
+    )
+    return float(np.mean(widths[part] >= WIDE * radius))

@@ -5,12 +5,16 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds.checks import DTYPES
+
 
 def check_floats(name: str, x: Float[Array, "..."], least_rank: int) -> Float[Array, "..."]:
     """Returns `x` as an array; raises `ValueError` unless it is real floating with at least `least_rank` axes."""
     array = jnp.asarray(x)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"{name} must have a floating dtype, got {array.dtype}")
+    if array.dtype not in DTYPES:
+        raise ValueError(f"{name} must have one of the dtypes {', '.join(map(str, DTYPES))}, got {array.dtype}")
     if array.ndim < least_rank:
         raise ValueError(f"{name} must have at least {least_rank} axes, got shape {array.shape}")
     return array

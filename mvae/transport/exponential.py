@@ -8,6 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
+from mvae.manifolds.checks import in_float32
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 from mvae.transport.batch_last import matmul, matvec
 from mvae.transport.checks import check_broadcast, check_last, check_matrix
@@ -16,6 +17,7 @@ SQUARINGS = 10
 MAX_NORM = 2.0**SQUARINGS
 
 
+@in_float32
 def expm_action(matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"]) -> Float[Array, "*batch d"]:
     """Returns exp(A) z.
 

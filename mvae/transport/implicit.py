@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from mvae.manifolds.checks import in_float32
 from mvae.transport.checks import check_broadcast, check_last, check_operators
 from mvae.transport.operators import transport
 
@@ -23,6 +24,7 @@ class ImplicitCoefficients(NamedTuple):
     regular: Bool[Array, "*batch"]
 
 
+@in_float32
 def implicit_coefficients(
     operators: Float[Array, "M d d"],
     coefficients: Float[Array, "*#batch M"],

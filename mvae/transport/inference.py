@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from mvae.manifolds.checks import in_float32
 from mvae.transport.checks import check_at_least, check_broadcast, check_count, check_last, check_operators
 from mvae.transport.gauss_newton import Problem, State, advance, begin, objective, stationarity
 from mvae.transport.jacobian import generator, one_norm
@@ -39,6 +40,7 @@ class Inference(NamedTuple):
     converged: Bool[Array, "*batch"]
 
 
+@in_float32
 def infer_coefficients(
     key: PRNGKeyArray,
     operators: Float[Array, "M d d"],

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds.checks import in_float32
 from mvae.transport.checks import check_broadcast, check_floats, check_last, check_operators
 from mvae.transport.exponential import expm_action
 
 
+@in_float32
 def transport(
     operators: Float[Array, "M d d"], coefficients: Float[Array, "*#batch M"], z: Float[Array, "*#batch d"]
 ) -> Float[Array, "*batch d"]:
@@ -38,6 +40,7 @@ def transport(
     return expm_action(_generator(operators, coefficients), z)
 
 
+@in_float32
 def path(
     operators: Float[Array, "M d d"],
     coefficients: Float[Array, "*#batch M"],

@@ -38,9 +38,27 @@ def test_pictures_are_compared_as_they_are_rendered():
     np.testing.assert_array_equal(data.train["scale"], 2.0)
 
 
-def test_too_few_examples_and_copies_are_named():
+def test_too_few_examples_and_copies_of_one_are_named():
     with pytest.raises(UsageError, match=r"circle: 10 neighbours need more than the 10 training"):
         with_graph(load("circle", num_train=10))
     same = {"x": jnp.zeros((40, 2))}
     with pytest.raises(UsageError, match="copies"):
         with_graph(Dataset("same", same, same, dict, (2,)))
+
+
+@pytest.mark.parametrize("num_neighbors", [None, 12])
+def test_repeated_examples_are_taken_and_said_once(num_neighbors, caplog):
+    """15 of 400 have ten copies of themselves or more."""
+    x = jax.random.normal(jax.random.key(0), (400, 3))
+    x = x.at[385:].set(x[0])
+    rows = {"x": x}
+    with caplog.at_level("INFO"):
+        data = with_graph(Dataset("same", rows, rows, dict, (3,)), num_neighbors=num_neighbors)
+    assert [record.getMessage() for record in caplog.records if "repeat" in record.getMessage()] == [
+        "15 of 400 training examples repeat others: each counts as often as it is there"
+    ]
+    for name in PointwiseGraph._fields:
+        column = np.asarray(data.train[name])
+        assert (column > 0).all()
+        np.testing.assert_array_equal(column[385:], column[0])
+    np.testing.assert_allclose(np.mean(data.train["weight"]), 1, rtol=1e-5)

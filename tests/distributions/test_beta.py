@@ -221,3 +221,12 @@ def test_draw_with_a_parameter_that_is_no_positive_number_is_nan_and_ends(wrong)
     assert np.isnan(draws).tolist() == [False, True, False]
     other = np.asarray(sample_beta(jax.random.key(0), jnp.array([2.0, 1.0, 0.5]), jnp.array([3.0, 3.0, 0.5])))
     np.testing.assert_array_equal(draws[[0, 2]], other[[0, 2]])
+
+
+def test_dtypes_of_16_bits():
+    a = jnp.array([2.0, 3.0], jnp.bfloat16)
+    assert float(beta_kl_to_uniform(a, a)) == pytest.approx(
+        float(beta_kl_to_uniform(*2 * [a.astype(jnp.float32)])), rel=0.01
+    )
+    with pytest.raises(ValueError, match=r"^a and b must be float32 or float64, got bfloat16"):
+        sample_beta(jax.random.key(0), a, a)

@@ -141,6 +141,28 @@ def test_pathwise_gradient_is_that_of_the_mean_and_finite_at_the_poles(n):
     assert np.abs(of_mu).max() < 2 * math.e * math.sqrt(2)
 
 
+def test_derivative_in_the_concentration_up_to_1e14():
+    """Of 1 - T = 2 / (1 + e^y), y the logarithm of the ratio of the variates: against the distribution function."""
+
+    def away(kappa):
+        mu = jnp.eye(3, dtype=kappa.dtype)[0]
+        z = sample_power_spherical(jax.random.key(3), mu, kappa)
+        return 2 * jnp.log(jnp.linalg.norm(z[1:]))  # log(1 - T²), which keeps its digits near μ
+
+    for kappa in (1e2, 1e6, 1e10, 1e14):
+        with jax.enable_x64(True):
+            value, slope = jax.value_and_grad(away)(jnp.asarray(kappa))
+        # On S² the share v = (1 - T)/2 has the distribution function 1 - (1 - v)^(κ + 1).
+        v = float(jnp.exp(value)) / 4
+        v = 2 * v / (1 + math.sqrt(max(0.0, 1 - 4 * v)))
+        dv = (1 - v) * math.log1p(-v) / (kappa + 1)
+        assert float(slope) == pytest.approx(dv * (1 - 2 * v) / (v * (1 - v)), rel=1e-3), kappa
+        in_single = jax.grad(away)(jnp.asarray(kappa, jnp.float32))
+        assert np.isfinite(in_single)
+    program = str(jax.make_jaxpr(jax.grad(away))(jnp.array(1.0)))
+    assert "random_gamma_grad" not in program  # a series of as many terms as κ is large
+
+
 @pytest.mark.parametrize("x64", [False, True])
 def test_density_and_its_derivatives_are_finite_at_the_centre_and_opposite(x64):
     with jax.enable_x64(x64):
@@ -160,3 +182,15 @@ def test_bad_arguments_are_named():
         sample_power_spherical(jax.random.key(0), jnp.ones((4, 3)), jnp.ones(3))
     with pytest.raises(ValueError, match="dim"):
         power_spherical_kl(jnp.ones(()), 0)
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16])
+def test_arrays_of_16_bits_are_computed_with_in_float32(half):
+    def functions(mu, kappa):
+        z = sample_power_spherical(jax.random.key(0), mu, kappa)
+        return z, power_spherical_log_prob(mu, kappa, -mu[::-1]), power_spherical_kl(kappa, 2)
+
+    mu, kappa = jnp.eye(3), jnp.array([0.5, 4.0, 64.0])
+    for found, expected in zip(functions(mu.astype(half), kappa.astype(half)), functions(mu, kappa), strict=True):
+        assert found.dtype == half
+        np.testing.assert_allclose(np.asarray(found, np.float64), expected, rtol=0.02, atol=0.02)

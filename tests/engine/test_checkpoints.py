@@ -1,11 +1,13 @@
 """What is wrong with a checkpoint is said in one line: damage, another precision, another structure."""
 
+import errno
 import logging
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from absl import logging as absl_logging
 
 from mvae.engine.checkpoints import Checkpoints
 from mvae.errors import UsageError
@@ -75,3 +77,31 @@ def test_another_structure_is_named(saved, change, message):
     with pytest.raises(UsageError, match=rf"is of another model \({message}"):
         restored(saved, TREE | {"params": TREE["params"] | change})
     assert restored(saved)[0] == 2
+
+
+@pytest.mark.parametrize("method", ["save", "wait_until_finished"])
+def test_what_cannot_be_written_is_one_line_that_nobody_waits_for(tmp_path, monkeypatch, method):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = Checkpoints(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer._manager, method, full)
+        with pytest.raises(
+            UsageError, match=rf"^no checkpoint can be written in {tmp_path} \(.*left on device\)"
+        ) as raised:
+            (writer.wait if method == "wait_until_finished" else lambda: writer.save(2, TREE))()
+        assert raised.value.abrupt
+        writer.close()
+    writer._manager.close()
+
+
+def test_what_threads_of_the_storage_library_raise_is_not_said_twice(tmp_path, caplog, monkeypatch):
+    Checkpoints(tmp_path).close()
+    logger = absl_logging.get_absl_logger()
+    monkeypatch.setattr(logger, "propagate", True)
+    for path, shown in (("/site-packages/orbax/checkpoint/future.py", False), ("/site-packages/jax/mesh.py", True)):
+        record = logger.makeRecord("absl", logging.ERROR, path, 1, "raised", (), (OSError, OSError("full"), None))
+        caplog.clear()
+        logger.handle(record)
+        assert ("raised" in caplog.text) == shown

@@ -101,6 +101,25 @@ def test_a_signal_to_one_process_stops_both_and_another_resumes(tmp_path, whole)
     assert_same_run(workdir, whole)
 
 
+def test_a_second_pair_is_refused_and_the_lock_ends_with_the_first(tmp_path):
+    workdir = tmp_path / "run"
+    arguments = [*RUN, "--config.num_steps=1000000", f"--workdir={workdir}"]
+    processes, deadline = two_processes(*arguments), time.monotonic() + 300
+    while not (workdir / "config.json").exists():
+        assert all(process.poll() is None for process in processes)
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ends = [outcome(process) for process in two_processes(*arguments)]
+    assert [code for code, _, _ in ends] == [2, 2], ends
+    assert f"{workdir} is in use by process {processes[0].pid} on " in ends[0][2]
+    assert ends[1][2].strip().endswith("process 0 has stopped: its message says why")
+    assert [process.poll() for process in processes] == [None, None]
+    processes[0].send_signal(signal.SIGINT)
+    ends = [outcome(process) for process in processes]
+    assert [code for code, _, _ in ends] == [128 + signal.SIGINT] * 2, ends
+    assert not (workdir / ".locks").exists()
+
+
 def test_what_one_device_began_two_processes_finish(tmp_path, whole):
     """From the last checkpoint but one, as after a crash; and the folder of a finished run is left as it is."""
     workdir = tmp_path / "run"

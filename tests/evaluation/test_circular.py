@@ -115,3 +115,14 @@ def test_what_cannot_be_read_is_left_out_of_the_error_and_leaves_no_correlation(
     two = angle_readout(z.astype(np.float32), train, codes(opposite, np.eye(3)).astype(np.float32), opposite)
     assert two.correlation is None
     assert two.error < 0.05
+
+
+def test_two_test_examples_have_an_error_and_no_correlation():
+    train, test = RNG.uniform(0, 2 * np.pi, 100), np.array([0.3, 1.9])
+    assert abs(circular_correlation(test, RNG.uniform(size=2))) == pytest.approx(1)  # whatever the angles
+    found = angle_readout(codes(train, np.eye(3)), train, codes(test, np.eye(3)), test)
+    assert found.correlation is None
+    assert found.error < 0.05
+    assert "1 or -1 whatever they are" in found.undefined
+    three = np.array([0.3, 1.9, 4.0])
+    assert angle_readout(codes(train, np.eye(3)), train, codes(three, np.eye(3)), three).correlation > 0.99

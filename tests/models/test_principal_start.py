@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
-from mvae.models.principal_start import _principal_directions, fit_principal_head
+from mvae.models.principal_start import ITERATIONS, RESTARTS, WORK, _principal_directions, effort, fit_principal_head
 
 
 def output(manifold, hidden, seed=0):
@@ -62,3 +62,11 @@ def test_a_linear_image_of_a_torus_is_found_and_mapped_onto_it():
 @pytest.mark.parametrize("hidden", [jnp.ones((10, 8)), jnp.eye(10)[:, :2], jnp.ones((1, 8))])
 def test_hidden_layers_without_enough_variance_stay_finite(hidden):
     assert np.isfinite(output(FlatTorus(2), hidden)).all()
+
+
+def test_work_is_bounded_in_many_dimensions_and_as_before_in_few():
+    for rows, columns in ((4, 4), (40, 40), (64, 32)):
+        assert effort(rows, columns) == (RESTARTS, ITERATIONS)
+    for n in (50, 100, 400, 2000):
+        restarts, iterations = effort(n, n)
+        assert restarts * iterations * n**3 <= WORK or (restarts, iterations) == (1, 1)

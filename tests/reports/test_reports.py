@@ -1,17 +1,21 @@
 """Each report against a model that is the truth: its numbers, or why there are none; its figures, or why not."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mvae.evaluation import likelihood
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods import METHODS
 from mvae.methods.dvae import BrownianPosterior
 from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
+from mvae.reports.factors import score_numbers
 from tests.reports.truth import circle_data, circle_model, circle_view, concluded
 
 TURN = 2 * np.pi * np.arange(12) / 12
@@ -111,6 +115,47 @@ def test_scores_that_codes_cannot_have_are_null_and_the_others_are_there(tmp_pat
     assert "at least 2 columns" in results["unavailable"]["mig_angles"]
 
 
+def test_scores_look_at_rows_drawn_from_both_sets_the_same_of_all_seeds(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    number = {"train": np.arange(240), "test": 1000 + np.arange(120)}
+    parts = {part: factors(2 * np.pi * rng.random(len(n)), np.stack([n, n], axis=1)) for part, n in number.items()}
+    dataset = circle_data(**parts, factor_names=("a", "b"), factor_sizes=(2000, 2000))
+    seen = []
+
+    def scored(names, codes, factors):
+        seen.append((names, codes, factors))
+        return dict.fromkeys(names, 0.5)
+
+    monkeypatch.setattr(sys.modules[score_numbers.__module__], "disentanglement_scores", scored)
+    concluded(circle_view(dataset=dataset, scores=("mig", "dci"), score_rows=100), tmp_path, (REPORTS["scores"],))
+    assert len(seen) == 2 * 2 * 2  # seeds, scores, of points and of angles
+    for _, codes, found in seen:
+        np.testing.assert_array_equal(found, seen[0][2])
+        drawn = np.unique(found[:, 0])
+        assert len(codes) == len(drawn) == 100
+        assert 15 < (drawn >= 1000).sum() < 55  # a third of them, 5 sigma
+    azimuth = np.concatenate([dataset.train["azimuth"], dataset.test["azimuth"]])
+    angles = dict(zip(np.concatenate(list(number.values())), azimuth, strict=True))
+    codes, found = seen[0][1], seen[0][2]
+    np.testing.assert_allclose(codes[:, 0], np.cos([angles[k] for k in found[:, 0]]), atol=1e-6)
+    concluded(circle_view(dataset=dataset, scores=("mig",)), tmp_path, (REPORTS["scores"],))
+    assert len(seen[-1][1]) == 360
+
+
+def test_large_examples_are_drawn_a_batch_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "BATCH_BYTES", 4 * 48 * 10)  # ten examples
+    view = circle_view(dataset=circle_data((4, 4, 3)), seeds=(3,))
+    largest = []
+
+    def decode(params, z):
+        largest.append(len(z))
+        return circle_model((4, 4, 3)).decode(params, z)
+
+    view = circle_view(circle_model((4, 4, 3), decode=decode), view.dataset, seeds=(3,))
+    assert concluded(view, tmp_path)["figures_unavailable"] == {}
+    assert max(largest) <= 10
+
+
 def test_a_model_says_itself_what_it_lacks(tmp_path):
     lacks = {"encoder": "a GAN has no encoder", "bound": "no bound", "log_likelihood": "no density"}
     results = concluded(circle_view(circle_model(lacks=lacks), grid(24), scores=("mig",)), tmp_path)
@@ -203,9 +248,17 @@ def test_parts_of_the_test_set_give_the_numbers_of_the_whole(size, monkeypatch):
     def noisy(params, key, batch, num_samples):
         return params["shift"] + batch["row"] + jax.random.normal(key, (num_samples, len(batch["row"]))).mean(axis=0)
 
-    whole = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
-    monkeypatch.setattr(report, "PART_DRAWS", 1)
-    parts = circle_view(circle_model(log_likelihood=noisy), batch_size=size).members[0].log_likelihood()
+    whole = (
+        circle_view(circle_model(log_likelihood=noisy), batch_size=size, importance_samples=1)
+        .members[0]
+        .log_likelihood()
+    )
+    monkeypatch.setattr(likelihood, "JOINED_DRAWS", 1)
+    parts = (
+        circle_view(circle_model(log_likelihood=noisy), batch_size=size, importance_samples=1)
+        .members[0]
+        .log_likelihood()
+    )
     np.testing.assert_array_equal(parts, whole)
     assert parts.shape == (12,)
     assert len(np.unique(parts - np.arange(12))) == 12  # no draw is used twice

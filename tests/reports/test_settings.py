@@ -30,6 +30,7 @@ def known(values):
         ({"degree_grid": 7}, "degree_grid must be at least 8"),
         ({"degree_grid": 20_000}, "at most 2048, got 20000"),
         ({"scores": ("mug",)}, "scores must be of mig"),
+        ({"score_rows": 99}, "score_rows must be at least 100, got 99"),
     ],
 )
 def test_numbers_out_of_range(setting, message):
@@ -41,19 +42,24 @@ def test_defaults_fit():
     check_evaluation(EvaluationConfig(), circle_data(), Sphere(1))
 
 
-def test_draws_that_do_not_fit_name_a_batch_size_that_does(monkeypatch):
+def test_a_batch_that_does_not_fit_names_one_that_does(monkeypatch):
     monkeypatch.setattr(module, "memory_limit", lambda: 10**6)
     settings = EvaluationConfig(importance_samples=1000)
-    with pytest.raises(UsageError, match=r"importance_samples = 1000 with batch_size = 100: .* take batch_size = 5 or"):
+    with pytest.raises(UsageError, match=r"batch_size = 100: 1000 draws of 12 examples .* take batch_size = 5 or less"):
         check_evaluation(settings, circle_data(), Sphere(1))
     check_evaluation(EvaluationConfig(importance_samples=1000, batch_size=5), circle_data(), Sphere(1))
-    with pytest.raises(UsageError, match="take 5208 samples or fewer, with batch_size = 1"):
-        check_evaluation(EvaluationConfig(importance_samples=10**6), circle_data(), Sphere(1))
 
 
-def test_draws_that_would_never_end(monkeypatch):
+def test_many_draws_are_made_in_parts_and_fit(monkeypatch):
+    monkeypatch.setattr(module, "memory_limit", lambda: 4 * 2**30)
+    check_evaluation(EvaluationConfig(importance_samples=10**6), circle_data((64, 64, 3)), Sphere(1))
+
+
+@pytest.mark.parametrize(("platform", "most"), [("cpu", 8333333), ("gpu", 83333333)])
+def test_draws_that_would_never_end(platform, most, monkeypatch):
     monkeypatch.setattr(module, "memory_limit", lambda: 10**15)
-    with pytest.raises(UsageError, match=r"importance_samples = 1000000000: .* take 83333333 or fewer"):
+    monkeypatch.setattr(module.jax, "default_backend", lambda: platform)
+    with pytest.raises(UsageError, match=rf"importance_samples = 1000000000: .* take {most} or fewer"):
         check_evaluation(EvaluationConfig(importance_samples=10**9, batch_size=1), circle_data(), Sphere(1))
 
 

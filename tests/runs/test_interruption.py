@@ -1,5 +1,6 @@
 """A run cannot be lost or doubled: one process a folder, a stop at any time, the data and precision it began with."""
 
+import errno
 import os
 import signal
 import threading
@@ -9,9 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from mvae.engine import loop
+from mvae.engine.checkpoints import Checkpoints
+from mvae.engine.metrics import MetricWriter
 from mvae.engine.signals import Interrupted
 from mvae.errors import UsageError
-from mvae.runs import run as run_module
+from mvae.runs import running as run_module
 from mvae.runs.locks import LOCKS, locked
 from mvae.runs.running import run
 from tests.data.digits.digit_files import NUM, DigitFiles, idx_bytes
@@ -84,6 +88,48 @@ def test_a_signal_while_data_load_programs_compile_or_the_run_is_evaluated(tmp_p
     assert stop.value.exit_code == 128 + number
     assert called == [moment]
     assert run(MEMBER.config, tmp_path / "run") == {"seed": 0}
+
+
+def test_a_signal_in_the_last_chunk_of_a_stage_is_heeded(tmp_path, monkeypatch, concluded):
+    def stop_at_the_end(bar, step):
+        del bar
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.ProgressBar, "advance", stop_at_the_end)
+        with pytest.raises(Interrupted, match=r"^stopped by SIGTERM at step 4 of stage train$"):
+            run(MEMBER.config, tmp_path)
+    assert not concluded
+    run(MEMBER.config, tmp_path)
+    assert len(concluded) == 1
+
+
+@pytest.mark.parametrize(("owner", "method"), [(MetricWriter, "write"), (Checkpoints, "save")])
+def test_a_disk_that_is_full_is_one_line_and_the_same_command_goes_on(tmp_path, monkeypatch, concluded, owner, method):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, method, full)
+        with pytest.raises(UsageError, match=r"cannot be written: No space left on device; the same command goes on"):
+            run(MEMBER.config, tmp_path)
+    assert not (tmp_path / LOCKS).exists()
+    run(MEMBER.config, tmp_path)
+    assert len(concluded) == 1
+
+
+def test_memory_that_does_not_suffice_is_one_line(tmp_path, monkeypatch):
+    def greedy(*_, **__):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4000 bytes.\nat length")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "run_stage", greedy)
+        with pytest.raises(UsageError, match=r"does not suffice for training \(RESOURCE_EXHAUSTED: Out of .*bytes\.\)"):
+            run(MEMBER.config, tmp_path)
+    with pytest.raises(UsageError, match=r"10000000 seed\(s\) of stage train take .* GB that there are: give fewer"):
+        run(MEMBER.config | {"num_seeds": 10_000_000}, tmp_path / "many")
+    assert not (tmp_path / "many").exists()
 
 
 def test_other_data_behind_the_same_name_are_refused(tmp_path):

@@ -153,3 +153,14 @@ def test_a_folder_that_cannot_be_locked_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--workdir=.*run cannot be written: "), locked(tmp_path / "file" / "run"):
         pytest.fail("there is no such folder")
+
+
+def test_a_lock_that_cannot_be_removed_does_not_hide_what_went_wrong(tmp_path, monkeypatch):
+    def read_only(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    raised = pytest.raises(UsageError, match="the checkpoint")
+    with monkeypatch.context() as patch, raised, locked(tmp_path / "run"):
+        patch.setattr(locks.Path, "unlink", read_only)
+        raise UsageError("the checkpoint")
+    assert (tmp_path / "run" / LOCKS / "0.lock").exists()

@@ -92,3 +92,10 @@ def test_the_log_of_a_job_may_be_there_and_nothing_else(tmp_path):
 def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert RunFolder(Path("~/runs/one")).config == tmp_path / "runs" / "one" / "config.json"
+
+
+def test_a_path_that_no_folder_can_have_is_named(tmp_path):
+    for path in (tmp_path / ("a" * 300), tmp_path / ("b" * 300) / "c"):
+        for ask in (lambda folder: folder.check(CONFIG), lambda folder: folder.has_results()):
+            with pytest.raises(UsageError, match=r"--workdir=.* cannot be read: File name too long: give another"):
+                ask(RunFolder(path))

@@ -94,10 +94,34 @@ def test_parts_have_an_eigenvalue_of_one_each():
     assert values[2] < 1 - 1e-3
 
 
-def test_copies_stay_finite():
+@pytest.mark.parametrize("method", ["dense", "lanczos"])
+def test_copies_of_points_are_weights_and_no_parts(method):
+    """The walk on rows, of which some repeat, is that on distinct points with the weights that copies give them."""
+    distinct = circle(40)
+    counts = np.ones(40, int)
+    counts[[0, 7]] = 12, 3
+    rows = np.repeat(np.arange(40), counts)
+    x = jnp.asarray(distinct[rows], jnp.float32)
+    options = {} if method == "dense" else {"graph_neighbors": 39}
+    found = diffusion_map(x, 3, num_neighbors=3, method=method, **options)
+    distance = np.linalg.norm(distinct[:, None] - distinct, axis=-1)
+    scale = np.sort(distance, axis=1)[:, 3]
+    weights = np.exp(-(distance**2) / np.outer(scale, scale))[np.ix_(rows, rows)]
+    weights /= np.outer(weights.sum(axis=1), weights.sum(axis=1))
+    walk = weights / weights.sum(axis=1, keepdims=True)
+    expected = np.sort(np.linalg.eigvals(walk).real)[::-1][1:4]
+    np.testing.assert_allclose(found.eigenvalues, expected, atol=2e-4)
+    assert expected[0] < 1 - 1e-3  # no part of its own
+    np.testing.assert_allclose(found.scales, scale[rows], rtol=1e-4)
+    first = np.asarray(found.eigenvectors)[rows == 0]
+    np.testing.assert_allclose(first, np.broadcast_to(first[:1], first.shape), atol=1e-3)
+
+
+def test_copies_in_compiled_code():
     x = jnp.asarray(np.repeat(circle(8), 5, axis=0), jnp.float32)
-    found = diffusion_map(x, 3, num_neighbors=3, allow_disconnected=True)
+    found = jax.jit(lambda x: diffusion_map(x, 3, num_neighbors=10))(x)
     assert all(np.isfinite(leaf).all() for leaf in found)
+    np.testing.assert_allclose(found.scales, 2, rtol=1e-6)  # of eight points, the farthest
 
 
 @pytest.mark.parametrize(
@@ -115,3 +139,33 @@ def test_bad_input(change, message):
     arguments = {"x": jnp.asarray(circle(20), jnp.float32), "num_components": 2, "num_neighbors": 3} | change
     with pytest.raises(ValueError, match=message):
         diffusion_map(**arguments)
+
+
+@pytest.mark.parametrize("dim", [2, 20])
+def test_clusters_far_apart_in_float32(dim):
+    """Products of matrices know nothing of clusters of size 1 at a distance of 10⁴: 10⁸ eps is 12."""
+    x = RNG.normal(size=(120, dim)).astype(np.float32)
+    x[60:] += np.float32(1e4 / np.sqrt(dim))
+    distances = cdist(x.astype(np.float64), x.astype(np.float64), "sqeuclidean")
+    np.testing.assert_allclose(squared_distances(jnp.asarray(x)), distances, rtol=1e-5)
+    dense = diffusion_map(jnp.asarray(x), 4, allow_disconnected=True)
+    sparse = diffusion_map(jnp.asarray(x), 4, method="lanczos", graph_neighbors=119, allow_disconnected=True)
+    np.testing.assert_allclose(dense.eigenvalues, sparse.eigenvalues, atol=1e-5)
+    assert dense.eigenvalues[0] > 0.9999 > dense.eigenvalues[1]
+
+
+def test_a_copy_is_at_no_distance():
+    x = RNG.normal(size=(30, 20)).astype(np.float32)
+    x[7] = x[3]
+    assert squared_distances(jnp.asarray(x))[3, 7] == 0
+
+
+def test_the_branch_for_clusters_is_taken_under_vmap_alone_where_it_is_needed():
+    """A select would compute both for every seed of a training."""
+    x = jnp.asarray(RNG.normal(size=(3, 30, 20)), jnp.float32)
+    assert "cond[" in str(jax.make_jaxpr(jax.vmap(squared_distances))(x))
+    far = x.at[1, 15:].add(1e4)
+    for cloud in (x, far):
+        found = jax.jit(jax.vmap(squared_distances))(cloud)
+        expected = [cdist(*2 * [np.asarray(each, np.float64)], "sqeuclidean") for each in cloud]
+        np.testing.assert_allclose(found, expected, rtol=2e-3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from mvae import spectral
 from mvae.spectral import nearest_neighbors
 
 RNG = np.random.default_rng(0)
@@ -101,3 +102,31 @@ def test_bad_input(change, message):
     arguments = {"x": jnp.asarray(RNG.normal(size=(20, 2)), jnp.float32), "k": 3} | change
     with pytest.raises(ValueError, match=message):
         nearest_neighbors(**arguments)
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16])
+def test_arrays_of_16_bits_are_computed_with_in_float32(half):
+    """What is made of them is that of the same numbers in float32, as precise as they are."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(30, 12)), half)
+    wide = x.astype(jnp.float32)
+    graph = spectral.pointwise_graph(x)
+    functions = {
+        "neighbors": lambda x: spectral.nearest_neighbors(x, 3).distances,
+        "affinity": spectral.gaussian_affinity,
+        "squares": spectral.squared_distances,
+        "map": lambda x: spectral.diffusion_map(x, 2).eigenvalues,
+        "nystrom": lambda x: spectral.nystrom(spectral.diffusion_map(x, 2), x, x[:3]),
+        "orthonormal": lambda x: spectral.orthonormalize(x).values,
+        "covariance": lambda x: spectral.local_covariance(x, num_neighbors=4),
+        "graph": lambda x: spectral.pair_affinities(x, graph),
+        "sums": lambda x: spectral.graph_sums(x, graph),
+    }
+    for name, function in functions.items():
+        found = function(x)
+        assert found.dtype == jnp.float32, name
+        np.testing.assert_array_equal(found, function(wide), err_msg=name)
+
+
+def test_eight_bits_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^x must have one of the dtypes .*, got float8_e4m3fn"):
+        spectral.nearest_neighbors(jnp.ones((4, 2), jnp.float8_e4m3fn), 1)

@@ -122,3 +122,9 @@ def test_bad_input(change, message):
     arguments = {"x": x, "queries": x} | change
     with pytest.raises(ValueError, match=message):
         nystrom(diffusion_map(x, 2), **arguments)
+
+
+def test_copies_are_extended_to_themselves():
+    x = jnp.asarray(np.concatenate([RNG.normal(size=(40, 2)), np.zeros((12, 2))]), jnp.float32)
+    fitted = diffusion_map(x, 2, num_neighbors=5)
+    np.testing.assert_allclose(nystrom(fitted, x, x, num_neighbors=5), fitted.eigenvectors, atol=2e-3)

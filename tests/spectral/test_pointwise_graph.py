@@ -43,6 +43,17 @@ def test_affinities_between_any_points_are_those_of_the_whole_graph(points, num_
     np.testing.assert_allclose(jnp.mean(graph.weight), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("num_neighbors", [None, 20])
+def test_clusters_far_apart_in_float32(num_neighbors):
+    """Within a cluster of size 1 a product of matrices has errors of 10⁸ eps."""
+    x = np.array(jax.random.normal(jax.random.key(3), (N, 30)))
+    x[N // 2 :] += np.float32(2e3)
+    graph = pointwise_graph(jnp.asarray(x), num_neighbors=num_neighbors, scale_neighbor=7)
+    truth = whole(x, num_neighbors, 7, 1.0)
+    np.testing.assert_allclose(pair_affinities(jnp.asarray(x), graph), truth, rtol=3e-4, atol=1e-4)
+    np.testing.assert_allclose(graph.weight, truth.mean(1), rtol=3e-4)
+
+
 def test_sums_in_blocks_are_those_of_the_matrix():
     x = jax.random.normal(jax.random.key(0), (300, 3))  # more than a block, the last one short
     graph = pointwise_graph(x, num_neighbors=10)
@@ -59,16 +70,34 @@ def test_its_stationary_law_is_that_of_the_diffusion_map(points):
 
 
 @pytest.mark.parametrize("num_neighbors", [None, 12])
-def test_copies_are_named_and_a_few_are_no_harm(num_neighbors):
-    x = jnp.concatenate([jnp.zeros((11, 2)), jax.random.normal(jax.random.key(0), (30, 2))])
-    with pytest.raises(ValueError, match="11 of 41 have 10 copies"):
-        pointwise_graph(x, num_neighbors=num_neighbors, scale_neighbor=10)
-    graph = pointwise_graph(x, num_neighbors=num_neighbors, scale_neighbor=12)
-    assert bool(jnp.all(jnp.isfinite(pair_affinities(x, graph))))
-    # Copies are all at one distance: whoever links to one of them links to all, one neighbour more than it counted.
-    np.testing.assert_allclose(
-        graph_sums(x, graph)[:, 0] / 41, graph.weight, rtol=1e-4 if num_neighbors is None else 0.1
-    )
+def test_copies_weigh_as_many_as_they_are(num_neighbors):
+    """The graph is that of the distinct points, each counted as often as it is there."""
+    distinct = np.asarray(jax.random.normal(jax.random.key(0), (30, 2)), np.float64)
+    counts = np.ones(30, int)
+    counts[[4, 11]] = 11, 3
+    rows = np.random.default_rng(0).permutation(np.repeat(np.arange(30), counts))
+    x = jnp.asarray(distinct[rows], jnp.float32)
+    graph = pointwise_graph(x, num_neighbors=num_neighbors, scale_neighbor=10)
+    distance = cdist(distinct, distinct)
+    order = np.sort(distance, axis=1)
+    kernel = np.exp(-(distance**2) / np.outer(order[:, 10], order[:, 10]))
+    if num_neighbors is not None:
+        kernel *= distance <= np.maximum(order[:, num_neighbors][:, None], order[:, num_neighbors]) * (1 + 1e-12)
+    whole = kernel[np.ix_(rows, rows)]
+    density = whole.sum(axis=1)
+    whole /= np.outer(density, density)
+    whole *= len(rows) ** 2 / whole.sum()
+    np.testing.assert_allclose(pair_affinities(x, graph), whole, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(graph.weight, whole.mean(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(graph.scale, order[rows, 10], rtol=1e-5)
+
+
+def test_one_point_alone_is_named_and_few_are_taken():
+    with pytest.raises(ValueError, match="got 12 copies of one"):
+        pointwise_graph(jnp.ones((12, 2)), scale_neighbor=5)
+    graph = pointwise_graph(jnp.repeat(jnp.eye(3), 5, axis=0), scale_neighbor=10)
+    np.testing.assert_allclose(graph.weight, 1, rtol=1e-6)
+    np.testing.assert_allclose(graph.scale, np.sqrt(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,11 @@ def test_parts_of_what_is_no_affinity(affinity):
         ({"scale_neighbor": 6}, "scale_neighbor must lie in"),
         ({"bandwidth": 0.0}, "bandwidth must be positive"),
         ({"bandwidth": float("nan")}, "bandwidth must be positive"),
-        ({"x": jnp.repeat(points(4, 2), 6, axis=0)}, "must not repeat points: 24 of 24 have 5 copies"),
+        ({"x": jnp.ones((20, 2))}, "two distinct points or more, got 20 copies of one"),
+        (
+            {"x": jnp.repeat(points(10, 2), 2, axis=0), "neighbors": nearest_neighbors(points(20, 2), 5)},
+            "neighbors must be left out where x repeats points, as 10 rows do",
+        ),
         ({"neighbors": nearest_neighbors(points(20, 2), 4)}, "neighbors must have the shape"),
     ],
 )
@@ -86,3 +90,15 @@ def test_bad_input(change, message):
 def test_compiled_code_is_refused():
     with pytest.raises(ValueError, match="compiled code"):
         jax.jit(lambda x: sparse_gaussian_affinity(x, num_neighbors=3))(points(20, 2))
+
+
+def test_copies_share_the_links_of_their_point():
+    x = points(20, 2)
+    rows = np.r_[np.arange(20), np.full(12, 3), np.full(5, 8)]
+    plain = sparse_gaussian_affinity(x, num_neighbors=6, scale_neighbor=3)
+    found = sparse_gaussian_affinity(x[rows], num_neighbors=6, scale_neighbor=3)
+    np.testing.assert_array_equal(found.matrix.toarray(), plain.matrix.toarray()[np.ix_(rows, rows)])
+    np.testing.assert_array_equal(found.scales, plain.scales[rows])
+    few = sparse_gaussian_affinity(jnp.repeat(x[:4], 5, axis=0), num_neighbors=10, scale_neighbor=9)
+    apart = np.linalg.norm(np.asarray(x[:4])[:, None] - np.asarray(x[:4]), axis=-1)
+    np.testing.assert_allclose(few.scales[::5], apart.max(axis=1), rtol=1e-6)

@@ -150,3 +150,29 @@ def test_rotations():
 def test_embedded_torus_by_its_geodesics():
     torus = EmbeddedTorus(2.0, 1.0)
     assert betti_numbers(torus, uniform(torus, 2500), num_landmarks=220).numbers == (1, 2, 1)
+
+
+def ring(noise, n=800, dim=100):
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    return np.pad(np.stack([np.cos(angle), np.sin(angle)], 1), ((0, 0), (0, dim - 2))) + noise * rng.normal(
+        size=(n, dim)
+    )
+
+
+@pytest.mark.parametrize(("scale", "numbers", "resolved"), [(0.01, (1, 1), 1), (0.05, (1, 0), 0), (0.2, (1, 0), 0)])
+def test_landmarks_that_do_not_resolve_the_points_are_told(scale, numbers, resolved):
+    """A ring in R¹⁰⁰ whose noise is as wide as its hole looks like a ball; so the result must say."""
+    found = betti_numbers(Euclidean(100), ring(scale).astype(np.float32), max_dim=1)
+    assert (found.numbers, found.resolved) == (numbers, resolved)
+    assert found.birth_scale == 3 * found.radius
+
+
+def test_parts_count_for_themselves():
+    clouds = [np.random.default_rng(k).normal(size=(200, 100)) for k in range(2)]
+    both = np.concatenate([clouds[0], clouds[1] + 20]).astype(np.float32)
+    found = betti_numbers(Euclidean(100), both, max_dim=1)
+    assert (found.numbers, found.resolved) == ((2, 0), 0)
+    disc = np.random.default_rng(0).uniform(size=(600, 2)).astype(np.float32)
+    assert betti_numbers(PLANE, disc, max_dim=1).resolved == 1
+    assert betti_numbers(PLANE, np.zeros((20, 2), np.float32)).resolved == 1

@@ -178,3 +178,11 @@ def test_bad_input(change, message):
     arguments = {"operators": jnp.ones((1, 2, 2)), "z0": jnp.ones(2), "z1": jnp.ones(2), "l1_weight": 0.1} | change
     with pytest.raises(ValueError, match=message):
         infer_coefficients(KEY, **arguments)
+
+
+def test_nothing_is_nan_on_purpose_on_the_way():
+    """Under jax_debug_nans; generators beyond the largest norm are NaN within the iteration."""
+    operators = 30 * jnp.array([[[0.0, -1.0], [1.0, 0.0]]])
+    with jax.debug_nans(True):
+        found = infer_coefficients(jax.random.key(0), operators, jnp.eye(2), jnp.eye(2)[::-1], l1_weight=1e-3)
+    assert jnp.all(jnp.isfinite(found.coefficients))

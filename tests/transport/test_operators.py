@@ -1,11 +1,12 @@
 """Transport and paths against scipy and closed forms."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
 
-from mvae.transport import path, transport
+from mvae.transport import expm_action, implicit_coefficients, infer_coefficients, path, transport
 
 RNG = np.random.default_rng(0)
 
@@ -50,3 +51,31 @@ def test_bad_input(change, message):
     arguments = {"operators": jnp.ones((1, 2, 2)), "coefficients": jnp.ones(1), "z": jnp.ones(2), "times": jnp.ones(3)}
     with pytest.raises(ValueError, match=message):
         path(**(arguments | change))
+
+
+@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16])
+def test_arrays_of_16_bits_are_computed_with_in_float32(half):
+    key = jax.random.key(0)
+    operators = jnp.array([[[0.0, -1.0], [1.0, 0.0]], [[0.5, 0.0], [0.0, -0.5]]])
+    z, c = jnp.array([[1.0, 0.5], [-0.25, 2.0]]), jnp.array([[0.5, 0.25], [-1.0, 0.5]])
+
+    def functions(operators, c, z):
+        found = infer_coefficients(key, operators, z, z[::-1], l1_weight=1e-3)
+        return {
+            "transport": transport(operators, c, z),
+            "path": path(operators, c, z, jnp.linspace(0, 1, 3, dtype=z.dtype)),
+            "implicit": implicit_coefficients(operators, c, z, z, l1_weight=0.1).coefficients,
+            "objective": found.objective,
+            "coefficients": found.coefficients,
+        }
+
+    expected = jax.jit(functions)(operators, c, z)
+    for name, found in jax.jit(functions)(*(x.astype(half) for x in (operators, c, z))).items():
+        assert found.dtype == half, name
+        rounding = 4 * float(jnp.finfo(half).eps)
+        np.testing.assert_allclose(np.asarray(found, np.float64), expected[name], rtol=rounding, atol=rounding)
+
+
+def test_eight_bits_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^matrix must have one of the dtypes .*, got float8_e4m3fn"):
+        expm_action(jnp.eye(2, dtype=jnp.float8_e4m3fn), jnp.ones(2))

@@ -30,10 +30,11 @@ import time
 BEGAN = time.monotonic()  # before the imports, which count
 
 import os  # noqa: E402
-import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from absl import app, flags  # noqa: E402
+from absl import flags  # noqa: E402
+
+from mvae.programs import launch  # noqa: E402
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the results, a file for each part.", required=True)
 _MINUTES = flags.DEFINE_float("minutes", 9.0, "Minutes there are, from the start of the process.", lower_bound=0.0)
@@ -51,26 +52,17 @@ def main(argv: list[str]) -> int:
 
     from experiments.benchmarks.accelerator.parts import measure
     from experiments.benchmarks.accelerator.render import render_pages
-    from mvae.engine import Interrupted
-    from mvae.errors import UsageError
 
-    workdir = Path(_WORKDIR.value)
-    try:
-        if _RENDER.value:
-            render_pages(workdir)
-            return 0
-        scratch = Path(_SCRATCH.value) if _SCRATCH.value else workdir / "scratch"
-        data_dir = Path(_DATA_DIR.value) if _DATA_DIR.value else None
-        return measure(
-            _PARTS.value, workdir, scratch, BEGAN, 60 * _MINUTES.value, rehearse=_REHEARSE.value, data_dir=data_dir
-        )
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(f"{stop}; the same command goes on", file=sys.stderr)
-        return stop.exit_code
+    workdir = Path(_WORKDIR.value).expanduser()
+    if _RENDER.value:
+        render_pages(workdir)
+        return 0
+    scratch = Path(_SCRATCH.value).expanduser() if _SCRATCH.value else workdir / "scratch"
+    data_dir = Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None
+    return measure(
+        _PARTS.value, workdir, scratch, BEGAN, 60 * _MINUTES.value, rehearse=_REHEARSE.value, data_dir=data_dir
+    )
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

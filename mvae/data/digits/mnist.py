@@ -18,9 +18,10 @@ def mnist(*, dir: str = "", num_train: int = 0, num_test: int = 0) -> Dataset:
     The images stay on the device as bytes; `render` divides them by 255. They are not binarised.
 
     Args:
-      dir: the folder that holds the four IDX files (`mnist_files.FILES`, compressed or not), directly or in a
-        subfolder `mnist`. If empty, the data that tensorflow-datasets keeps under `TFDS_DATA_DIR`, or under
-        its own default folder; the first use downloads and prepares them there.
+      dir: the folder that holds the four IDX files (`mnist_files.FILES`, compressed or not), directly or in one of
+        the subfolders `mnist_files.PLACES`, such as `MNIST/raw` of torchvision. If empty, the data that
+        tensorflow-datasets keeps under `TFDS_DATA_DIR`, or under its own default folder; the first use downloads
+        and prepares them there.
       num_train: how many of the training images to keep, the first ones; 0 keeps all.
       num_test: how many of the test images to keep, the first ones; 0 keeps all.
 

@@ -24,6 +24,8 @@ SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 FILES = tuple(SHA256)
+# Subfolders of a folder of data: of this project, and of torchvision.
+PLACES = (".", "mnist", "MNIST", "raw", "mnist/raw", "MNIST/raw")
 _SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -51,20 +53,21 @@ def missing(looked: Iterable[str]) -> UsageError:
 
 
 def locate(directory: str) -> dict[str, Path]:
-    """Returns the paths of the four files in a folder, or in its subfolder `mnist`.
+    """Returns the paths of the four files in a folder, or in one of its subfolders `PLACES`.
 
     Args:
-      directory: the folder; the files may be compressed (`.gz`) or not.
+      directory: the folder. The files may be compressed (`.gz`) or not, and have a full stop for the hyphen before
+        `idx`; each may lie in a folder of its own name, as archives of single files leave them.
 
     Returns:
       name -> path for every name in `FILES`.
 
     Raises:
-      UsageError: if neither folder holds all four files.
+      UsageError: if none of the folders holds all four files.
     """
     folder = Path(directory).expanduser()
     looked = []
-    for place in (folder, folder / "mnist"):
+    for place in [folder / subfolder for subfolder in PLACES]:
         found = {name: path for name in FILES if (path := _path_of(place, name))}
         if len(found) == len(FILES):
             return found
@@ -76,7 +79,9 @@ def locate(directory: str) -> dict[str, Path]:
 
 
 def _path_of(place: Path, name: str) -> Path | None:
-    return next((path for path in (place / f"{name}.gz", place / name) if path.is_file()), None)
+    names = [f"{spelt}{suffix}" for spelt in (name, name.replace("-idx", ".idx")) for suffix in (".gz", "")]
+    paths = [place / each for each in names] + [place / each / other for each in names for other in names]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def read(paths: dict[str, Path]) -> dict[str, Digits]:

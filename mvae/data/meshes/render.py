@@ -10,12 +10,16 @@ n the unit normal of the nearest triangle on the side towards the camera, l the 
 has two sides alike, so that it does not matter in which order its corners are given, nor whether the surface is closed.
 """
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from mvae.data.meshes.mesh import Mesh
 from mvae.data.resize import area_average
+
+LOGGER = logging.getLogger(__name__)
 
 HALF_SIDE = 1.05
 SAMPLES = 3
@@ -25,6 +29,9 @@ LIGHT = np.array([-0.48, -0.64, 0.6])  # from the upper left behind the camera; 
 
 _TOLERANCE = 1e-9  # in samples: a sample on the border of two triangles is in both, never in neither
 _AT_ONCE = 1 << 20  # pairs of a triangle and a sample, of many triangles or all of one; bounds the memory
+_PATIENCE = 3.0  # seconds after which progress is shown
+_BAR = {"leave": False, "disable": None}  # on a terminal alone
+_MUCH = 10**8  # triangles of all views, from which a line says what is going on
 _VIEWS_AT_ONCE = 64  # pictures of samples; bounds the memory
 
 
@@ -43,7 +50,8 @@ class _Triangles(NamedTuple):
 def render_views(mesh: Mesh, rotations: np.ndarray, size: int) -> np.ndarray:
     """Returns grey pictures of a mesh, rotated, by the module's formula.
 
-    Samples are rounded to a byte, and so are their means.
+    Samples are rounded to a byte, and so are their means. What takes longer than three seconds shows its progress; an
+    interruption ends it within a view.
 
     Args:
       mesh: a mesh in the unit ball, no triangle without an area, as `in_unit_ball` returns it.
@@ -58,12 +66,15 @@ def render_views(mesh: Mesh, rotations: np.ndarray, size: int) -> np.ndarray:
     normals = np.cross(b - a, c - a)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     images = np.empty((len(rotations), size, size, 1), np.uint8)
-    for start in range(0, len(rotations), _VIEWS_AT_ONCE):
-        part = slice(start, start + _VIEWS_AT_ONCE)
-        samples = np.stack(
-            [_samples(mesh.vertices, corners, normals, rotation, SAMPLES * size) for rotation in rotations[part]]
-        )
-        images[part] = area_average(samples[..., None], size)
+    if len(rotations) * len(mesh.faces) > _MUCH:
+        LOGGER.info("rendering %d views of %d triangles", len(rotations), len(mesh.faces))
+    with tqdm(total=len(rotations), desc="rendering", unit="view", delay=_PATIENCE, **_BAR) as bar:
+        for start in range(0, len(rotations), _VIEWS_AT_ONCE):
+            samples = []
+            for rotation in rotations[start : start + _VIEWS_AT_ONCE]:
+                samples.append(_samples(mesh.vertices, corners, normals, rotation, SAMPLES * size))
+                bar.update()
+            images[start : start + _VIEWS_AT_ONCE] = area_average(np.stack(samples)[..., None], size)
     return images
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from mvae.evaluation.rounding import settled
 from mvae.manifolds import EmbeddedTorus, Euclidean, FlatTorus, Manifold, Sphere
 from mvae.manifolds.checks import check_points
 from mvae.manifolds.dispatch import open_function
@@ -20,6 +21,8 @@ def _points(manifold: Manifold, z: ArrayLike) -> np.ndarray:
 def ambient_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch n"]:
     """Returns the ambient coordinates of latent points as codes: the points themselves, in float64.
 
+    Coordinates that are the same of all points but for the rounding of their dtype are made exactly so.
+
     >>> from mvae.manifolds import Sphere
     >>> ambient_codes(Sphere(1), np.array([[0.0, 1.0]])).tolist()
     [[0.0, 1.0]]
@@ -31,7 +34,7 @@ def ambient_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch
     Raises:
         ValueError: Naming z, for a dtype that is not floating, a last axis other than n, or points off the manifold.
     """
-    return _points(manifold, z)
+    return settled(_points(manifold, z), z)
 
 
 @open_function("angles as codes", "ambient_codes takes every manifold")
@@ -46,7 +49,8 @@ def angle_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch d
       is in (-π, π]. After an angle of 0 or π those that follow are not determined; they are 0 or π there;
     - Euclidean space: the coordinates themselves, in units of length.
 
-    An angle that crosses the cut at ±π jumps, and the metrics see the jump.
+    An angle that crosses the cut at ±π jumps, and the metrics see the jump. Angles that are the same of all points but
+    for the rounding of their dtype are made exactly so.
 
     >>> from mvae.manifolds import Sphere
     >>> (angle_codes(Sphere(2), np.array([[0.0, 0.0, 1.0]])) / np.pi).tolist()
@@ -62,7 +66,8 @@ def angle_codes(manifold: Manifold, z: ArrayLike) -> Float[np.ndarray, "*batch d
         ValueError: Naming z, for a dtype that is not floating, a last axis other than n, or points off the manifold.
     """
     angles = angle_codes.of(manifold)
-    return angles(manifold, _points(manifold, z))
+    least = 0.0 if isinstance(manifold, Euclidean) else 1.0  # radian
+    return settled(angles(manifold, _points(manifold, z)), z, least)
 
 
 @angle_codes.register(FlatTorus)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
 from mvae.evaluation.disentanglement.inputs import check_data, numbered, scikit_learn, standardized
+from mvae.evaluation.progress import with_progress
 
 _CHUNK = 2**16  # rows that are gathered at a time
 
@@ -72,7 +73,7 @@ def _mean_differences(
     """Means over a batch of |c - c'|, for pairs of rows that share a factor's value."""
     per_chunk = max(1, _CHUNK // batch_size)
     means = [np.empty((0, z.shape[1]))]
-    for done in range(0, num_points, per_chunk):
+    for done in with_progress(range(0, num_points, per_chunk), "differences", "chunk"):
         rows = rng.integers(len(z), size=min(per_chunk, num_points - done) * batch_size)
         differences = np.abs(z[rows] - z[_partner(rng, group, rows)])
         means.append(differences.reshape(-1, batch_size, z.shape[1]).mean(axis=1))
@@ -85,7 +86,7 @@ def _steadiest(
     """How often each code has the least variance in batches of rows that share a factor's value."""
     per_chunk = max(1, _CHUNK // batch_size)
     votes = np.zeros(z.shape[1], dtype=np.int64)
-    for done in range(0, num_points, per_chunk):
+    for done in with_progress(range(0, num_points, per_chunk), "votes", "chunk"):
         first = rng.integers(len(z), size=min(per_chunk, num_points - done))
         variance = z[_same_value(rng, group, first, batch_size)].var(axis=1, ddof=1)
         votes += np.bincount(variance.argmin(axis=1), minlength=z.shape[1])

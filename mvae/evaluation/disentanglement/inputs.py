@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from mvae.evaluation.rounding import settled
+
 
 def scikit_learn(module: str, user: str) -> ModuleType:
     """Imports a module of scikit-learn, which only some metrics need.
@@ -50,6 +52,8 @@ def check_data(
 ) -> tuple[Float[np.ndarray, "n k"], np.ndarray]:
     """Returns codes in float64, (n, k), and factors, (n, f).
 
+    A code that is constant but for the rounding of its dtype is made exactly so: its noise would be bins and splits.
+
     Args:
         codes: Real numbers, (n, k).
         factors: Integers, (n, f); real numbers too if `continuous`.
@@ -73,7 +77,7 @@ def check_data(
     constant = np.flatnonzero((v == v[0]).all(axis=0))
     if constant.size:
         raise ValueError(f"factors must vary, got a constant in column {constant[0]}")
-    return z.astype(np.float64), v.astype(np.float64 if continuous else np.int64)
+    return settled(z, codes), v.astype(np.float64 if continuous else np.int64)
 
 
 def bins(x: Float[np.ndarray, "n k"], num_bins: int) -> Int[np.ndarray, "n k"]:

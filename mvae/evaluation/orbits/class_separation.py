@@ -7,6 +7,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
+from mvae.evaluation.rounding import rounding
+
 PERCENTILE = 95.0
 
 
@@ -16,7 +18,8 @@ class ClassSeparation(NamedTuple):
     Attributes:
         accuracy: share of the codes whose nearest neighbour, themselves left out, is of their class.
         gap: least distance between codes of different classes in units of the spacing within classes; above 1 they
-            are apart. Infinite where codes of a class coincide and classes do not.
+            are apart. Infinite where codes of a class coincide and classes do not, 0 where all do, to the rounding of
+            their dtype.
     """
 
     accuracy: float
@@ -44,7 +47,7 @@ def class_separation(codes: ArrayLike, labels: ArrayLike) -> ClassSeparation:
     >>> class_separation([[0.0], [1.0], [5.0], [6.0]], [0, 0, 1, 1])
     ClassSeparation(accuracy=1.0, gap=4.0)
     """
-    z, names = np.asarray(codes, np.float64), np.asarray(labels)
+    z, names, noise = np.asarray(codes, np.float64), np.asarray(labels), rounding(codes)
     if z.ndim != 2 or z.size == 0 or not np.isfinite(z).all():
         raise ValueError(f"codes must be finite, of shape (n, d), not empty, got shape {z.shape}")
     if names.shape != (len(z),):
@@ -60,7 +63,8 @@ def class_separation(codes: ArrayLike, labels: ArrayLike) -> ClassSeparation:
         tree = KDTree(z[inside])
         own[inside] = tree.query(z[inside], k=2)[0][:, 1]
         other = min(other, float(tree.query(z[~inside])[0].min()))
-    return ClassSeparation(_neighbour_accuracy(z, names), _ratio(other, float(np.percentile(own, PERCENTILE))))
+    within = float(np.percentile(own, PERCENTILE))
+    return ClassSeparation(_neighbour_accuracy(z, names), _ratio(other, within, noise))
 
 
 def _neighbour_accuracy(z: Float[np.ndarray, "n d"], names: np.ndarray) -> float:
@@ -70,7 +74,8 @@ def _neighbour_accuracy(z: Float[np.ndarray, "n d"], names: np.ndarray) -> float
     return float((names[neighbour] == names).mean())
 
 
-def _ratio(between: float, within: float) -> float:
-    if within > 0.0:
+def _ratio(between: float, within: float, noise: float) -> float:
+    """Their ratio; what is not above the noise is 0."""
+    if within > noise:
         return between / within
-    return float("inf") if between > 0.0 else 0.0
+    return float("inf") if between > noise else 0.0

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike
 
 from mvae.data.dataset import Batch, Rows
 from mvae.errors import check_between, check_count
+from mvae.evaluation.progress import progress
 from mvae.nets import MLPClassifier
 
 _AT_ONCE = 2000  # pictures
+_STEPS_AT_ONCE = 250  # of one program, which a signal has to wait for
 
 
 class Classifier(NamedTuple):
@@ -65,8 +67,8 @@ def train_classifier(
 ) -> Classifier:
     """Returns a multi-layer perceptron that was trained to tell the classes of a data set.
 
-    The mean cross-entropy -log p(label | image) of batches drawn with replacement is minimised by Adam, in a single
-    compiled loop. The batch of a step follows from the key and the step.
+    The mean cross-entropy -log p(label | image) of batches drawn with replacement is minimised by Adam, in
+    compiled loops. The batch of a step follows from the key and the step.
 
     Args:
         key: JAX key, of the parameters at initialisation and of the batches.
@@ -96,7 +98,17 @@ def train_classifier(
             f"rows must have labels in [0, {num_classes}), as num_classes says, got {labels.min()} to {labels.max()}"
         )
     net = MLPClassifier(hidden, num_classes)
-    params = _train(key, rows, render, net, event_shape, num_steps, batch_size, learning_rate)
+    key_params, key_batches = jax.random.split(key)
+    state = _start(key_params, net, event_shape, learning_rate)
+    with progress("classifier", num_steps, "step") as done:
+        for first in range(0, num_steps, _STEPS_AT_ONCE):
+            last = min(first + _STEPS_AT_ONCE, num_steps)
+            bounds = (np.int32(first), np.int32(last))
+            state = jax.block_until_ready(
+                _steps(key_batches, state, rows, render, net, bounds, batch_size, learning_rate)
+            )
+            done(last - first)
+    params = state[0]
     if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
         raise FloatingPointError("training ended in parameters that are not finite; a smaller learning_rate may help")
     return Classifier(net, params, event_shape)
@@ -154,22 +166,29 @@ def _probabilities(net: MLPClassifier, params: Any, images: Float[Array, "n *eve
     return jax.nn.softmax(net.apply(params, images), axis=-1)  # pyright: ignore[reportArgumentType]
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 6))
-def _train(
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _start(
+    key: Key[Array, ""], net: MLPClassifier, event_shape: tuple[int, ...], learning_rate: Float[Array, ""]
+) -> tuple[Any, Any]:
+    """Parameters before training, and the state of the optimiser."""
+    params = net.init(key, jnp.zeros((1, *event_shape)))
+    return params, optax.adam(learning_rate).init(params)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 6))
+def _steps(
     key: Key[Array, ""],
+    state: tuple[Any, Any],
     rows: Rows,
     render: Callable[[Rows], Batch],
     net: MLPClassifier,
-    event_shape: tuple[int, ...],
-    num_steps: Int[Array, ""],
+    bounds: tuple[Int[Array, ""], Int[Array, ""]],
     batch_size: int,
     learning_rate: Float[Array, ""],
-) -> Any:
-    """The parameters after training."""
-    key_params, key_batches = jax.random.split(key)
+) -> tuple[Any, Any]:
+    """Parameters and state after the steps from one to before another."""
     optimizer = optax.adam(learning_rate)
     num = next(iter(rows.values())).shape[0]
-    params = net.init(key_params, jnp.zeros((1, *event_shape)))
 
     def loss(params: Any, batch: Batch) -> Array:
         logits = net.apply(params, batch["x"])
@@ -177,9 +196,9 @@ def _train(
 
     def step(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         params, state = carry
-        index = jax.random.randint(jax.random.fold_in(key_batches, k), (batch_size,), 0, num)
+        index = jax.random.randint(jax.random.fold_in(key, k), (batch_size,), 0, num)
         batch = render({name: value[index] for name, value in rows.items()})
         updates, state = optimizer.update(jax.grad(loss)(params, batch), state, params)
         return optax.apply_updates(params, updates), state
 
-    return jax.lax.fori_loop(0, num_steps, step, (params, optimizer.init(params)))[0]
+    return jax.lax.fori_loop(*bounds, step, state)

@@ -8,9 +8,12 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
+from mvae.evaluation.rounding import rounding
 
 NUM_POINTS = 2000
 _AT_ONCE = 4_000_000  # pairs of a point and a segment; bounds the memory
+_ROUNDINGS = 64  # of the largest square, in a square from products of matrices
+_CERTAIN = 1e-6  # relative error of a square that is taken
 
 
 class OrbitMatch(NamedTuple):
@@ -74,8 +77,8 @@ def orbit_match(
     if closed and not ordered:
         raise ValueError("closed must be False for a manifold whose points are not ordered")
     num_points = check_count("num_points", num_points, 2)
-    if (truth == truth[0]).all():
-        raise ValueError("manifold must have points that differ")
+    if np.ptp(truth, axis=0).max() <= rounding(manifold):
+        raise ValueError("manifold must have points that differ by more than their rounding")
     if closed:
         truth = np.concatenate([truth, truth[:1]])
     centre = truth.mean(axis=0)  # distances are differences of large numbers far from the origin
@@ -143,11 +146,27 @@ def distances_to_segments(
     step = end - start
     squared = np.square(step).sum(axis=-1)
     rows = max(1, _AT_ONCE // len(start))
-    nearest = [_nearest(points[k : k + rows], start, step, squared) for k in range(0, len(points), rows)]
+    centre = start.mean(axis=0)
+    moved, origin = points - centre, start - centre
+    nearest = [_nearest(moved[k : k + rows], origin, step, squared) for k in range(0, len(points), rows)]
     index = np.concatenate(nearest)
-    offset = points - start[index]
-    share = _share(np.sum(offset * step[index], axis=-1), squared[index])
-    return np.linalg.norm(offset - share[:, None] * step[index], axis=-1)
+    found = _distance(points, start[index], step[index], squared[index])
+    # Products of matrices cancel: what they leave open for the square of a distance is sought again by differences.
+    largest = np.square(moved).sum(axis=-1) + np.square(origin).sum(axis=-1).max() + squared.max()
+    for k in np.flatnonzero(_ROUNDINGS * np.finfo(np.float64).eps * largest > _CERTAIN * found**2):
+        found[k] = _distance(points[k], start, step, squared).min()
+    return found
+
+
+def _distance(
+    points: Float[np.ndarray, "*#s d"],
+    start: Float[np.ndarray, "s d"],
+    step: Float[np.ndarray, "s d"],
+    squared: Float[np.ndarray, " s"],
+) -> Float[np.ndarray, " s"]:
+    offset = points - start
+    share = _share(np.sum(offset * step, axis=-1), squared)
+    return np.linalg.norm(offset - share[:, None] * step, axis=-1)
 
 
 def _nearest(

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 
 from mvae.data.digits.rotation import rotate
 from mvae.errors import check_count
+from mvae.evaluation.progress import with_progress
 
 NUM_ANGLES = 360
 _PICTURES_AT_ONCE = 8  # each with all its rotations; bounds the memory
+_PICTURES_TOGETHER = 512  # of one program, which a signal has to wait for
 _CONSTANT = 1e-5  # standard deviation by largest value
 
 
@@ -67,8 +69,18 @@ def rotation_angles(
     num_angles = check_count("num_angles", num_angles, 4)
     inside = _mask(mask, *picture.shape[1:3])
     reference = np.broadcast_to(reference, picture.shape)
-    angle, correlation = _best_angles(picture[..., 0], reference[..., 0], inside, num_angles)
-    return RotationEstimate(np.asarray(angle, np.float64), np.asarray(correlation, np.float64))
+    starts = range(0, len(picture), _PICTURES_TOGETHER)
+    found = [
+        _best_angles(
+            picture[k : k + _PICTURES_TOGETHER, ..., 0],
+            reference[k : k + _PICTURES_TOGETHER, ..., 0],
+            inside,
+            num_angles,
+        )
+        for k in with_progress(starts, "rotation angles", f"{_PICTURES_TOGETHER} images")
+    ]
+    angle, correlation = (np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True))
+    return RotationEstimate(angle, correlation)
 
 
 def unwrap_rotation(angles: ArrayLike) -> Float[np.ndarray, " t"]:

@@ -1,5 +1,6 @@
 """How far a map stretches and compresses its domain locally: the bi-Lipschitz measure [li2020, Sec. 4.3]."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -27,8 +28,8 @@ def bilipschitz(z: ArrayLike, x: ArrayLike, k: int, *, rescale: bool = False) ->
     Args:
         z: Latent points, (n, ...); what follows the first axis is one vector.
         x: Their images, (n, ...), likewise.
-        k: Number of neighbours, 1 to n - 1; of points at the same distance those given first are taken. They are sought
-            in jax's precision, float32 unless it is told otherwise; the ratios are computed in float64.
+        k: Number of neighbours, 1 to n - 1; of points at the same distance those given first are taken. All is
+            computed in float64.
         rescale: Whether to divide the ratios by their median.
 
     Returns:
@@ -48,7 +49,8 @@ def bilipschitz(z: ArrayLike, x: ArrayLike, k: int, *, rescale: bool = False) ->
         raise ValueError(f"x must have {n} points as z has, got {len(images)}")
     if k >= n:
         raise ValueError(f"k must be below the number of points, {n}, got {k}")
-    neighbours = np.asarray(nearest_neighbors(jnp.asarray(latent), k).indices)
+    with jax.enable_x64(True):  # points apart in float64 may be one in float32
+        neighbours = np.asarray(nearest_neighbors(jnp.asarray(latent), k).indices)
     apart = np.linalg.norm(latent[neighbours] - latent[:, None], axis=-1)
     moved = np.stack([np.linalg.norm(images[column] - images, axis=-1) for column in neighbours.T], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -20,6 +20,10 @@ SINKHORN_STEPS = 10_000  # of each step of "entropic"
 SINKHORN_TOLERANCE = 1e-5  # of the row or column sums, in mass
 MASS_TOLERANCE = 1e-4  # that the last step of "entropic" moved
 LINEAR_STEPS = 10_000_000  # of each transport problem; the default of POT is short for a thousand points
+PAIRS = (16, 8, 4, 2, 1)  # of points, in turn, that couplings to start from are made of
+_QUANTILES = 33
+CANDIDATES = 5  # of these for each that is descended from
+_TIE = 1e-9  # of the mean squared distances
 
 
 class GromovWassersteinPlan(NamedTuple):
@@ -31,12 +35,15 @@ class GromovWassersteinPlan(NamedTuple):
             couplings of the squared W2 distance between the laws of the distances from x_i and from y_j.
         coupling: T, (n, m), with row sums 1/n and column sums 1/m.
         converged: Whether the descent to it came to its end.
+        num_least: Starts whose descents ended as low, up to rounding: 1 of many says that a lower one may not have been
+            found; symmetric sets have as many couplings of one E as they have symmetries.
     """
 
     discrepancy: float
     lower_bound: float
     coupling: Float[np.ndarray, "n m"]
     converged: bool
+    num_least: int
 
 
 def gromov_wasserstein(x: ArrayLike, y: ArrayLike, **options: Any) -> float:
@@ -89,7 +96,7 @@ def gromov_wasserstein_plan(
     *,
     scale: str = "max",
     solver: str = "exact",
-    num_starts: int = 4,
+    num_starts: int = 6,
     seed: int = 0,
     epsilon: float = 5e-3,
     max_iterations: int = 1000,
@@ -97,9 +104,11 @@ def gromov_wasserstein_plan(
     """Returns the discrepancy of `gromov_wasserstein` with its coupling, and how far from the least it may be.
 
     The first start is the product of the weights, the only one of published code. The second couples points from which
-    the distances are distributed most alike: the truth for isometric sets whose points can be told apart by that. Each
-    of the others couples points in the order of their distances from one random point of each set, which helps where
-    all points look alike, as on a circle.
+    the distances are distributed most alike: the truth for isometric sets whose points can be told apart by that. The
+    others help where all points look alike, as those of a cube do: up to 16 points of x that lie far from each other
+    are paired, one after the other, with points of y that lie likewise, then all points by their distances from those.
+    Each of them is the best of several such couplings, with 1, 2, 4, 8 or 16 pairs, from a random first one; one pair
+    orders points by their distance from it.
 
     Args:
         x: Points, (n, ...), n ≥ 2.
@@ -135,16 +144,17 @@ def gromov_wasserstein_plan(
     dx, dy = _distances("x", x, scale), _distances("y", y, scale)
     profile, lower_bound = _profile_coupling(ot, dx, dy)
     starts = [np.full((len(dx), len(dy)), 1 / (len(dx) * len(dy))), profile]
-    rng = np.random.default_rng(seed)
-    starts += [_anchored_coupling(rng, dx, dy) for _ in range(num_starts - 2)]
+    starts += _paired_couplings(np.random.default_rng(seed), ot, dx, dy, num_starts - 2)
     found = []
     for start in starts[:num_starts]:
         if solver == "exact":
             coupling, converged = _exact(ot, dx, dy, start, max_iterations)
         else:
             coupling, converged = _entropic(ot, dx, dy, start, epsilon, max_iterations)
-        found.append(GromovWassersteinPlan(_objective(dx, dy, coupling), lower_bound, coupling, converged))
-    return min(found, key=lambda plan: plan.discrepancy)
+        found.append(GromovWassersteinPlan(_objective(dx, dy, coupling), lower_bound, coupling, converged, 1))
+    least = min(found, key=lambda plan: plan.discrepancy)
+    limit = least.discrepancy + _TIE * (np.mean(dx**2) + np.mean(dy**2))
+    return least._replace(num_least=sum(plan.discrepancy <= limit for plan in found))
 
 
 def _pot() -> ModuleType:
@@ -175,18 +185,49 @@ def _objective(dx: np.ndarray, dy: np.ndarray, coupling: np.ndarray) -> float:
     return max(0.0, float(squares - 2 * np.sum(dx @ coupling @ dy * coupling)))
 
 
-def _overlaps(n: int, m: int) -> Float[np.ndarray, "n m"]:
-    """Lengths of what the intervals [i/n, (i+1)/n] and [j/m, (j+1)/m] share: the coupling in the order given."""
-    ends_x, ends_y = np.arange(1, n + 1)[:, None] / n, np.arange(1, m + 1)[None] / m
-    return np.maximum(np.minimum(ends_x, ends_y) - np.maximum(ends_x - 1 / n, ends_y - 1 / m), 0.0)
+def _paired_couplings(
+    rng: np.random.Generator, ot: ModuleType, dx: np.ndarray, dy: np.ndarray, num: int
+) -> list[Float[np.ndarray, "n m"]]:
+    """The `num` couplings of least E among several that are made of pairs of points."""
+    if num < 1:
+        return []
+    profiles = cdist(_quantiles(dx, _QUANTILES), _quantiles(dy, _QUANTILES), "sqeuclidean") / _QUANTILES
+    weights = [np.full(len(each), 1 / len(each)) for each in (dx, dy)]
+    candidates = []
+    for k in range(CANDIDATES * num):
+        cost = _cost_from_pairs(rng, dx, dy, profiles, PAIRS[k % len(PAIRS)])
+        coupling = ot.emd(*weights, cost, numItermax=LINEAR_STEPS)
+        candidates.append((_objective(dx, dy, coupling), k, coupling))
+    return [coupling for _, _, coupling in sorted(candidates, key=lambda each: each[:2])[:num]]
 
 
-def _anchored_coupling(rng: np.random.Generator, dx: np.ndarray, dy: np.ndarray) -> Float[np.ndarray, "n m"]:
-    """Couples points in the order of their distances from a random point of each set."""
-    order_x, order_y = (np.argsort(each[rng.integers(len(each))], kind="stable") for each in (dx, dy))
-    coupling = np.empty((len(dx), len(dy)))
-    coupling[np.ix_(order_x, order_y)] = _overlaps(len(dx), len(dy))
-    return coupling
+def _quantiles(distances: Float[np.ndarray, "n n"], num: int) -> Float[np.ndarray, "n q"]:
+    """Quantiles of each row, which compare between sets of different sizes."""
+    return np.quantile(distances, np.linspace(0, 1, num), axis=1).T
+
+
+def _cost_from_pairs(
+    rng: np.random.Generator, dx: np.ndarray, dy: np.ndarray, profiles: np.ndarray, num: int
+) -> Float[np.ndarray, "n m"]:
+    """Sum of (|x_i - a_k| - |y_j - b_k|)² over pairs of points (a_k, b_k), found one after the other.
+
+    a_k is the point of x farthest from those before it, b_k that of y which lies most nearly as far from b_1, ...,
+    b_(k-1); what is left open falls to the laws of their distances, and then to chance.
+    """
+    cost, nearest = np.zeros(profiles.shape), np.full(len(dx), np.inf)
+    a = int(rng.integers(len(dx)))
+    for k in range(min(num, len(dx))):
+        open_still = cost[a] / max(k, 1) + profiles[a]
+        b = _least(rng, open_still)
+        cost += (dx[:, a, None] - dy[None, :, b]) ** 2
+        nearest = np.minimum(nearest, dx[a])
+        a = _least(rng, -nearest)
+    return cost
+
+
+def _least(rng: np.random.Generator, values: Float[np.ndarray, " n"]) -> int:
+    """Where the least is, by chance among those that are equal up to rounding."""
+    return int(rng.choice(np.flatnonzero(values <= values.min() + 1e-9 * np.ptp(values))))
 
 
 def _profile_coupling(ot: ModuleType, dx: np.ndarray, dy: np.ndarray) -> tuple[Float[np.ndarray, "n m"], float]:

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 
 from mvae.errors import check_count
+from mvae.evaluation.rounding import rounding
 from mvae.evaluation.samples.point_sets import flat_pair
+from mvae.spectral.distances import CERTAIN, EXACT, rounding_of_product
 
 MEDIAN_POINTS = 2000
 BLOCK = 512  # rows of the kernel matrix at a time
 PERMUTATIONS_AT_ONCE = 256
-_EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
 
 
 class MmdTest(NamedTuple):
@@ -42,13 +43,13 @@ def median_bandwidth(x: ArrayLike, y: ArrayLike) -> float:
         y: Points, (m, ...).
 
     Raises:
-        ValueError: For wrong shapes, values that are not finite, or a median of 0.
+        ValueError: For wrong shapes, values that are not finite, or a median that is 0 but for rounding.
     """
     points = np.concatenate(flat_pair(x, y, 2))
     kept = np.linspace(0, len(points) - 1, min(len(points), MEDIAN_POINTS)).round().astype(int)
     median = float(np.median(pdist(points[kept])))
-    if median == 0:
-        raise ValueError("bandwidth must be given where more than half of all points coincide")
+    if median <= max(rounding(x), rounding(y)):
+        raise ValueError("bandwidth must be given where more than half of all points coincide, but for rounding")
     return median
 
 
@@ -59,7 +60,8 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
 
     with pairs x ≠ x' for the unbiased estimate, which is negative for about half of all samples of equal laws, and all
     pairs for the biased one, the squared distance of the mean embeddings. It is 0 for equal laws alone. On the device,
-    in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6.
+    in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6. Squared distances come from products
+    of matrices; in a cloud so much wider than h that these cancel, from differences, at some ten times the cost.
 
     Args:
         x: Points, (n, ...), n ≥ 2; what follows the first axis is one vector.
@@ -73,7 +75,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
     Source: [gretton2012, Eqs. 3 and 5].
     """
     points, labels = _pooled(x, y, bandwidth)
-    return float(_statistics(points, labels[:, None], unbiased=unbiased)[0])
+    return float(_statistics(points, labels[:, None], unbiased=unbiased, cancels=_cancels(points))[0])
 
 
 def mmd_test(
@@ -95,13 +97,14 @@ def mmd_test(
     """
     check_count("num_permutations", num_permutations, 1)
     points, labels = _pooled(x, y, bandwidth)
-    statistic = _statistics(points, labels[:, None], unbiased=True)[0]
+    statistics = partial(_statistics, points, unbiased=True, cancels=_cancels(points))
+    statistic = statistics(labels[:, None])[0]
     # Divisions into the same two sets must count as ties, whatever order their kernels were added in.
     least = statistic - 32 * jnp.finfo(points.dtype).eps
     at_least = 0
     for first in range(0, num_permutations, PERMUTATIONS_AT_ONCE):
         indices = first + jnp.arange(PERMUTATIONS_AT_ONCE)  # as many each time, so that one program is compiled
-        reached = _statistics(points, _permuted(key, labels, indices), unbiased=True) >= least
+        reached = statistics(_permuted(key, labels, indices)) >= least
         at_least += int(jnp.sum(reached & (indices < num_permutations)))
     return MmdTest(float(statistic), (1 + at_least) / (1 + num_permutations))
 
@@ -111,10 +114,16 @@ def _pooled(x: ArrayLike, y: ArrayLike, bandwidth: float | None) -> tuple[Float[
     if bandwidth is not None and not (math.isfinite(bandwidth) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a positive number, got {bandwidth}")
     first, second = flat_pair(x, y, 2)
-    h = median_bandwidth(first, second) if bandwidth is None else bandwidth
+    h = median_bandwidth(x, y) if bandwidth is None else bandwidth
     points = np.concatenate([first, second])
     points = jnp.asarray((points - points.mean(axis=0)) / h)
     return points, jnp.asarray(np.arange(len(points)) < len(first), points.dtype)
+
+
+def _cancels(points: Float[Array, "N d"]) -> bool:
+    """Whether squared distances from products of matrices may be wrong by a thousandth of h²."""
+    largest = float(jnp.max(jnp.sum(points**2, axis=1)))
+    return not 2 * largest * rounding_of_product(points.shape[1], points.dtype) <= CERTAIN
 
 
 @jax.jit
@@ -122,8 +131,10 @@ def _permuted(key: Key[Array, ""], labels: Float[Array, " N"], indices: Int[Arra
     return jax.vmap(lambda index: jax.random.permutation(jax.random.fold_in(key, index), labels), out_axes=1)(indices)
 
 
-@partial(jax.jit, static_argnames=("unbiased",))
-def _statistics(points: Float[Array, "N d"], labels: Float[Array, "N P"], *, unbiased: bool) -> Float[Array, " P"]:
+@partial(jax.jit, static_argnames=("unbiased", "cancels"))
+def _statistics(
+    points: Float[Array, "N d"], labels: Float[Array, "N P"], *, unbiased: bool, cancels: bool
+) -> Float[Array, " P"]:
     """MMD² with h = 1 for each of P divisions of the points into two sets, 1 and 0 in a column of labels."""
     num = jnp.sum(labels, axis=0)
     rest = points.shape[0] - num
@@ -134,13 +145,17 @@ def _statistics(points: Float[Array, "N d"], labels: Float[Array, "N P"], *, unb
 
     def add_block(sums: Array, rows: tuple[Array, ...]) -> tuple[Array, None]:
         row_points, row_squares, row_weights, row_labels, row_ones = rows
-        products = jnp.matmul(row_points, points.T, precision=_EXACT)
-        kernel = jnp.exp(-0.5 * jnp.maximum(row_squares[:, None] + squares[None] - 2 * products, 0.0))
+        if cancels:
+            distances = jax.lax.map(lambda point: jnp.sum((point - points) ** 2, axis=-1), row_points)
+        else:
+            products = jnp.matmul(row_points, points.T, precision=EXACT)
+            distances = jnp.maximum(row_squares[:, None] + squares[None] - 2 * products, 0.0)
+        kernel = jnp.exp(-0.5 * distances)
 
         def quadratic(left: Array, right: Array) -> Array:
-            return jnp.sum(left * jnp.matmul(kernel, right, precision=_EXACT), axis=0)
+            return jnp.sum(left * jnp.matmul(kernel, right, precision=EXACT), axis=0)
 
-        of_all = jnp.matmul(kernel, ones, precision=_EXACT)
+        of_all = jnp.matmul(kernel, ones, precision=EXACT)
         found = [quadratic(row_weights, weights), quadratic(row_labels, labels), jnp.sum(row_labels * of_all, axis=0)]
         return sums + jnp.stack([*found, jnp.broadcast_to(jnp.sum(row_ones * of_all), num.shape)]), None
 

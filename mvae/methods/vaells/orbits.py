@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from mvae import figures
 from mvae.data.dataset import Rows
 from mvae.evaluation import OrbitMatch, mean_orbit_match
+from mvae.evaluation.progress import with_progress
 from mvae.reports import Member, Report, View
 from mvae.reports.report import Drawing, Figure
 from mvae.transport import infer_coefficients, path, transport
@@ -91,7 +92,7 @@ def _best_orbits(member: Member) -> tuple[int, OrbitMatch, list[ClassOrbit]]:
         candidates.append([_combination(member, operators, rows) for rows in classes])
     truth = [np.asarray(rows["x"]).reshape(len(rows["label"]), -1) for rows in classes]
     found = []
-    for index, own in enumerate(candidates):
+    for index, own in enumerate(with_progress(candidates, "orbits", "operator")):
         pairs = enumerate(zip(own, classes, strict=True))
         orbits = [_orbit(member, operator, k, rows) for k, (operator, rows) in pairs]
         match = mean_orbit_match([orbit.decoded for orbit in orbits], truth, closed=dataset.closed_curves)

@@ -269,10 +269,14 @@ def nearest_code(
 
 
 def step_factor(config: VDAEConfig, codes: Float[Array, "r D"]) -> Float[Array, "r D D"]:
-    """Returns Cholesky factors of α Σ* + ε I around each code, ε the floor times the mean eigenvalue of α Σ*."""
+    """Returns Cholesky factors of α Σ* + ε I around each code, ε the floor times the mean eigenvalue of α Σ*.
+
+    Where all neighbours are copies of one example Σ* has no extent: ε is then that of the mean of all Σ*.
+    """
     around = local_covariance(codes, num_neighbors=config.num_neighbors, radius=config.radius)
     around = config.step_scale * around
     level = jnp.trace(around, axis1=1, axis2=2) / codes.shape[1]
-    level = jnp.maximum(level, jnp.finfo(codes.dtype).tiny ** 0.5)
+    mean = jnp.maximum(jnp.mean(level), jnp.finfo(codes.dtype).tiny ** 0.5)
+    level = jnp.where(level > jnp.finfo(codes.dtype).eps ** 2 * mean, level, mean)
     floor = config.covariance_floor * level[:, None, None] * jnp.eye(codes.shape[1])
     return jnp.linalg.cholesky(around + floor)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mvae import figures
 from mvae.evaluation.likelihood import map_batches
+from mvae.evaluation.progress import with_progress
 from mvae.methods.vdae.latent_walk import mixing_steps, seed_share
 from mvae.reports import Member, Report, View
 from mvae.reports.report import Drawing, Figure
@@ -66,7 +67,8 @@ def _codes_of_walks(member: Member) -> Float[np.ndarray, "t s m d"]:
     together = max(1, min(NUM_CHAINS, WALK_BYTES // size))
     parts, key = [], jax.random.key(WALK_SEED)
     walked = view.programs.jit("walk", view.model.capabilities["walk"], static_argnums=3)
-    for part, start in enumerate(range(0, NUM_CHAINS, together)):
+    starts = range(0, NUM_CHAINS, together)
+    for part, start in enumerate(with_progress(starts, f"walks, {together} chains at a time")):
         chains = min(together, NUM_CHAINS - start)
         own = key if part == 0 else jax.random.fold_in(key, part)
         path = walked(member.params, own, jnp.repeat(seeds, chains, axis=0), NUM_STEPS)

@@ -40,6 +40,36 @@ def test_finds_a_subfolder_and_uncompressed_files(digit_files):
     digit_files.assert_equal("train", dataset.train["x"], dataset.train["label"])
 
 
+@pytest.mark.parametrize("place", ["", "mnist", "MNIST", "raw", "mnist/raw", "MNIST/raw"])
+@pytest.mark.parametrize("spelt", ["{}.gz", "{}", "stop.gz", "stop", "{}/{}", "{}.gz/{}", "{}/stop"])
+def test_files_are_found_as_people_have_them(digit_files, place, spelt):
+    """Of this project, of torchvision, unpacked by hand, each from an archive of its own."""
+    folder = digit_files.folder.parent
+    for name in mnist_files.FILES:
+        path = folder / place / spelt.replace("stop", name.replace("-idx", ".idx")).replace("{}", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = digit_files.path(name).read_bytes() if spelt.endswith(".gz") else digit_files.content(name)
+        path.write_bytes(content)
+        digit_files.path(name).unlink()
+    dataset = load("mnist", dir=str(folder))
+    digit_files.assert_equal("train", dataset.train["x"], dataset.train["label"])
+    digit_files.assert_equal("test", dataset.test["x"], dataset.test["label"])
+
+
+def test_another_set_of_the_same_names_beside_it_is_left_alone(digit_files, tmp_path):
+    """Torchvision's folder of Fashion-MNIST has files of the same names as that of MNIST beside it."""
+    root = tmp_path / "torchvision"
+    for name in ("FashionMNIST", "MNIST"):
+        (root / name / "raw").mkdir(parents=True)
+    for name in mnist_files.FILES:
+        (root / "FashionMNIST" / "raw" / name).write_bytes(b"other")
+    with pytest.raises(UsageError, match="MNIST not found"):
+        load("mnist", dir=str(root))
+    for name in mnist_files.FILES:
+        (root / "MNIST" / "raw" / name).write_bytes(digit_files.content(name))
+    digit_files.assert_equal("train", *load("mnist", dir=str(root)).train.values())
+
+
 def test_subsets_are_the_first_ones(digit_files):
     dataset = load("mnist", dir=str(digit_files.folder), num_train=7, num_test=20)
     assert (dataset.num_train, dataset.num_test) == (7, 20)
@@ -60,7 +90,9 @@ def test_missing_files_are_named_with_every_place_and_the_remedy(digit_files, tm
     assert "--config.data.dir=DIR" in message
     assert "network" in message
     assert "\n" not in message
-    with pytest.raises(UsageError, match=r"absent \(no such folder\); .*absent/mnist \(no such folder\)"):
+    with pytest.raises(
+        UsageError, match=r"absent \(no such folder\); .*absent/mnist \(no such folder\); .*absent/MNIST/raw \("
+    ):
         load("mnist", dir=str(tmp_path / "absent"))
 
 

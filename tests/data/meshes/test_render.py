@@ -174,3 +174,21 @@ def test_nothing_is_drawn_outside_the_frame_of_a_mesh_that_is_too_large(monkeypa
     monkeypatch.setattr(render, "SAMPLES", 1)
     mesh = moved(soup(10, seed=3), (0.5, 0.0, 0.4), 3.0)
     np.testing.assert_array_equal(render_views(mesh, IDENTITY, 32)[0, ..., 0], ray_cast(mesh, IDENTITY[0], 32))
+
+
+def test_a_long_rendering_says_so_and_can_be_interrupted(monkeypatch, caplog):
+    mesh = icosphere(1)
+    monkeypatch.setattr(render, "_MUCH", 100)
+    drawn = []
+
+    def interrupted(*arguments):
+        drawn.append(arguments)
+        if len(drawn) == 3:
+            raise KeyboardInterrupt
+        return np.zeros((9, 9), np.uint8)
+
+    monkeypatch.setattr(render, "_samples", interrupted)
+    with caplog.at_level("INFO", logger="mvae"), pytest.raises(KeyboardInterrupt):
+        render.render_views(mesh, np.stack([np.eye(3)] * 936), 3)
+    assert len(drawn) == 3
+    assert "rendering 936 views of 80 triangles" in caplog.text

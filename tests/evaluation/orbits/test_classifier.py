@@ -1,3 +1,5 @@
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +36,12 @@ def test_learns_classes_that_are_easy_to_tell(classifier):
     np.testing.assert_array_equal(labels, TEST["label"])
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
     np.testing.assert_array_equal(probabilities.argmax(axis=-1), labels)
+
+
+def test_steps_in_parts_are_those_of_one_loop(classifier, monkeypatch):
+    monkeypatch.setattr(sys.modules[train_classifier.__module__], "_STEPS_AT_ONCE", 40)
+    parts = train_classifier(jax.random.key(0), TRAIN, render, **SMALL)
+    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, classifier.params, parts.params)))
 
 
 def test_accuracy_is_the_share_of_hits(classifier):

@@ -70,6 +70,17 @@ def test_resampled_points_are_evenly_spaced_along_the_line():
     np.testing.assert_allclose(resampled(curve, 4), [[0.5, 0], [1, 0.5], [1, 1.5], [1, 2.5]])
 
 
+def test_segments_far_apart():
+    """10⁸ from their mean the squares of products of matrices are off by one."""
+    start = np.concatenate([LINE, LINE + 1e8])
+    end = start + 0.1
+    points = start + 0.05 + 1e-3 * np.array([1.0, -1.0, 0.0])
+    offsets = points[:, None] - start
+    share = np.clip(offsets.sum(-1) / 0.3, 0, 1)[..., None]
+    truth = np.linalg.norm(offsets - 0.1 * share, axis=-1).min(axis=1)
+    np.testing.assert_allclose(distances_to_segments(points, start, end), truth, rtol=1e-4)
+
+
 def test_classes_count_the_same():
     match = mean_orbit_match([circle(1.1), circle(2.0)], [circle(1.0), circle(2.0)])
     np.testing.assert_allclose(match, [0.05, 0.05, 0.05, 1.5], atol=1e-4)

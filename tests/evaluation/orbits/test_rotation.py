@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from scipy.ndimage import rotate
@@ -46,6 +48,13 @@ def test_known_angles_are_found_within_half_a_degree_at_any_contrast(estimate):
 
 def test_agrees_with_the_rotation_of_scipy(estimate):
     np.testing.assert_allclose(np.degrees(estimate.angle[5:7]), BY_SCIPY, atol=0.5)
+
+
+def test_parts_of_the_pictures_give_the_angles_of_all(estimate, monkeypatch):
+    monkeypatch.setattr(sys.modules[rotation_angles.__module__], "_PICTURES_TOGETHER", 4)
+    parts = rotation_angles(PICTURES, np.broadcast_to(REFERENCE, PICTURES.shape))
+    np.testing.assert_allclose(parts.angle[:7], estimate.angle[:7], atol=1e-4)
+    np.testing.assert_allclose(parts.correlation, estimate.correlation, atol=1e-5)
 
 
 def test_a_constant_picture_has_no_correlation(estimate):

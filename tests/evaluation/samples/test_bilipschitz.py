@@ -54,6 +54,15 @@ def test_definition_with_rows_of_pictures():
     np.testing.assert_allclose(bilipschitz(Z, x, 7), expected, rtol=1e-9)
 
 
+def test_clusters_too_fine_for_float32():
+    """Neighbours are those of float64, whatever precision jax has: these points are one in float32."""
+    z = 1e4 * (np.arange(20) % 2) + 1e-6 * np.arange(20) ** 2
+    np.testing.assert_allclose(bilipschitz(z[:, None], 2 * z[:, None], 2), 2, rtol=1e-3)
+    torn = np.where(np.arange(20) < 10, 0, 1e-3)  # neighbours are moved apart only between the halves
+    found = bilipschitz(z[:, None], (z + torn)[:, None], 1)
+    np.testing.assert_allclose(found[[0, 1, 2, 17, 18, 19]], 1, rtol=1e-3)
+
+
 def test_points_that_coincide():
     z = np.array([[0.0], [0.0], [1.0], [1.0], [5.0]])
     same, torn = np.array([[0.0], [0.0], [2.0], [2.0], [10.0]]), np.array([[0.0], [3.0], [2.0], [2.0], [10.0]])

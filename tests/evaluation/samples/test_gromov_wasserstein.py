@@ -37,6 +37,45 @@ def test_points_of_a_circle_look_alike_and_are_matched_all_the_same():
     assert gromov_wasserstein(circle, RNG.permutation(circle), num_starts=8) < 1e-12
 
 
+GOLDEN = (1 + 5**0.5) / 2
+SYMMETRIC = {
+    "cube": list(itertools.product([0, 1], repeat=3)),
+    "4-cube": list(itertools.product([0, 1], repeat=4)),
+    "5-cube": list(itertools.product([0, 1], repeat=5)),
+    "dodecahedron": [
+        *itertools.product([-1, 1], repeat=3),
+        *(p for a in (-1 / GOLDEN, 1 / GOLDEN) for b in (-GOLDEN, GOLDEN) for p in ((0, a, b), (a, b, 0), (b, 0, a))),
+    ],
+    "24-cell": [p for p in itertools.product([-1, 0, 1], repeat=4) if np.abs(p).sum() == 2],
+    "cross": [*np.eye(6), *-np.eye(6)],
+    "grid": list(itertools.product(range(5), repeat=2)),
+}
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_symmetric_sets_are_at_distance_zero_in_any_order(name):
+    """All points have the same distances to the others, or many have."""
+    x = np.array(SYMMETRIC[name], float)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(x) @ ortho_group.rvs(x.shape[1], random_state=rng)
+        assert gromov_wasserstein(x, y) < 1e-12
+
+
+def test_symmetric_sets_of_other_sizes_and_with_noise():
+    x = np.array(SYMMETRIC["4-cube"], float)
+    assert gromov_wasserstein(x, RNG.permutation(np.repeat(x, 3, axis=0))) < 1e-12
+    noisy = x + 0.02 * RNG.normal(size=x.shape)
+    known = energy(*(cdist(each, each) / cdist(each, each).max() for each in (x, noisy)), np.eye(16) / 16)
+    assert gromov_wasserstein(x, RNG.permutation(noisy)) <= known + 1e-12
+
+
+def test_it_is_known_how_many_starts_ended_at_the_least():
+    assert gromov_wasserstein_plan(CLOUD, CLOUD, num_starts=1).num_least == 1
+    assert gromov_wasserstein_plan(CLOUD, RNG.permutation(CLOUD), num_starts=6).num_least >= 2
+    assert gromov_wasserstein_plan(CLOUD, RNG.normal(size=(30, 3)), num_starts=6).num_least < 6
+
+
 @pytest.mark.parametrize("solver", ["exact", "entropic"])
 def test_two_points_in_closed_form(solver):
     # With T = (t, 1/2 - t; 1/2 - t, t): E = (a² + b²)/2 - 4ab (t² + (1/2 - t)²), least at a matching, (a - b)²/2.

@@ -32,6 +32,14 @@ def test_definition(unbiased, x64, error, offset):
     assert found == pytest.approx(expected, abs=error)
 
 
+def test_clusters_far_apart_in_float32():
+    """10⁴ bandwidths apart: a product of matrices has errors of 10⁸ eps where the kernel is not 0."""
+    far = [np.concatenate([each, each + 1e4]).astype(np.float32) for each in (X[:100], Y[:100])]
+    expected = by_definition(*(each.astype(np.float64) for each in far), 0.9, unbiased=True)
+    assert mmd(*far, bandwidth=0.9) == pytest.approx(expected, abs=1e-4)
+    assert mmd_test(jax.random.key(0), *far, 20, bandwidth=0.9).statistic == pytest.approx(expected, abs=1e-4)
+
+
 def test_gaussians_in_closed_form():
     d, h, mean, scale = 2, 1.5, np.array([0.7, 0.0]), 0.6
     within = [(h**2 / (h**2 + 2 * s**2)) ** (d / 2) for s in (1.0, scale)]

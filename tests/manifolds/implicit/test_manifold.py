@@ -373,3 +373,12 @@ def test_second_example_of_high_codimension():
     assert abs(volume - np.sum(np.linalg.norm(np.diff(curve, axis=0), axis=-1))) < 4 * error + 1e-4
     volume, error = Implicit(sphere, 5, 6).volume_with_error()
     assert abs(volume - Sphere(5).volume) < 4 * error
+
+
+def test_nothing_is_nan_on_purpose_on_the_way():
+    """Under jax_debug_nans, which stops at the first one that a compiled function returns."""
+    with jax.debug_nans(True):
+        z = SPHERE.uniform(jax.random.key(0), (3,))
+        w = SPHERE.project(z + 0.2)
+        np.testing.assert_allclose(jax.jit(SPHERE.log)(z, w), Sphere(2).log(z, w), atol=1e-5)
+        assert jnp.all(jnp.isfinite(SPHERE.project(jnp.zeros(3))))

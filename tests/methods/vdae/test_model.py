@@ -101,6 +101,20 @@ def test_step_factors_are_of_the_scaled_covariance_of_neighbours():
         np.testing.assert_allclose(factor[row] @ factor[row].T, truth, rtol=1e-4, atol=1e-5)
 
 
+def test_the_step_from_copies_alone_has_the_extent_of_the_floor():
+    codes = jax.random.normal(jax.random.key(0), (40, 2))
+    config = VDAEConfig(**OPTIONS)
+    plain = np.asarray(step_factor(config, codes))
+    factor = np.asarray(step_factor(config, jnp.concatenate([codes, jnp.broadcast_to(codes[:1], (9, 2))])))
+    mean = np.mean(np.sum(factor[1:40] ** 2, axis=(1, 2)) / 2)
+    square = factor[0] @ factor[0].T
+    np.testing.assert_allclose(square, square[0, 0] * np.eye(2), atol=1e-3 * square[0, 0])
+    assert 0.3e-3 * mean < square[0, 0] < 1.2e-3 * mean
+    np.testing.assert_array_equal(factor[-9:], np.broadcast_to(factor[0], (9, 2, 2)))
+    far = np.argsort(np.linalg.norm(np.asarray(codes) - np.asarray(codes[0]), axis=1))[-5:]
+    np.testing.assert_allclose(factor[far], plain[far], rtol=1e-4)
+
+
 def test_an_example_is_never_its_own_neighbour(circle):
     _, method, params, batch = build(circle, step_scale=1e-6)  # z' lies at ψ(x) itself
     still = params | {"reference": params["reference"] | {"scale": jnp.float32(1e-6)}}
