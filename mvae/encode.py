@@ -12,15 +12,15 @@ Exit codes: 0 done; 2 bad input.
 import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from mvae.errors import UsageError
+from mvae.programs import HELP, launch, print_help
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 _DATA = flags.DEFINE_string("data", None, "File of examples.")
@@ -154,35 +154,35 @@ WRITERS: dict[str, Callable[[Path, np.ndarray, int, Path], None]] = {
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the command line; bad input exits with code 2 and one message."""
-    try:
-        rest = flags.FLAGS(argv)[1:]
-        if rest:
-            raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
-        for flag in (_WORKDIR, _DATA, _OUT):
-            if not flag.value:
-                raise UsageError(f"give --{flag.name}; --help says how")
-    except (flags.Error, UsageError) as error:
-        _exit(error)
+    """Parses the command line and returns it.
+
+    Raises:
+        UsageError: For bad input, as flags.Error is raised.
+    """
+    if HELP & set(argv):
+        print_help()
+    rest = flags.FLAGS(argv)[1:]
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
+    for flag in (_WORKDIR, _DATA, _OUT):
+        if not flag.value:
+            raise UsageError(f"give --{flag.name}; --help says how")
     return argv
 
 
-def _exit(error: Exception) -> None:
-    print(f"mvae.encode: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(2)
+def main(argv: list[str]) -> int:
+    """Encodes as the flags say; returns the exit code.
 
-
-def main(argv: list[str]) -> None:
-    """Encodes as the flags say."""
+    Raises:
+        UsageError: For bad input.
+    """
     del argv
     from mvae.engine.compilation_cache import use_compilation_cache
 
     use_compilation_cache(None)
-    try:
-        print(encode(str(_WORKDIR.value), str(_DATA.value), str(_OUT.value), str(_SEED.value), _LAYER.value))
-    except UsageError as error:
-        _exit(error)
+    print(encode(str(_WORKDIR.value), str(_DATA.value), str(_OUT.value), str(_SEED.value), _LAYER.value))
+    return 0
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse)
+    launch(main, name="mvae.encode", parse=_parse)

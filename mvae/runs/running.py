@@ -250,8 +250,8 @@ def train(
     mesh: Mesh | None = None,
     matmul_precision: str = "default",
     stream: int | None = None,
-    sinks: Sinks | None = None,
     programs: list[Program] | None = None,
+    sinks: Sinks | None = None,
 ) -> Any:
     """Runs all stages on a mesh, or on one device if it is None; `stream` as for `run`.
 
@@ -260,9 +260,9 @@ def train(
         folder: The run's folder; None where sinks are given.
         mesh: The devices.
         matmul_precision: As for `run`.
-        stream: As for `run`.
-        sinks: Where checkpoints and metrics go; None for the folder.
+        stream: Likewise.
         programs: Those of `build_programs`; None to build them here.
+        sinks: Where checkpoints and metrics go; None for the folder.
 
     Returns:
         The parameters of the model, seeds on the first axis, on one device of this process.
