@@ -35,24 +35,23 @@ def encode(workdir: str, data: str, out: str, seed: str = "best", layer: str | N
 
     Args:
         workdir: Folder of the run.
-        data: File of examples, see `mvae.data.files.read_examples`.
+        data: File of examples, see `mvae.data.tables.read_table`.
         out: File of codes.
         seed: "best" or the number of a seed.
-        layer: Of an .h5ad.
+        layer: Of an .h5ad; None for that of the run's own data.
 
     Raises:
         UsageError: For whatever is wrong with these, before anything is written.
     """
     import mvae
-    from mvae.data.files import read_examples
 
     target, source = Path(out).expanduser(), Path(data).expanduser()
     _check_target(target, source)
-    x = read_examples(source, layer=layer)
     run = mvae.load(workdir)
     model = chosen(run, seed)
+    x, beside = examples(source, layer, run)
     try:
-        codes = model.embed(x)
+        codes = model.embed(x, **beside)
     except NotImplementedError as error:
         raise UsageError(f"--workdir={workdir}: {error}") from error
     try:
@@ -60,6 +59,34 @@ def encode(workdir: str, data: str, out: str, seed: str = "best", layer: str | N
     except OSError as error:
         raise UsageError(f"--out={out} cannot be written: {error.strerror or error}") from error
     return f"{len(codes)} codes of seed {model.seed} on {model.manifold} in {target}"
+
+
+def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Returns the examples of a file, and the condition and the size factor of each where the run wants them.
+
+    Where the run was trained on a file, columns have the names and roles that they had there.
+
+    Raises:
+        UsageError: For a file that cannot be read or that lacks a column.
+    """
+    from mvae.data.tables import choose, column_of, read_table
+
+    options = run.config["data"] if run.config["data"]["name"] == "file" else {}
+    features = tuple(name.strip() for name in options.get("features", "").split(",") if name.strip())
+    cells = source.suffix.lower() == ".h5ad"
+    of_cells = options.get("layer", "") if layer is None and cells else layer or ""
+    size = run[0].event_shape[:2] if source.is_dir() else 0
+    table = read_table(str(source), features=features if source.suffix == ".npz" else (), layer=of_cells, size=size)
+    roles = {role: options.get(role, "") for role in ("test", "label", "angle", "condition", "size_factor")}
+    taken = [name for name in roles.values() if name in table.columns]
+    x, _ = choose(table, features if table.x is None else (), taken)
+    beside = {}
+    for role in run[0].given:
+        if roles.get(role) == "total":
+            beside[role] = x.reshape(len(x), -1).sum(axis=1)
+        elif roles.get(role):
+            beside[role] = column_of(table, roles[role], role)
+    return x, beside
 
 
 def chosen(run: Any, seed: str) -> Any:
@@ -131,10 +158,10 @@ def _parquet(path: Path, codes: np.ndarray, seed: int, source: Path) -> None:
 
 def _h5ad(path: Path, codes: np.ndarray, seed: int, source: Path) -> None:
     """A copy of the data with the codes, an array as anndata writes it."""
-    from mvae.data.files import open_hdf5
+    import h5py  # pyright: ignore[reportMissingImports] -- it has read the data
 
     shutil.copyfile(source, path)
-    with open_hdf5(path, "r+") as file:
+    with h5py.File(path, "r+") as file:
         if "obsm" not in file:
             group = file.create_group("obsm")
             group.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})

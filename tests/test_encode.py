@@ -96,7 +96,7 @@ def test_sparse_counts_of_an_h5ad_are_read(folder, tmp_path):
     h5py = pytest.importorskip("h5py")
     from scipy import sparse
 
-    from mvae.data.files import read_examples
+    from mvae.data.tables import read_table
 
     counts = np.random.default_rng(0).poisson(0.5, (20, 3)).astype(np.float32)
     for kind in (sparse.csr_matrix, sparse.csc_matrix):
@@ -107,19 +107,19 @@ def test_sparse_counts_of_an_h5ad_are_read(folder, tmp_path):
             group.attrs.update({"encoding-type": f"{matrix.format}_matrix", "shape": matrix.shape})
             for name in ("data", "indices", "indptr"):
                 group[name] = getattr(matrix, name)
-        np.testing.assert_array_equal(read_examples(path), counts)
+        np.testing.assert_array_equal(read_table(str(path)).x, counts)
 
 
 WRONG = {
     "no workdir": ({"workdir": None}, "give --workdir; --help says how"),
-    "no file": ({"data": "nothing.npy"}, "nothing.npy: there is no such file"),
-    "ending": ({"data": "README.md"}, "README.md: files of examples end in .npy, .npz"),
+    "no file": ({"data": "nothing.npy"}, "there is no nothing.npy"),
+    "ending": ({"data": "README.md"}, "README.md has the ending '.md', data are read from .npy, .npz"),
     "out": ({"out": "codes.txt"}, "--out=codes.txt: codes go to files that end in .npz"),
     "out h5ad": ({"out": "codes.h5ad"}, "codes go to an .h5ad where the data are one"),
     "folder": ({"out": "no/such/codes.npz"}, "there is no folder no/such"),
     "run": ({"workdir": "tests"}, "tests is not the folder of a run"),
     "seed": ({"seed": "7"}, "--seed=7: the run has the seeds 0, 1; give one, or best"),
-    "layer": ({"layer": "counts"}, "layers are of .h5ad alone"),
+    "layer": ({"layer": "counts"}, "is of .h5ad files"),
     "flag": ({"sed": "7"}, "Unknown command line flag 'sed'"),
 }
 
@@ -135,15 +135,15 @@ def test_a_wrong_call_is_one_line(name, folder, tmp_path):
 
 
 FILES = {
-    "texts": ("new.csv", lambda path: path.write_text("a,b,c\n1,2,x\n"), "every entry must be a number"),
-    "empty": ("new.csv", lambda path: path.write_text("a,b,c\n"), "is empty: it has no rows"),
-    "ragged": ("new.csv", lambda path: path.write_text("1,2,3\n1,2\n"), "every entry must be a number"),
+    "texts": ("new.csv", lambda path: path.write_text("a,b,c\n1,2,x\n"), "x of"),
+    "empty": ("new.csv", lambda path: path.write_text("a,b,c\n"), "has 1 line(s)"),
+    "ragged": ("new.csv", lambda path: path.write_text("1,2,3\n1,2\n"), "line 2: 2 entries, but there are 3 names"),
     "columns": ("new.csv", lambda path: path.write_text("1,2\n3,4\n"), "the run was trained on (n, 3)"),
-    "damaged": ("new.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01\x00v\x00"), "new.npy cannot be read"),
-    "objects": ("new.npy", lambda path: np.save(path, np.array([None, 1])), "new.npy cannot be read"),
-    "entries": ("new.npz", lambda path: np.savez(path, a=X, b=X), "has the entries a, b: name the one with"),
-    "not hdf5": ("new.h5ad", lambda path: path.write_text("x"), "new.h5ad cannot be read"),
-    "no layer": ("new.h5ad", lambda path: write(path, X), "has no layer 'counts': it has doubled"),
+    "damaged": ("new.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01\x00v\x00"), "new.npy is no array of numbers"),
+    "objects": ("new.npy", lambda path: np.save(path, np.array([None, 1])), "new.npy is no array of numbers"),
+    "entries": ("new.npz", lambda path: np.savez(path, a=X, b=X), "has the entries a, b: name that of the examples"),
+    "not hdf5": ("new.h5ad", lambda path: path.write_text("x"), "new.h5ad is damaged or no file of HDF5"),
+    "no layer": ("new.h5ad", lambda path: write(path, X), "'counts': known are doubled"),
     "scale": ("new.npy", lambda path: np.save(path, 255 * X), "x is far too large"),
 }
 

@@ -14,9 +14,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 import mvae
-from mvae.programs import launch
 from mvae.data import from_arrays, load
-
+from mvae.programs import launch
 
 GAIN, OFFSET = 0.6, 0.25
 

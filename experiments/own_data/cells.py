@@ -15,9 +15,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 import mvae
-from mvae.programs import launch
 from mvae.data import Dataset, from_file
-
+from mvae.programs import launch
 
 MANIFOLDS = ("sphere:2", "euclidean:2", "euclidean:3", "sphere:3", "flat_torus:2", "sphere:10")
 

@@ -13,11 +13,11 @@ import numpy as np
 from absl import flags
 
 import mvae
-from mvae.programs import launch
 from mvae.data import from_arrays
 from mvae.errors import UsageError
 from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus
+from mvae.programs import launch
 
 CELLS, HIDDEN, INVERSE_DISPERSION, GRID = 60, 64, 3.0, 48
 LAWS = ("poisson", "negative_binomial")

@@ -18,10 +18,10 @@ from absl import flags
 
 import mvae
 from mvae import figures
-from mvae.programs import launch
 from mvae.data import from_arrays
 from mvae.errors import UsageError
 from mvae.manifolds import Sphere
+from mvae.programs import launch
 
 WEEKS, WINDOW, TEST_YEARS = 52.1775, 26, 10
 

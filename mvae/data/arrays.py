@@ -185,7 +185,8 @@ def _of_table(
         sizes = column(given["size_factor"], "size_factor", len(x)).astype(np.float64) if sizes is None else sizes
         if (low := np.flatnonzero(sizes <= 0)).size:
             raise UsageError(f"size_factor[{low[0]}] is {sizes[low[0]]:g}: size factors are positive; leave it out")
-        rows["size_factor"] = (sizes / sizes[~is_test].mean()).astype(np.float32)
+        facts["size_unit"] = float(sizes[~is_test].mean())
+        rows["size_factor"] = (sizes / facts["size_unit"]).astype(np.float32)
     train, test = ({name: entries[part] for name, entries in rows.items()} for part in (~is_test, is_test))
     _check_split(train, test, facts)
     return _dataset(train, test, _scaling(train["x"], scale), facts)

@@ -66,6 +66,7 @@ class Dataset(NamedTuple):
       condition_names: the categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder and
         decoder; empty where there is none.
       label_names: the text of each `"label"`, of data of one's own; empty for others.
+      size_unit: what `"size_factor"` was divided by, of data of one's own.
       angle: the column of a known angle, in radians, of data of one's own; None for others.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
@@ -91,6 +92,7 @@ class Dataset(NamedTuple):
     condition_names: tuple[str, ...] = ()
     label_names: tuple[str, ...] = ()
     angle: str | None = None
+    size_unit: float = 1.0
     curves: Rows | None = None
     closed_curves: bool = False
     rotated_by: str | None = None

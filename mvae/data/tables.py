@@ -32,17 +32,17 @@ class Table(NamedTuple):
     place: str
 
 
-def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size: int = 0) -> Table:
+def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size: int | tuple[int, int] = 0) -> Table:
     """Returns what a file or folder holds.
 
     Args:
-      path: .npy, an array of examples by rows; .npz, arrays by name, or a sparse matrix of scipy; .csv and .tsv with a
-        line of names; .parquet; .h5ad, cells by genes; or a folder of images, whose subfolders are the column
+      path: .npy, an array of examples by rows; .npz, arrays by name, or a sparse matrix of scipy; .csv and .tsv, with a
+        line of names or none; .parquet; .h5ad, cells by genes; or a folder of images, whose subfolders are the column
         "folder", and their names the column "file".
       features: of tables, the columns that are the examples; of .npz the name of their array.
       layer: of .h5ad, what the examples are: "" for X, "raw" for the raw counts, the name of a layer, or of an entry
         of obsm such as "X_pca".
-      size: of images, the side of the squares they are resized to; 0 for the size that most of them have.
+      size: of images, the side of the squares they are resized to, or (height, width); 0 for the size that most have.
 
     Raises:
       UsageError: if it is not there, of another kind, damaged or empty, or does not have what is asked for.
@@ -57,7 +57,7 @@ def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size
         raise UsageError(f"there is no {where}{there}")
     if layer and where.suffix.lower() != ".h5ad":
         raise UsageError(f"data option layer={layer!r} is of .h5ad files, not of {where}")
-    if size and not where.is_dir():
+    if size and isinstance(size, int) and not where.is_dir():
         raise UsageError(f"data option size={size} is of folders of images, not of {where}")
     if where.is_dir():
         return _images(where, size)
@@ -180,10 +180,10 @@ def _csv(path: Path, delimiter: str) -> Table:
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UsageError(f"{path} cannot be read as text ({_line(error)})") from error
     if len(lines) < 2:
-        raise UsageError(f"{path} has {len(lines)} line(s): give a line of names, then a line for each example")
+        raise UsageError(f"{path} has {len(lines)} line(s): give one of names, then one for each example")
     names, body = [name.strip() for name in lines[0][1]], lines[1:]
-    if all(_number(name) is not None for name in names):
-        raise UsageError(f"{path} begins with numbers: its first line must be the names of the columns")
+    if all(_number(name) is not None for name in names):  # no line of names
+        names, body = [str(index) for index in range(len(names))], lines
     _check_names(names, str(path))
     for number, line in body:
         if len(line) != len(names):
@@ -323,10 +323,10 @@ def _text(entry: Any) -> str:
     return entry.decode("utf-8", "replace") if isinstance(entry, bytes) else str(entry)
 
 
-def _images(folder: Path, size: int) -> Table:
+def _images(folder: Path, size: int | tuple[int, int]) -> Table:
     from PIL import Image, UnidentifiedImageError
 
-    if size < 0:
+    if isinstance(size, int) and size < 0:
         raise UsageError(f"data option size={size}: give the side of the images, or 0 for the size that most have")
     files = sorted(
         each for each in folder.rglob("*") if each.suffix.lower() in IMAGES and not each.name.startswith(".")
@@ -345,7 +345,7 @@ def _images(folder: Path, size: int) -> Table:
             raise UsageError(f"{path} is no image that can be read ({_line(error)}): mend or remove it") from error
     modes = {image.mode for image in opened}
     sizes = sorted({image.size for image in opened}, key=lambda each: -sum(image.size == each for image in opened))
-    shape = (size, size) if size else sizes[0]
+    shape = (size[1], size[0]) if isinstance(size, tuple) else (size, size) if size else sizes[0]
     if changed := sum(image.size != shape for image in opened):
         LOGGER.info("%s: %d of %d images are resized to %d × %d", folder, changed, len(opened), *shape)
     if modes <= {"I;16", "I", "F"}:  # more than eight bits: fractions of their full range

@@ -312,7 +312,6 @@ FILES = {
     "no npz": ({"path": "damaged.npz"}, "no archive of arrays"),
     "which array": ({"path": "two.npz"}, "has the arrays one, two: name that of the examples by features="),
     "no such array": ({"path": "two.npz", "features": "three"}, "unknown array of .*'three'"),
-    "no header": ({"path": "numbers.csv"}, "its first line must be the names"),
     "names of one kind": ({"path": "repeated.csv"}, "several columns of the name 'a'"),
     "a short line": ({"path": "short.csv"}, "line 3: 1 entries, but there are 2 names"),
     "a gap": ({"path": "gap.csv"}, "line 3: the column 'b' has '' among numbers"),
@@ -344,7 +343,7 @@ def files(tmp_path_factory):
     np.save(folder / "wide.npy", RNG.normal(size=(5, 4)))
     np.save(folder / "pickled.npy", np.asarray([None, 1], object), allow_pickle=True)
     np.savez(folder / "two.npz", one=X, two=X)
-    texts = {"numbers.csv": "1,2\n3,4\n", "repeated.csv": "a,a\n1,2\n", "short.csv": "a,b\n1,2\n3\n"}
+    texts = {"repeated.csv": "a,a\n1,2\n", "short.csv": "a,b\n1,2\n3\n"}
     texts |= {"gap.csv": "a,b\n1,2\n3,\n4,5\n", "nan.csv": "a,b\n1,nan\n2,3\n4,5\n", "empty.csv": "", "notes.doc": "x"}
     for name, text in texts.items():
         (folder / name).write_text(text)

@@ -20,7 +20,7 @@ from mvae.reports.report import EVALUATION_STREAM, batch_size
 from mvae.runs.run_folder import RunFolder
 from mvae.runs.trained.saved import Saved, check_shape
 
-CONDITION = "condition"
+CONDITION, SIZE_FACTOR = "condition", "size_factor"
 TOO_LARGE = 3.0  # times the largest row of training: no such examples were seen
 TOO_SMALL = 0.02  # times the usual row of training
 
@@ -141,6 +141,11 @@ class Trained:
     def event_shape(self) -> tuple[int, ...]:
         """Shape of an example."""
         return self._functions.saved.event_shape
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What `encode` and `decode` take beside x and z, by name; see `mvae.models.Model`."""
+        return self._functions.model.given
 
     @property
     def log_scale(self) -> float:
@@ -448,6 +453,10 @@ class Trained:
             column = np.broadcast_to(column, shape)
         if column.shape[: len(shape)] != shape or column.ndim < len(shape):
             raise UsageError(f"{name} has shape {column.shape}, but {rows} has rows {shape}: give one entry for each")
+        if name == SIZE_FACTOR:
+            if not (column > 0).all():
+                raise UsageError(f"size_factor has {column.min():g}: size factors are positive")
+            column = column / self._functions.saved.size_unit
         return column
 
     def _categories(self, condition: Any) -> np.ndarray:

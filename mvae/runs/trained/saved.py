@@ -44,6 +44,7 @@ class Saved:
         largest_row: Root mean square of the largest of the training rows looked at, as the model sees it.
         usual_row: The median of the same over rows, in units of the data.
         conditions: Categories of the condition that encoder and decoder are given.
+        size_unit: What size factors are divided by.
         networks: Which of "encoder" and "decoder" are a user's own.
         params: Parameters, arrays of numpy with the seeds on the first axis.
     """
@@ -55,6 +56,7 @@ class Saved:
     largest_row: float
     usual_row: float
     conditions: tuple[str, ...]
+    size_unit: float
     networks: tuple[str, ...]
     params: Params
 
@@ -258,6 +260,7 @@ def saved_of(experiment: Experiment, view: View) -> Saved:
         largest_row=largest,
         usual_row=usual,
         conditions=tuple(dataset.condition_names),
+        size_unit=dataset.size_unit,
         networks=own_names(experiment.networks),
         params=jax.tree.map(np.asarray, view.params),
     )
