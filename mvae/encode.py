@@ -162,12 +162,23 @@ def _h5ad(path: Path, codes: np.ndarray, seed: int, source: Path) -> None:
 
     shutil.copyfile(source, path)
     with h5py.File(path, "r+") as file:
-        if "obsm" not in file:
-            group = file.create_group("obsm")
-            group.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
-        if KEY in file["obsm"]:
-            del file["obsm"][KEY]
-        array = file["obsm"].create_dataset(KEY, data=codes)
+        obsm: Any = file.get("obsm")
+        if isinstance(obsm, h5py.Dataset):  # a table of records, as anndata wrote it in 2018
+            records = obsm[:]
+            fields = [(name, records.dtype[name]) for name in records.dtype.names if name != KEY]
+            wider = np.empty(len(records), [*fields, (KEY, codes.dtype, codes.shape[1:])])
+            for name, _ in fields:
+                wider[name] = records[name]
+            wider[KEY] = codes
+            del file["obsm"]
+            file["obsm"] = wider
+            return
+        if obsm is None:
+            obsm = file.create_group("obsm")
+            obsm.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+        if KEY in obsm:
+            del obsm[KEY]
+        array = obsm.create_dataset(KEY, data=codes)
         array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0", "seed": seed})
 
 

@@ -109,7 +109,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise ValueError(str(error)) from error
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Returns the codes of rows, points of the manifold, (n, ambient_dim).
 
         Args:
@@ -163,7 +163,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _n_features_out(self) -> int:
         return self.trained_.manifold.ambient_dim
 
-    def _checked(self, X: Any) -> np.ndarray:
+    def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
         return validate_data(self, X, reset=False)
 

@@ -135,13 +135,13 @@ def test_a_wrong_call_is_one_line(name, folder, tmp_path):
 
 
 FILES = {
-    "texts": ("new.csv", lambda path: path.write_text("a,b,c\n1,2,x\n"), "x of"),
+    "texts": ("new.csv", lambda path: path.write_text("a,b,c\n1,2,x\n3,4,y\n"), "the run was trained on (n, 3)"),
     "empty": ("new.csv", lambda path: path.write_text("a,b,c\n"), "has 1 line(s)"),
     "ragged": ("new.csv", lambda path: path.write_text("1,2,3\n1,2\n"), "line 2: 2 entries, but there are 3 names"),
     "columns": ("new.csv", lambda path: path.write_text("1,2\n3,4\n"), "the run was trained on (n, 3)"),
     "damaged": ("new.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01\x00v\x00"), "new.npy is no array of numbers"),
     "objects": ("new.npy", lambda path: np.save(path, np.array([None, 1])), "new.npy is no array of numbers"),
-    "entries": ("new.npz", lambda path: np.savez(path, a=X, b=X), "has the entries a, b: name that of the examples"),
+    "entries": ("new.npz", lambda path: np.savez(path, a=X, b=X), "has the arrays a, b: name that of the examples"),
     "not hdf5": ("new.h5ad", lambda path: path.write_text("x"), "new.h5ad is damaged or no file of HDF5"),
     "no layer": ("new.h5ad", lambda path: write(path, X), "'counts': known are doubled"),
     "scale": ("new.npy", lambda path: np.save(path, 255 * X), "x is far too large"),
@@ -168,3 +168,37 @@ def test_what_was_there_stays_if_nothing_can_be_written(folder, tmp_path):
         call(PROGRAM, f"--workdir={tmp_path / 'run'}", f"--data={source}", f"--out={out}"), "model.npz is damaged"
     )
     assert out.read_text() == "before"
+
+
+def test_a_table_of_records_gets_codes_as_another_field(folder, tmp_path):
+    """As anndata wrote obsm in 2018."""
+    h5py = pytest.importorskip("h5py")
+    source = write(tmp_path / "old.h5ad", X)
+    with h5py.File(source, "r+") as file:
+        file["obsm"] = np.asarray([(row,) for row in X], [("X_pca", "<f4", (3,))])
+    for _ in range(2):
+        outcome = call(PROGRAM, f"--workdir={folder}", f"--data={source}", f"--out={source}")
+        assert outcome.code == 0, outcome.errors
+    with h5py.File(source) as file:
+        np.testing.assert_array_equal(file["obsm"]["X_pca"], X)
+        np.testing.assert_array_equal(file["obsm"]["X_mvae"], mvae.load(folder).best.embed(X))
+
+
+def test_columns_keep_the_roles_that_they_had_in_training(tmp_path):
+    """Labels are left out, the condition is given by its names, and columns may come in another order."""
+    rng = np.random.default_rng(0)
+    x, camera = rng.normal(size=(40, 2)), np.asarray(["left", "right"] * 20)
+    kind = np.arange(40) % 3
+    lines = [f"{a},{k},{c},{b}" for (a, b), k, c in zip(x, kind, camera, strict=True)]
+    (tmp_path / "own.csv").write_text("one,kind,camera,two\n" + "\n".join(lines))
+    options = {"data.label": "kind", "data.condition": "camera"}
+    settings = SMALL | {"config": SMALL.get("config", {}) | options}
+    run = mvae.train("vae", tmp_path / "own.csv", manifold="euclidean:2", workdir=tmp_path / "run", **settings)
+    (tmp_path / "new.csv").write_text(
+        "camera,one,two\n" + "\n".join(f"{c},{a},{b}" for (a, b), c in zip(x, camera, strict=True))
+    )
+    arguments = (f"--workdir={tmp_path / 'run'}", f"--data={tmp_path / 'new.csv'}", f"--out={tmp_path / 'codes.npy'}")
+    assert call(PROGRAM, *arguments).code == 0
+    codes = np.load(tmp_path / "codes.npy")
+    np.testing.assert_allclose(codes, run[0].embed(x, condition=camera), rtol=1e-5, atol=1e-6)
+    assert np.abs(codes - run[0].embed(x, condition=camera[::-1])).max() > 1e-4

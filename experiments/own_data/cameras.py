@@ -8,6 +8,8 @@ test views, and the accuracy with which the 5 nearest codes tell the camera of a
 two CPU cores: 3 minutes.
 """
 
+from typing import Any
+
 import numpy as np
 from absl import flags
 from sklearn.model_selection import cross_val_score
@@ -38,8 +40,8 @@ def measure(name: str, cameras: int, *, known: bool) -> str:
     x, azimuth, is_test = views(_SIZE.value, _VIEWS.value)
     seen = [x, GAIN * x + OFFSET][:cameras]
     camera = np.repeat(np.arange(cameras), len(x))
-    told = {"condition": camera} if known else {}
-    rows = {"test": np.tile(is_test, cameras), "angle": np.tile(azimuth, cameras)}
+    told: dict[str, Any] = {"condition": camera} if known else {}
+    rows: dict[str, Any] = {"test": np.tile(is_test, cameras), "angle": np.tile(azimuth, cameras)}
     every = np.concatenate(seen)
     run = mvae.train(
         "dvae",
