@@ -75,7 +75,7 @@ def test_whole_numbers_pass_for_floats():
 @pytest.mark.parametrize("method", METHODS)
 def test_default_config_of_every_method_has_all_that_its_dataclasses_have(method):
     config = default_config(method, data="simple_picture", manifold="sphere:2").to_dict()
-    given = ("event_shape", "dim", "manifold")
+    given = ("event_shape", "dim", "manifold", "num_conditions")  # by the data or the manifold
     fields = {field.name for field in dataclasses.fields(METHODS[method].config) if field.name not in given}
     assert set(config["model"]) == fields
     assert typed(RunConfig, {name: config[name] for name in RunConfig.__dataclass_fields__}, "config") == RunConfig()
