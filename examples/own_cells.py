@@ -12,7 +12,9 @@ from mvae import figures
 from mvae.data import from_file
 
 
-def main(path: str, label: str, picture: str = "own_cells.png", layer: str = "X_pca", num_steps: int = 3000) -> mvae.Trained:
+def main(
+    path: str, label: str, picture: str = "own_cells.png", layer: str = "X_pca", num_steps: int = 3000
+) -> mvae.Trained:
     """Trains on the principal components that the file has, and draws where each kind of cell lies."""
     cells = from_file(path, label=label, layer=layer, scale="none")
     settings = {"num_steps": num_steps, "likelihood": "gaussian_learned_variance"}

@@ -34,7 +34,7 @@ def main(folder: str | None = None, picture: str = "own_images.png", num_steps: 
         model = mvae.train("dvae", Path(folder or drawn), manifold="sphere:1", **settings).best
     angle = 2 * np.pi * np.arange(12) / 12
     turn = model.decode(np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    figures.save(figures.mosaic([np.clip(turn, 0, 1)], row_labels=["decoded"]), picture)
+    Image.fromarray(figures.mosaic(np.clip(turn, 0, 255).astype(np.uint8)[None])[..., 0]).save(picture)
     return model
 
 
