@@ -69,17 +69,22 @@ def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dic
     Raises:
         UsageError: For a file that cannot be read or that lacks a column.
     """
-    from mvae.data.tables import choose, column_of, read_table
+    from mvae.data.tables import aligned, choose, column_of, read_table
 
+    wanted = run[0].features
     options = run.config["data"] if run.config["data"]["name"] == "file" else {}
     features = tuple(name.strip() for name in options.get("features", "").split(",") if name.strip())
+    archive = source.suffix.lower() == ".npz"
     cells = source.suffix.lower() == ".h5ad"
     of_cells = options.get("layer", "") if layer is None and cells else layer or ""
     size = run[0].event_shape[:2] if source.is_dir() else 0
-    table = read_table(str(source), features=features if source.suffix == ".npz" else (), layer=of_cells, size=size)
+    table = read_table(
+        str(source), features=features if archive else _columns(source, wanted), layer=of_cells, size=size
+    )
     roles = {role: options.get(role, "") for role in ("test", "label", "angle", "condition", "size_factor")}
     taken = [name for name in roles.values() if name in table.columns]
-    x, _ = choose(table, features if table.x is None else (), taken)
+    x, names = choose(table, () if table.x is not None else wanted or features, taken)
+    x = aligned(x, names, wanted, str(source))
     beside = {}
     for role in run[0].given:
         if roles.get(role) == "total":
@@ -87,6 +92,11 @@ def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dic
         elif roles.get(role):
             beside[role] = column_of(table, roles[role], role)
     return x, beside
+
+
+def _columns(source: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the columns that are read of a table, so that gaps in others do no harm."""
+    return wanted if source.suffix.lower() in (".csv", ".tsv", ".parquet") else ()
 
 
 def chosen(run: Any, seed: str) -> Any:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import numbers
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows, Scaling
-from mvae.data.tables import Table, choose, column_of, dense, of_frame, read_table
+from mvae.data.tables import Table, aligned, choose, column_of, dense, of_frame, plain_objects, read_table
 from mvae.errors import UsageError
 
 LOGGER = logging.getLogger(__name__)
 NAME = "arrays"  # of data that were given as arrays, in place of a name of `mvae.data.BUILDERS`
 SCALES = ("auto", "unit", "standard", "none")
 CHECKED = 4096  # rows that are looked at together
+LOST = 0.01  # of the deviation of a feature, in rounding
 _SPLIT_SEED = 0
 
 
@@ -31,7 +33,7 @@ def from_arrays(
     angle_period: float = 2 * math.pi,
     condition: Any = None,
     size_factor: Any = None,
-    features: Sequence[str] = (),
+    features: Sequence[str] | str = (),
     **columns: Any,
 ) -> Dataset:
     """Returns a data set of a user's own arrays.
@@ -53,7 +55,8 @@ def from_arrays(
         camera. Encoder and decoder are given it, so that codes need not have it.
       size_factor: what the counts of each row are in proportion to, (n,), positive, or "total" for their sum; it is
         divided by its mean over the training rows. For likelihoods of counts.
-      features: of a frame, the columns that are x; all columns of numbers without another role if empty.
+      features: of a frame, the columns that are x, a sequence of names or a text with commas between them; all columns
+        of numbers without another role if empty.
       **columns: what else is known of each row, (n, ...): numbers.
 
     Of a frame, `test`, `label`, `angle`, `condition` and `size_factor` may be names of columns.
@@ -66,11 +69,17 @@ def from_arrays(
     >>> dataset.num_train, dataset.num_test, dataset.event_shape, dataset.scaling.kind
     (18, 2, (3,), 'unit')
     """
-    table = of_frame(x) if hasattr(x, "columns") and hasattr(x, "to_numpy") else Table(x, {}, "x")
+    if x is None:
+        raise UsageError("x is None: give examples by rows, (n, ...)")
+    is_frame = hasattr(x, "columns") and hasattr(x, "to_numpy")
+    table = of_frame(x) if is_frame else Table(x, {}, "x")
     if hasattr(x, "tocsr"):
         table = table._replace(x=dense(x, "x"))
     roles = {"test": test, "label": label, "angle": angle, "condition": condition, "size_factor": size_factor}
-    return _of_table(table, roles, features, scale, test_fraction, angle_period, columns)
+    if is_frame:  # whose columns may have numbers for names
+        roles = {role: str(value) if isinstance(value, int | np.integer) else value for role, value in roles.items()}
+    chosen = _names(features) if isinstance(features, str) else tuple(str(name) for name in features)
+    return _of_table(table, roles, chosen, scale, test_fraction, angle_period, columns)
 
 
 def from_file(
@@ -110,7 +119,7 @@ def from_file(
     Raises:
       UsageError: as for `from_arrays`, and for what cannot be read.
     """
-    chosen = tuple(name.strip() for name in features.split(",") if name.strip())
+    chosen = _names(features)
     options: dict[str, Any] = {"features": chosen, "layer": layer, "size": size}
     table = read_table(path, **options)
     roles: dict[str, Any] = {"test": test, "label": label, "angle": angle, "condition": condition}
@@ -121,7 +130,8 @@ def from_file(
         raise UsageError(f"data options test={test!r} and test_path={test_path!r} both say what the test set is")
     other = read_table(test_path, **options)
     (x, names), (test_x, test_names) = (_with_x(each, chosen, roles) for each in (table, other))
-    if x.shape[1:] != test_x.shape[1:] or names != test_names:
+    test_x = aligned(test_x, test_names, names, test_path)
+    if x.shape[1:] != test_x.shape[1:]:
         raise UsageError(f"{path} has examples of shape {x.shape[1:]}, {test_path} of {test_x.shape[1:]}")
     columns = {}
     for name in table.columns:
@@ -129,8 +139,13 @@ def from_file(
             columns[name] = np.concatenate([table.columns[name], other.columns[name]])
     joined = np.concatenate([x, test_x])
     roles["test"] = np.arange(len(joined)) >= len(x)
-    table = Table(joined, columns, f"{path} with {test_path}")
+    table = Table(joined, columns, f"{path} with {test_path}", names)
     return _of_table(table, roles, (), scale, test_fraction, angle_period, {})._replace(name="file")
+
+
+def _names(features: str) -> tuple[str, ...]:
+    """Names of a text with commas between them."""
+    return tuple(name.strip() for name in features.split(",") if name.strip())
 
 
 def _with_x(table: Table, features: Sequence[str], roles: Mapping[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -149,9 +164,9 @@ def _of_table(
     """Checks everything, gives columns their roles, splits and scales."""
     if scale not in SCALES:
         raise UsageError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    if not (isinstance(test_fraction, int | float) and 0 < test_fraction < 1):
+    if not (isinstance(test_fraction, numbers.Real) and 0 < test_fraction < 1):
         raise UsageError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
-    if not (isinstance(angle_period, int | float) and 0 < angle_period < math.inf):
+    if not (isinstance(angle_period, numbers.Real) and 0 < angle_period < math.inf):
         raise UsageError(f"angle_period must be a positive number, got {angle_period!r}")
     if features and table.place == "x":
         raise UsageError("features= are the names of columns, of which x has none")
@@ -163,8 +178,9 @@ def _of_table(
         for role, value in roles.items()
         if value is not None
     }
-    rows: dict[str, np.ndarray] = {"x": _narrow(x)}
-    facts: dict[str, Any] = {}
+    rows: dict[str, np.ndarray] = {"x": narrow(x)}
+    facts: dict[str, Any] = {"feature_names": names}
+    _say_what_is_lost(x, where, names)
     if "label" in given:
         rows["label"], facts["label_names"] = categories(given["label"], "label", len(x))
     if "condition" in given:
@@ -174,15 +190,16 @@ def _of_table(
                 f"condition has {len(facts['condition_names'])} values in {len(x)} rows: give one that many rows share"
             )
     if "angle" in given:
-        angle = column(given["angle"], "angle", len(x))
-        rows["angle"] = (2 * math.pi * np.asarray(angle, np.float64) / angle_period).astype(np.float32)
+        angle = _one_each(given["angle"], "angle", len(x))
+        turns = np.asarray(angle, np.float64) / float(angle_period)
+        rows["angle"] = (2 * math.pi * np.where(np.abs(turns) > 1e3, turns % 1.0, turns)).astype(np.float32)
         facts["angle"] = "angle"
     for name, value in beside.items():
-        rows[name] = _narrow(column(value, name, len(x)))
+        rows[name] = narrow(column(value, name, len(x)))
     is_test = _test_rows(given.get("test"), len(x), test_fraction)
     if "size_factor" in given:
         sizes = x.reshape(len(x), -1).sum(axis=1, dtype=np.float64) if is_total(given["size_factor"]) else None
-        sizes = column(given["size_factor"], "size_factor", len(x)).astype(np.float64) if sizes is None else sizes
+        sizes = _one_each(given["size_factor"], "size_factor", len(x)).astype(np.float64) if sizes is None else sizes
         if (low := np.flatnonzero(sizes <= 0)).size:
             raise UsageError(f"size_factor[{low[0]}] is {sizes[low[0]]:g}: size factors are positive; leave it out")
         facts["size_unit"] = float(sizes[~is_test].mean())
@@ -223,18 +240,35 @@ def column(values: Any, name: str, num: int) -> np.ndarray:
     return found
 
 
+def _one_each(values: Any, name: str, num: int) -> np.ndarray:
+    """A checked column of one number for each row."""
+    found = column(values, name, num)
+    if found.ndim != 1:
+        raise UsageError(f"{name} has shape {found.shape}, but x has {num} rows: give one number for each, ({num},)")
+    return found
+
+
 def categories(values: Any, name: str, num: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns categories as numbers from 0 on, int32 (n,), and the text of each, in their order.
 
     Raises:
       UsageError: for another length, numbers that are not whole, and empty texts.
     """
-    array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-    if array.dtype == object and all(isinstance(entry, str) for entry in array.ravel()):
-        array = array.astype(str)
+    array = plain_objects(_array(values, name))
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(entry, str) for entry in array.ravel())):
+        array = np.array(array.tolist(), str)
     if array.shape != (num,):
         raise UsageError(f"{name} has shape {array.shape}, but x has {num} rows: give one entry for each, ({num},)")
-    if array.dtype.kind == "f" and (wrong := np.flatnonzero(array != np.round(array))).size:
+    if array.dtype == object:
+        odd = next((i for i, entry in enumerate(array) if not isinstance(entry, str | int)), 0)
+        kinds = ", ".join(sorted({type(entry).__name__ for entry in array}))
+        raise UsageError(f"{name}[{odd}] is {array[odd]!r}, entries are of {kinds}: classes are texts or whole numbers")
+    if (
+        array.dtype.kind == "f"
+        and (wrong := np.flatnonzero((array != np.round(array)) | ~(np.abs(array) < 2**53))).size
+    ):
         raise UsageError(f"{name}[{wrong[0]}] is {array[wrong[0]]}: classes are texts or whole numbers")
     if array.dtype.kind not in "biufU":
         raise UsageError(f"{name} is of dtype {array.dtype}: classes are texts or whole numbers")
@@ -324,16 +358,36 @@ def numeric(x: Any, name: str) -> np.ndarray:
     Raises:
       UsageError: if it is no array of real numbers, such as texts, objects or rows of several lengths.
     """
-    try:
-        array = np.asarray(x.to_numpy() if hasattr(x, "to_numpy") else x)
-    except ValueError as error:
-        raise UsageError(f"{name} is no array: its rows differ in shape; give rows of one shape") from error
+    array = plain_objects(_array(x, name))
+    if array.dtype == object and array.ndim:
+        place = next((place for place, entry in np.ndenumerate(array) if not isinstance(entry, int | float)), ())
+        kinds = sorted({type(entry).__name__ for entry in array.ravel()[:100]})
+        first = f"{name}[{', '.join(map(str, place))}] is {str(array[place])[:40]!r}: " if place else ""
+        raise UsageError(
+            f"{first}{name} has entries of type {', '.join(kinds) or 'object'}: give numbers, of one dtype"
+        )
     if array.dtype == object:
         kinds = sorted({type(entry).__name__ for entry in array.ravel()[:100]})
         raise UsageError(f"{name} has entries of type {', '.join(kinds) or 'object'}: give numbers, of one dtype")
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise UsageError(f"{name} is of dtype {array.dtype}: give real numbers")
     return array
+
+
+def _array(x: Any, name: str) -> np.ndarray:
+    """Whatever it comes in as an array of numpy.
+
+    Raises:
+      UsageError: for rows of several shapes, and entries that a mask hides.
+    """
+    try:
+        array = x.to_numpy() if hasattr(x, "to_numpy") else x
+        if np.ma.is_masked(array):
+            hidden = int(np.ma.count_masked(array))
+            raise UsageError(f"{name} has {hidden} masked entries: fill them in, or leave those rows out")
+        return np.asarray(array)
+    except ValueError as error:
+        raise UsageError(f"{name} is no array: its rows differ in shape; give rows of one shape") from error
 
 
 def check_finite(x: np.ndarray, name: str, names: Sequence[str] = ()) -> None:
@@ -362,8 +416,35 @@ def row_sizes(x: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ij,ij->i", flat, flat) / max(math.prod(x.shape[1:]), 1))
 
 
-def _narrow(x: np.ndarray) -> np.ndarray:
-    """The dtype that a column has on the device: bytes stay bytes, other numbers have 32 bits."""
+def narrow(x: np.ndarray) -> np.ndarray:
+    """Returns a column with the dtype that it has on the device.
+
+    Bytes stay bytes, other numbers have 32 bits, whole numbers beyond those of int32 are float32.
+    """
     if x.dtype == np.uint8:
         return x
-    return x.astype(np.int32 if x.dtype.kind in "iu" else np.float32)
+    whole = x.dtype.kind in "iu" and np.can_cast(x.dtype, np.int32)
+    if not whole and x.dtype.kind in "iu":
+        bounds = np.iinfo(np.int32)
+        whole = not x.size or bool(x.min() >= bounds.min and x.max() <= bounds.max)
+    return x.astype(np.int32 if whole else np.float32, copy=False)
+
+
+def _say_what_is_lost(x: np.ndarray, where: str, names: Sequence[str]) -> None:
+    """Warns of features of 64 bits that vary by less than float32 resolves, such as times in seconds since 1970."""
+    if x.ndim != 2 or x.dtype.itemsize < 8:
+        return
+    rows = x[np.linspace(0, len(x) - 1, min(len(x), CHECKED)).astype(int)].astype(np.float64)
+    spread, lost = rows.std(axis=0), np.abs(rows - rows.astype(np.float32)).max(axis=0)
+    wrong = np.flatnonzero((lost > LOST * spread) & (spread > 1e-12 * np.abs(rows).max(axis=0)))
+    if wrong.size:
+        index = int(wrong[0])
+        name = f"{where}[:, {index}]" + (f" (column {names[index]!r})" if names else "")
+        LOGGER.warning(
+            "%s varies by %.3g around %.9g, which the 32 bits of training hold to %.3g only: subtract its mean first%s",
+            name,
+            spread[index],
+            rows[:, index].mean(),
+            lost[index],
+            f"; so do {len(wrong) - 1} more" if len(wrong) > 1 else "",
+        )

@@ -66,6 +66,7 @@ class Dataset(NamedTuple):
       condition_names: the categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder and
         decoder; empty where there is none.
       label_names: the text of each `"label"`, of data of one's own; empty for others.
+      feature_names: names of the entries of `"x"`, of data of one's own that have them: columns of tables, genes.
       size_unit: what `"size_factor"` was divided by, of data of one's own.
       angle: the column of a known angle, in radians, of data of one's own; None for others.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
@@ -91,6 +92,7 @@ class Dataset(NamedTuple):
     periodic_factors: tuple[str, ...] = ()
     condition_names: tuple[str, ...] = ()
     label_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
     angle: str | None = None
     size_unit: float = 1.0
     curves: Rows | None = None

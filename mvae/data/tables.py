@@ -4,6 +4,8 @@ import csv
 import difflib
 import logging
 import math
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from mvae.errors import UsageError, unknown
 LOGGER = logging.getLogger(__name__)
 MAX_BYTES = 2**33  # of an array that a sparse matrix is made into
 ENDINGS = ".npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images"
+MISSING = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", ".", "inf", "-inf"}  # texts of what is not known
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
 
@@ -25,11 +28,13 @@ class Table(NamedTuple):
       x: examples, (n, ...), or None where they are to be chosen among the columns.
       columns: name -> one entry for each row: numbers or texts.
       place: where this is from, for messages.
+      names: of the features of x, where they have names.
     """
 
     x: np.ndarray | None
     columns: dict[str, np.ndarray]
     place: str
+    names: tuple[str, ...] = ()
 
 
 def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size: int | tuple[int, int] = 0) -> Table:
@@ -59,6 +64,9 @@ def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size
         raise UsageError(f"data option layer={layer!r} is of .h5ad files, not of {where}")
     if size and isinstance(size, int) and not where.is_dir():
         raise UsageError(f"data option size={size} is of folders of images, not of {where}")
+    if features and (where.is_dir() or where.suffix.lower() in (".npy", ".h5ad")):
+        remedy = "; of an .h5ad, layer= says what the examples are" if where.suffix.lower() == ".h5ad" else ""
+        raise UsageError(f"data option features={','.join(features)!r} is of tables and .npz, not of {where}{remedy}")
     if where.is_dir():
         return _images(where, size)
     if where.suffix.lower() in IMAGES:
@@ -66,9 +74,9 @@ def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size
     readers: dict[str, Callable[[], Table]] = {
         ".npy": lambda: _npy(where),
         ".npz": lambda: _npz(where, tuple(features)),
-        ".csv": lambda: _csv(where, ","),
-        ".tsv": lambda: _csv(where, "\t"),
-        ".parquet": lambda: _parquet(where),
+        ".csv": lambda: _csv(where, ",", features),
+        ".tsv": lambda: _csv(where, "\t", features),
+        ".parquet": lambda: _parquet(where, features),
         ".h5ad": lambda: _h5ad(where, layer),
     }
     if (reader := readers.get(where.suffix.lower())) is None:
@@ -90,7 +98,8 @@ def choose(table: Table, features: Sequence[str], taken: Sequence[str]) -> tuple
       UsageError: for a column that is not there or holds no numbers, and if none is left.
     """
     if table.x is not None:
-        return table.x, ()
+        return table.x, table.names
+    _check_names(list(features), f"features of {table.place}", "give each once")
     columns = {name: column for name, column in table.columns.items() if name not in taken}
     for name in features:
         if name in taken:
@@ -101,10 +110,37 @@ def choose(table: Table, features: Sequence[str], taken: Sequence[str]) -> tuple
             raise UsageError(f"{table.place}: the column {name!r} holds {_sample(columns[name])}, which are no numbers")
     names = tuple(features) or tuple(name for name, each in columns.items() if each.dtype.kind in "biuf")
     if not names:
-        raise UsageError(f"{table.place} has no column of numbers beside {', '.join(taken) or 'none'}: {_all(table)}")
+        beside = f" beside {', '.join(taken)}" if taken else ""
+        other = next(
+            (each for each in (";", "\t", " ") if len(table.columns) == 1 and each in next(iter(table.columns))), ""
+        )
+        hint = f"; are they separated by {other!r}? save it with commas" if other else ""
+        raise UsageError(f"{table.place} has no column of numbers{beside}: {_all(table)}{hint}")
     if left := [name for name in columns if name not in names]:
         LOGGER.info("%s: left out are the columns %s", table.place, ", ".join(map(repr, left)))
     return np.stack([columns[name] for name in names], axis=1), names
+
+
+def aligned(x: np.ndarray, names: Sequence[str], wanted: Sequence[str], place: str) -> np.ndarray:
+    """Returns examples with their features in the order that is wanted, by their names.
+
+    Args:
+      x: examples, (n, d).
+      names: of their features; empty where they have none, and the order is taken to be right.
+      wanted: names in the order that is wanted; empty for the order that there is.
+      place: where they are from, for messages.
+
+    Raises:
+      UsageError: if a feature is lacking.
+    """
+    if not names or not wanted or tuple(names) == tuple(wanted):
+        return x
+    _check_names(list(names), place)
+    positions = {name: index for index, name in enumerate(names)}
+    if lacking := [name for name in wanted if name not in positions]:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise UsageError(f"{place} lacks the feature {lacking[0]!r}{more} of the training data")
+    return x[:, [positions[name] for name in wanted]]
 
 
 def column_of(table: Table, name: str, role: str) -> np.ndarray:
@@ -126,9 +162,22 @@ def of_frame(frame: Any) -> Table:
     _check_names(names, "the frame")
     columns = {}
     for name, own in zip(names, frame.columns, strict=True):
-        column = np.asarray(frame[own].to_numpy())
+        column = plain_objects(np.asarray(frame[own].to_numpy()))
         columns[name] = column.astype(str) if _is_text(column) else column
     return Table(None, columns, "the frame")
+
+
+def plain_objects(array: np.ndarray) -> np.ndarray:
+    """Returns objects that are all numbers as numbers, other arrays as they are."""
+    if array.dtype != object or not all(
+        isinstance(entry, int | float | np.number | np.bool_) for entry in array.ravel()
+    ):
+        return array
+    try:
+        found = np.array(array.tolist())
+    except OverflowError:
+        return array
+    return found if found.dtype.kind in "biuf" else array
 
 
 def dense(matrix: Any, place: str) -> np.ndarray:
@@ -148,20 +197,24 @@ def dense(matrix: Any, place: str) -> np.ndarray:
 
 def _npy(path: Path) -> Table:
     try:
-        return Table(np.load(path, allow_pickle=False), {}, str(path))
-    except (ValueError, OSError, EOFError) as error:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is no array of numbers that numpy reads ({_line(error)})") from error
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise UsageError(f"{path} is an archive of arrays: let its name end in .npz")
+    return Table(found, {}, str(path))
 
 
 def _npz(path: Path, features: tuple[str, ...]) -> Table:
     from scipy import sparse
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.lib.npyio.NpzFile(path, own_fid=False, allow_pickle=False) as file:
             if {"format", "shape", "data"} <= set(file.files):
                 return Table(dense(sparse.load_npz(path), str(path)), {}, str(path))
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} is no archive of arrays that numpy reads ({_line(error)})") from error
     if len(features) > 1:
         raise UsageError(f"data option features={features}: of an .npz give one name, that of the array of examples")
@@ -173,7 +226,7 @@ def _npz(path: Path, features: tuple[str, ...]) -> Table:
     return Table(arrays.pop(name), arrays, str(path))
 
 
-def _csv(path: Path, delimiter: str) -> Table:
+def _csv(path: Path, delimiter: str, features: Sequence[str]) -> Table:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [(number, line) for number, line in enumerate(csv.reader(file, delimiter=delimiter), 1) if line]
@@ -194,20 +247,30 @@ def _csv(path: Path, delimiter: str) -> Table:
         numbers = [_number(entry) for entry in entries]
         known = sum(number is not None for number in numbers)
         if known == len(numbers):
-            whole = all(entry.lstrip("+-").isdigit() for entry in entries)
-            columns[name] = np.asarray(numbers).astype(np.int64) if whole else np.asarray(numbers)
-        elif known > len(numbers) / 2:
+            values = np.asarray(numbers, np.float64)
+            whole = all(entry.lstrip("+-").isdigit() for entry in entries) and np.abs(values).max() < 2**53
+            columns[name] = values.astype(np.int64) if whole else values
+        elif not _is_numbers(entries, numbers):
+            columns[name] = np.asarray(entries)
+        elif features and name not in features:  # gaps matter if it is a label or the like, and are named there
+            columns[name] = np.asarray([math.nan if number is None else number for number in numbers])
+        else:
             first = next(i for i, number in enumerate(numbers) if number is None)
             raise UsageError(
                 f"{path}, line {body[first][0]}: the column {name!r} has {entries[first]!r} among numbers; fill it in "
-                "or leave the line out"
+                "or leave the line out, or name the columns to take by features="
             )
-        else:
-            columns[name] = np.asarray(entries)
     unnamed = columns.pop("", None)  # the index that a frame was written with
     if unnamed is not None:
         LOGGER.info("%s: the column without a name is left out", path)
     return Table(None, columns, str(path))
+
+
+def _is_numbers(entries: Sequence[str], numbers: Sequence[float | None]) -> bool:
+    """Whether a column is one of numbers with gaps, not of texts."""
+    known = sum(number is not None for number in numbers)
+    gaps = all(entry.lower() in MISSING for entry, number in zip(entries, numbers, strict=True) if number is None)
+    return known > len(numbers) / 2 or (known > 0 and gaps)
 
 
 def _number(entry: str) -> float | None:
@@ -218,7 +281,7 @@ def _number(entry: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path, features: Sequence[str]) -> Table:
     try:
         from pyarrow import parquet
     except ImportError as error:
@@ -233,8 +296,11 @@ def _parquet(path: Path) -> Table:
     for name, column in zip(names, found.columns, strict=True):
         if name.startswith("__index_level_"):
             continue
-        if column.null_count:
-            raise UsageError(f"{path}: the column {name!r} has {column.null_count} empty entries; fill them in")
+        if column.null_count and (not features or name in features):
+            raise UsageError(
+                f"{path}: the column {name!r} has {column.null_count} empty entries; fill them in, or name the columns "
+                "to take by features="
+            )
         array = np.asarray(column.to_numpy())
         columns[name] = array.astype(str) if _is_text(array) else array
     return Table(None, columns, str(path))
@@ -247,8 +313,9 @@ def _h5ad(path: Path, layer: str) -> Table:
         raise UsageError(f"{path}: reading it needs h5py: pip install 'mvae[cells]'") from error
     try:
         with h5py.File(path) as file:
-            return Table(_cells(file, layer, str(path)), _observations(file), str(path))
-    except OSError as error:
+            x = _cells(file, layer, str(path))
+            return Table(x, _observations(file), str(path), _genes(file, layer, x.shape))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is damaged or no file of HDF5 ({_line(error)})") from error
 
 
@@ -270,6 +337,23 @@ def _cells(file: Any, layer: str, place: str) -> np.ndarray:
         raise UsageError(f"{place} has no {where}: name the examples by layer=, of {', '.join(known) or 'none'}")
     found = file[where]
     return np.asarray(found) if hasattr(found, "dtype") else dense(_sparse(found, place), place)
+
+
+def _genes(file: Any, layer: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Names of the columns of the matrix, where it is one of genes."""
+    if layer and layer != "raw" and layer not in file.get("layers", ()):
+        return ()
+    var = file.get("var") if layer != "raw" else file.get("raw/var", file.get("raw.var"))
+    if var is None:
+        return ()
+    if hasattr(var, "dtype"):
+        records = var[:]
+        found = _texts(records["index"]) if "index" in (records.dtype.names or ()) else np.empty(0)
+    else:
+        index = _text(var.attrs.get("_index", "_index"))
+        found = _texts(var[index][:]) if index in var else np.empty(0)
+    names = tuple(str(name) for name in found)
+    return names if shape[1:] == (len(names),) and len(set(names)) == len(names) else ()
 
 
 def _sparse(group: Any, place: str) -> Any:
@@ -368,9 +452,12 @@ def _resized(image: Any, shape: tuple[int, int]) -> Any:
     return image if image.size == shape else image.resize(shape, Image.Resampling.LANCZOS)
 
 
-def _check_names(names: Sequence[str], place: str) -> None:
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"{place} has several columns of the name {repeated[0]!r}: rename them")
+def _check_names(names: Sequence[str], place: str, remedy: str = "rename them") -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UsageError(f"{place} has several columns of the name {name!r}: {remedy}")
+        seen.add(name)
 
 
 def _is_text(column: np.ndarray) -> bool:

@@ -262,7 +262,7 @@ ARRAYS = {
     "label shape": (lambda: from_arrays(X, label=LABELS[:, None]), r"label has shape \(40, 1\)"),
     "label of fractions": (lambda: from_arrays(X, label=X[:, 0]), r"label\[0\] is .*: classes are texts or whole"),
     "label with gaps": (lambda: from_arrays(X, label=["", *LABELS[1:]]), r"label\[0\] is empty"),
-    "label of objects": (lambda: from_arrays(X, label=np.asarray([None] * 40)), "label is of dtype object"),
+    "label of objects": (lambda: from_arrays(X, label=np.asarray([None] * 40)), r"label\[0\] is None"),
     "angle of text": (lambda: from_arrays(X, angle=LABELS), "angle is of dtype <U1: give real numbers"),
     "angle with NaN": (lambda: from_arrays(X, angle=with_nan()[:, 2]), r"angle\[7\] is nan"),
     "period": (lambda: from_arrays(X, angle=X[:, 0], angle_period=0), "angle_period must be a positive number"),
@@ -277,6 +277,14 @@ ARRAYS = {
     "test of something": (lambda: from_arrays(X, test=["dev"] * 20 + ["eval"] * 20), "test has the values dev, eval"),
     "column length": (lambda: from_arrays(X, weight=np.ones(3)), r"weight has shape \(3,\), but x has 40 rows"),
     "name without names": (lambda: from_arrays(X, label="kind"), "label='kind': x has no named columns"),
+    "nothing": (lambda: from_arrays(None), "x is None"),
+    "a mask": (lambda: from_arrays(np.ma.masked_greater(X, 0)), "masked entries: fill them in"),
+    "a mask of labels": (lambda: from_arrays(X, label=np.ma.masked_less(np.arange(40), 3)), "label has 3 masked"),
+    "label of no end": (lambda: from_arrays(X, label=[np.inf] * 40), r"label\[0\] is inf: classes are"),
+    "label of two kinds": (lambda: from_arrays(X, label=np.asarray(["a", 1] * 20, object)), "entries are of int, str"),
+    "angles in the plane": (lambda: from_arrays(X, angle=X[:, :2]), r"angle has shape \(40, 2\).* one number for each"),
+    "sizes of entries": (lambda: from_arrays(COUNTS, size_factor=COUNTS + 1), "size_factor has shape .*one number"),
+    "a feature twice": (lambda: from_arrays(Frame({"one": X[:, 0]}), features=["one", "one"]), "'one': give each once"),
     "features of an array": (lambda: from_arrays(X, features=["one"]), "of which x has none"),
     "no such column": (
         lambda: from_arrays(Frame({"one": X[:, 0]}), label="kind"),
@@ -329,6 +337,16 @@ FILES = {
     "no images": ({"path": "folder"}, "has no images"),
     "a damaged image": ({"path": "images"}, "2.png is no image that can be read"),
     "size of a table": ({"path": "own.csv", "size": 3}, "is of folders of images"),
+    "features of an array": ({"path": "x.npy", "features": "one"}, "features='one' is of tables and .npz, not of"),
+    "features of cells": ({"path": "own.h5ad", "features": "gene"}, "of an .h5ad, layer= says what the examples are"),
+    "a feature twice": ({"path": "own.csv", "features": "one,one"}, "'one': give each once"),
+    "mostly gaps": ({"path": "gaps.csv"}, "line 3: the column 'b' has 'NA' among numbers"),
+    "semicolons": ({"path": "semicolons.csv"}, "separated by ';'"),
+    "an archive by another name": ({"path": "archive.npy"}, "is an archive of arrays: let its name end in .npz"),
+    "an array by another name": ({"path": "array.npz"}, "no archive of arrays"),
+    "a cut archive": ({"path": "cut.npz"}, "no archive of arrays"),
+    "a changed byte": ({"path": "changed.npz"}, "no archive of arrays .*Bad CRC-32"),
+    "a number for a table": ({"path": "obs.h5ad"}, "damaged or no file of HDF5"),
     "two test sets": ({"path": "own.csv", "test": "part", "test_path": "own.csv"}, "both say what the test set is"),
     "another test set": ({"path": "x.npy", "test_path": "wide.npy"}, r"has examples of shape \(3,\), .* of \(4,\)"),
 }
@@ -349,6 +367,16 @@ def files(tmp_path_factory):
         (folder / name).write_text(text)
     for name in ("damaged.npz", "damaged.parquet", "damaged.h5ad", "binary.csv"):
         (folder / name).write_bytes(b"\xff\xfe\x00\x81" * 50)
+    (folder / "gaps.csv").write_text("a,b\n1,2\n3,NA\n4,NA\n5,\n")
+    (folder / "semicolons.csv").write_text("a;b\n1;2\n3;4\n")
+    np.savez(folder / "one.npz", x=X)
+    whole = (folder / "one.npz").read_bytes()
+    (folder / "archive.npy").write_bytes(whole)
+    (folder / "array.npz").write_bytes((folder / "x.npy").read_bytes())
+    (folder / "cut.npz").write_bytes(whole[:-60])
+    (folder / "changed.npz").write_bytes(whole[:300] + bytes([whole[300] ^ 255]) + whole[301:])
+    with h5py.File(folder / "obs.h5ad", "w") as file:
+        file["X"], file["obs"] = X, 3
     (folder / "folder").mkdir()
     image_folder(folder / "images", a1=(4, 4), a2=(4, 4))
     (folder / "images" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\nnot")
@@ -362,3 +390,50 @@ def test_bad_files_are_named(files, case):
     options = {name: str(files / value) if "path" in name else value for name, value in options.items()}
     with pytest.raises(UsageError, match=message):
         from_file(**options)
+
+
+def test_numbers_beyond_32_bits_keep_their_order():
+    x = np.arange(40, dtype=np.int64)[:, None] * 10**11
+    dataset = from_arrays(x, test=np.arange(40) >= 30)
+    np.testing.assert_allclose(np.asarray(dataset.train["x"]), x[:30], rtol=1e-6)
+    exact = from_arrays(x // 10**11, test=np.arange(40) >= 30)
+    assert exact.train["x"].dtype == np.int32
+
+
+def test_what_float32_cannot_hold_is_said(caplog):
+    time = 1.7e9 + np.arange(40.0)
+    from_arrays(Frame({"time": time, "one": X[:, 0].astype(np.float64), "tiny": np.full(40, 0.1)}))
+    assert "(column 'time') varies by 11.5 around 1.70000002e+09" in caplog.text
+    assert "so do" not in caplog.text
+
+
+def test_labels_and_features_come_in_many_kinds():
+    for label in (LABELS.astype(bytes), LABELS.astype(object), np.asarray(LABELS, np.dtypes.StringDType())):
+        assert from_arrays(X, label=label).label_names == from_arrays(X, label=LABELS).label_names
+    assert from_arrays(X, label=np.asarray([3, 7] * 20, object)).label_names == ("3", "7")
+    assert from_arrays(X.astype(object)).scaling.kind == "standard"
+    frame = Frame({"one": X[:, 0], "two": X[:, 1], "3": np.arange(40) % 2, "odd": X[:, 2].astype(object)})
+    for features in (["two", "one"], np.asarray(["two", "one"]), "two, one"):
+        dataset = from_arrays(frame, features=features, label=3)
+        assert (dataset.feature_names, dataset.label_names) == (("two", "one"), ("0", "1"))
+    assert from_arrays(frame).feature_names == ("one", "two", "3", "odd")
+    dataset = from_arrays(X, angle=np.arange(40), angle_period=np.float32(20), test_fraction=np.float32(0.25))
+    assert dataset.num_test == 10
+
+
+def test_gaps_of_columns_that_are_not_asked_for_do_no_harm(tmp_path):
+    path = tmp_path / "gaps.csv"
+    path.write_text("a,b,c\n1,2,3\n3,NA,4\n5,6,4\n")
+    assert from_file(str(path), features="a,c").event_shape == (2,)
+    with pytest.raises(UsageError, match=r"label\[1\] is nan"):
+        from_file(str(path), features="a,c", label="b")
+
+
+def test_a_test_set_has_the_features_of_training_by_name(tmp_path):
+    (tmp_path / "one.csv").write_text("a,b\n" + "".join(f"{i},{10 * i}\n" for i in range(5)))
+    (tmp_path / "other.csv").write_text("b,a\n" + "".join(f"{10 * i},{i}\n" for i in range(5)))
+    dataset = from_file(str(tmp_path / "one.csv"), test_path=str(tmp_path / "other.csv"))
+    np.testing.assert_array_equal(dataset.test["x"], dataset.train["x"])
+    (tmp_path / "third.csv").write_text("b,c\n1,2\n2,3\n")
+    with pytest.raises(UsageError, match="third.csv lacks the feature 'a' of the training data"):
+        from_file(str(tmp_path / "one.csv"), test_path=str(tmp_path / "third.csv"))

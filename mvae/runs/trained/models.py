@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from mvae.data.arrays import CHECKED, check_finite, numeric, row_sizes
+from mvae.data.arrays import CHECKED, check_finite, narrow, numeric, row_sizes
+from mvae.data.tables import aligned
 from mvae.errors import UsageError, check_count
 from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
@@ -109,9 +110,7 @@ def _batch(part: np.ndarray, size: int) -> np.ndarray:
     """Rows as a batch of one size; numbers of 32 bits, but for bytes, which take a quarter of the way."""
     if len(part) < size:
         part = part[np.arange(size) % len(part)]
-    if part.dtype == np.uint8:
-        return part
-    return np.asarray(part, np.int32 if part.dtype.kind in "iub" else np.float32)
+    return narrow(part)
 
 
 class Trained:
@@ -143,6 +142,11 @@ class Trained:
         return self._functions.saved.event_shape
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the entries of an example, in their order, where the data had them."""
+        return self._functions.saved.features
+
+    @property
     def given(self) -> tuple[str, ...]:
         """What `encode` and `decode` take beside x and z, by name; see `mvae.models.Model`."""
         return self._functions.model.given
@@ -164,9 +168,11 @@ class Trained:
         """Returns the posteriors q(z | x) of examples.
 
         Args:
-            x: Examples, (n, *event), in the units of the training data.
-            **columns: What a model is given beside x, of each row or one for all: `condition`, names or numbers of
-                categories, where it was trained with one; `size_factor`, of counts, 1 if it is left out.
+            x: Examples, (n, *event), in the units of the training data. Of a frame those columns are taken that the run
+                was trained on, by their names, where it was trained on a table.
+            **columns: What a model is given beside x, of each row or one for all: `condition`, the values that it was
+                trained with, or numbers of categories where these are texts; `size_factor`, of counts, 1 if it is left
+                out.
 
         Returns:
             A NamedTuple of arrays of numpy that begins with `location`, points of the manifold (n, ambient_dim); the
@@ -312,13 +318,14 @@ class Trained:
             NotImplementedError: If the method has no encoder, or the manifold no logarithm.
         """
         num = _count("num", num, 2)
+        self._check_has("encoder")
         x0, x1 = numeric(x0, "x0"), numeric(x1, "x1")
         if x0.shape != x1.shape:
             raise UsageError(f"x0 has shape {x0.shape}, x1 {x1.shape}: give as many of both")
         alone = x0.shape == self.event_shape
         ends = [self._examples(x[None] if alone else x, name) for x, name in ((x0, "x0"), (x1, "x1"))]
         beside = self._columns(columns, ends[0].shape[:1], "x0")
-        z, w = (self.embed(x, **beside) for x in ends)
+        z, w = (self.located({"x": x} | beside) for x in ends)
         times, manifold = jnp.linspace(0, 1, num, dtype=jnp.float32), self.manifold
 
         def path(params: Params, key: Array, batch: Batch) -> Array:
@@ -460,9 +467,13 @@ class Trained:
         return column
 
     def _categories(self, condition: Any) -> np.ndarray:
-        """Numbers of categories, of their names or of themselves."""
+        """Numbers of categories, of their values in training or, where these are texts, of the numbers themselves."""
         names = self._functions.saved.conditions
         array = np.asarray(condition.to_numpy() if hasattr(condition, "to_numpy") else condition)
+        if array.dtype.kind in "bf" and (array == np.round(array)).all():
+            array = array.astype(np.int64)
+        if array.dtype.kind in "iu" and all(name.removeprefix("-").isdecimal() for name in names):
+            array = array.astype(str)  # the values were whole numbers, such as those of batches
         if array.dtype.kind in "OUS":
             texts = array.astype(str)
             if wrong := sorted(set(np.unique(texts)) - set(names)):
@@ -477,11 +488,22 @@ class Trained:
 
     def _examples(self, x: Any, name: str) -> np.ndarray:
         """Checked examples by rows."""
-        x = numeric(x, name)
+        x = self._by_name(x, name)
         check_shape(self._functions.saved, x.shape, name)
         check_finite(x, name)
         self._check_scale(x, name)
         return x
+
+    def _by_name(self, x: Any, name: str) -> np.ndarray:
+        """An array of whatever examples come in; of a frame the features of training, in their order."""
+        wanted = self._functions.saved.features
+        if not (wanted and hasattr(x, "columns") and hasattr(x, "to_numpy")):
+            return numeric(x, name)
+        names = [str(column) for column in x.columns]
+        if not set(wanted) & set(names) and len(names) == len(wanted):
+            return numeric(x, name)  # of other names: their order is taken to be that of training
+        positions = aligned(np.arange(len(names))[None], names, wanted, name)[0]
+        return np.stack([numeric(x[x.columns[index]], f"{name}[{names[index]!r}]") for index in positions], axis=1)
 
     def _check_scale(self, x: np.ndarray, name: str) -> None:
         """Raises for examples much larger or smaller than those of training."""

@@ -47,6 +47,7 @@ class Saved:
         size_unit: What size factors are divided by.
         networks: Which of "encoder" and "decoder" are a user's own.
         params: Parameters, arrays of numpy with the seeds on the first axis.
+        features: Names of the entries of an example, in their order, where the data had them.
     """
 
     config: Mapping[str, Any]
@@ -59,6 +60,7 @@ class Saved:
     size_unit: float
     networks: tuple[str, ...]
     params: Params
+    features: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -174,7 +176,8 @@ def read_saved(path: Path, networks: Networks) -> Saved:
     if any(leaf.dtype == np.float64 for leaf in leaves) and not jax.config.read("jax_enable_x64"):
         raise UsageError(f"{path} has parameters of 64 bits: set JAX_ENABLE_X64=1, with which they were trained")
     described = about.pop("params")
-    about |= {name: tuple(about[name]) for name in ("event_shape", "conditions", "networks")} | {"scaling": scaling}
+    names = ("event_shape", "conditions", "networks", "features")
+    about |= {name: tuple(about.get(name, ())) for name in names} | {"scaling": scaling}
     saved = Saved(**about, params=None)
     if described is None:
         params = jax.tree.unflatten(_structure_of_init(saved, networks), leaves)
@@ -262,5 +265,6 @@ def saved_of(experiment: Experiment, view: View) -> Saved:
         conditions=tuple(dataset.condition_names),
         size_unit=dataset.size_unit,
         networks=own_names(experiment.networks),
+        features=tuple(dataset.feature_names),
         params=jax.tree.map(np.asarray, view.params),
     )
