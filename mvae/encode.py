@@ -82,6 +82,8 @@ def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dic
         str(source), features=features if archive else _columns(source, wanted), layer=of_cells, size=size
     )
     roles = {role: options.get(role, "") for role in ("test", "label", "angle", "condition", "size_factor")}
+    for role in run[0].given:
+        roles[role] = roles[role] or (role if role in table.columns else "")  # of a run that was trained on arrays
     taken = [name for name in roles.values() if name in table.columns]
     x, names = choose(table, () if table.x is not None else wanted or features, taken)
     x = aligned(x, names, wanted, str(source))

@@ -185,9 +185,9 @@ def test_a_table_of_records_gets_codes_as_another_field(folder, tmp_path):
 
 
 def test_columns_keep_the_roles_that_they_had_in_training(tmp_path):
-    """Labels are left out, the condition is given by its names, and columns may come in another order."""
+    """Labels and new columns are left out, conditions are the same values, and columns may come in another order."""
     rng = np.random.default_rng(0)
-    x, camera = rng.normal(size=(40, 2)), np.asarray(["left", "right"] * 20)
+    x, camera = rng.normal(size=(40, 2)), np.asarray([1, 2] * 20)
     kind = np.arange(40) % 3
     lines = [f"{a},{k},{c},{b}" for (a, b), k, c in zip(x, kind, camera, strict=True)]
     (tmp_path / "own.csv").write_text("one,kind,camera,two\n" + "\n".join(lines))
@@ -195,10 +195,23 @@ def test_columns_keep_the_roles_that_they_had_in_training(tmp_path):
     settings = SMALL | {"config": SMALL.get("config", {}) | options}
     run = mvae.train("vae", tmp_path / "own.csv", manifold="euclidean:2", workdir=tmp_path / "run", **settings)
     (tmp_path / "new.csv").write_text(
-        "camera,one,two\n" + "\n".join(f"{c},{a},{b}" for (a, b), c in zip(x, camera, strict=True))
+        "camera,two,age,one\n" + "\n".join(f"{c},{b},NA,{a}" for (a, b), c in zip(x, camera, strict=True))
     )
     arguments = (f"--workdir={tmp_path / 'run'}", f"--data={tmp_path / 'new.csv'}", f"--out={tmp_path / 'codes.npy'}")
     assert call(PROGRAM, *arguments).code == 0
     codes = np.load(tmp_path / "codes.npy")
     np.testing.assert_allclose(codes, run[0].embed(x, condition=camera), rtol=1e-5, atol=1e-6)
     assert np.abs(codes - run[0].embed(x, condition=camera[::-1])).max() > 1e-4
+    (tmp_path / "new.csv").write_text("camera,two\n1,2\n2,3\n")
+    assert_refused(call(PROGRAM, *arguments), "unknown column of")
+
+
+def test_a_run_of_arrays_takes_the_condition_of_a_file_by_that_name(tmp_path):
+    condition = np.asarray([5, 7] * 15)
+    data = {"x": X, "condition": condition}
+    mvae.train("vae", data, manifold="euclidean:2", workdir=tmp_path / "run", **SMALL)
+    np.savez(tmp_path / "new.npz", x=X, condition=condition)
+    arguments = (f"--workdir={tmp_path / 'run'}", f"--data={tmp_path / 'new.npz'}", f"--out={tmp_path / 'codes.npy'}")
+    assert call(PROGRAM, *arguments).code == 0
+    codes = mvae.load(tmp_path / "run")[0].embed(X, condition=condition)
+    np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), codes, rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 import mvae
 from mvae.data import Dataset
 from mvae.errors import UsageError
+from tests.data.test_own_data import Frame
 from tests.runs.trained.test_training import SMALL
 
 RNG = np.random.default_rng(2)
@@ -93,3 +94,37 @@ def test_a_size_factor_scales_what_counts_decode_to(quick_compilation):
     codes = model.embed(counts, size_factor=sizes)
     np.testing.assert_allclose(model.decode(codes, size_factor=sizes), sizes[:, None] * model.decode(codes), rtol=1e-5)
     np.testing.assert_array_equal(model.embed(counts), model.embed(counts, size_factor=1.0))
+
+
+def test_conditions_that_are_numbers_are_the_values_of_training(quick_compilation):
+    """Batches 2, 3 and 5 are not taken for the numbers of categories, 0 to 2."""
+    batch = np.array([2, 3, 5, 3] * 10)
+    model = mvae.train("vae", {"x": X, "condition": batch}, manifold="euclidean:2", **SMALL)[0]
+    codes = model.embed(X, condition=batch)
+    for same in (batch.astype(str), batch.astype(float), list(batch)):
+        np.testing.assert_array_equal(model.embed(X, condition=same), codes)
+    np.testing.assert_array_equal(model.embed(X[:1], condition=2), codes[:1])
+    ends = model.reconstruct(X[:2], condition=3)
+    np.testing.assert_allclose(model.interpolate(X[0], X[1], 3, condition=3)[[0, 2]], ends, atol=1e-5)
+    with pytest.raises(UsageError, match="unknown condition '0': the run was trained with 2, 3, 5"):
+        model.embed(X, condition=0)
+
+
+def test_interpolation_divides_size_factors_once(quick_compilation):
+    counts, sizes = RNG.poisson(4.0, (40, 3)), RNG.uniform(50, 200, 40)
+    data = {"x": counts, "size_factor": sizes}
+    model = mvae.train("vae", data, manifold="euclidean:1", likelihood="poisson", **SMALL)[0]
+    ends = model.reconstruct(counts[:2], size_factor=sizes[0])
+    path = model.interpolate(counts[0], counts[1], 3, size_factor=sizes[0])
+    np.testing.assert_allclose(path[[0, 2]], ends, rtol=1e-4)
+
+
+def test_frames_are_read_by_the_names_of_their_columns(quick_compilation, tmp_path):
+    frame = Frame({"one": X[:, 0], "two": X[:, 1], "three": X[:, 2]})
+    mvae.train("vae", frame, manifold="euclidean:2", workdir=tmp_path / "run", **SMALL)
+    model = mvae.load(tmp_path / "run")[0]
+    assert model.features == ("one", "two", "three")
+    other = Frame({"kind": np.asarray(["a"] * 40), "three": X[:, 2], "one": X[:, 0], "two": X[:, 1]})
+    np.testing.assert_array_equal(model.embed(other), model.embed(X))
+    with pytest.raises(UsageError, match="x lacks the feature 'one' and 1 more of the training data"):
+        model.embed(Frame({"three": X[:, 2]}))

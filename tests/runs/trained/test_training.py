@@ -18,6 +18,7 @@ from mvae.data import from_arrays
 from mvae.engine import loop
 from mvae.errors import UsageError
 from mvae.manifolds import Sphere
+from tests.programs import call
 
 SMALL = {
     "num_steps": 4,
@@ -192,6 +193,36 @@ def test_what_cannot_be_trained_is_named(name, tmp_path):
     with pytest.raises(UsageError, match=message):
         mvae.train(**arguments, workdir=folder)
     assert not folder.exists()
+
+
+def test_the_command_line_gives_the_same_numbers(tmp_path):
+    """The same file and settings, by a call and by configs/own_data.py; both folders are loaded."""
+    columns = [*X.T, np.arange(len(X)) % 2, RNG.integers(0, 3, len(X))]
+    lines = [",".join(f"{entry:.9g}" for entry in row) for row in np.stack(columns, axis=1)]
+    source = tmp_path / "own.csv"
+    source.write_text("\n".join(["one,two,three,batch,kind", *lines]) + "\n")
+    options = {"data.condition": "batch", "data.label": "kind", "data.scale": "standard", **SMALL["config"]}
+    settings = {name: value for name, value in SMALL.items() if name != "config"}
+    likelihood = {"likelihood": "gaussian_feature_variance"}
+    options |= {"data.test_fraction": 0.2, "seed": 5}
+    run = mvae.train("vae", source, manifold="euclidean:2", seeds=2, config=options, **settings, **likelihood)
+    flags = {"method": "vae", "manifold": "euclidean:2", "num_seeds": 2, "data.path": source, **options}
+    flags |= {"num_steps": 4, "batch_size": 16, "log_every": 2}
+    flags |= {"model.encoder_widths": "8,", "model.decoder_widths": "8,", "model.likelihood": likelihood["likelihood"]}
+    arguments = [f"--config.{name}={value}" for name, value in flags.items()]
+    outcome = call("mvae/main.py", "--config=configs/own_data.py", f"--workdir={tmp_path / 'run'}", *arguments)
+    assert outcome.code == 0, outcome.errors
+    other = mvae.load(tmp_path / "run")
+    assert other.config == json.loads(json.dumps(run.config))
+    assert other.results["members"] == run.results["members"]
+    assert other[1].seed == 6
+    for one, same in zip(run, other, strict=True):
+        np.testing.assert_array_equal(one.embed(X, condition="1"), same.embed(X, condition="1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mvae.runs.running.train", None)  # the folder is that of the call, too
+        calls = {"manifold": "euclidean:2", "workdir": tmp_path / "run", "config": options, **settings, **likelihood}
+        again = mvae.train("vae", source, seeds=2, **calls)
+    np.testing.assert_array_equal(again.best.embed(X, condition=0), run.best.embed(X, condition=0))
 
 
 def test_a_setting_of_several_places_is_named(monkeypatch):
