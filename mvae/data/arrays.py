@@ -45,7 +45,7 @@ def from_arrays(
         anything that numpy takes for an array of numbers. Vectors are (n, d), images (n, height, width, channels).
       scale: what the model sees: "unit", x brought to [0, 1]; "standard", each entry less its mean over the training
         rows and over its standard deviation there; "none", x itself. "auto" is "unit" for bytes, "standard" for vectors
-        of floats, and "none" for other integers, which may be counts, and for images of floats.
+        of floats, and "none" for other integers, which may be counts, for true and false, and for images of floats.
       test_fraction: share of the rows that are the test set, above 0 and below 1.
       test: which rows are the test set, (n,): true and false, or 0 and 1, or "test" and "train".
       label: the class of each row, (n,): texts or whole numbers.
@@ -204,6 +204,8 @@ def _of_table(
             raise UsageError(f"size_factor[{low[0]}] is {sizes[low[0]]:g}: size factors are positive; leave it out")
         facts["size_unit"] = float(sizes[~is_test].mean())
         rows["size_factor"] = (sizes / facts["size_unit"]).astype(np.float32)
+    if scale == "auto" and x.dtype == bool:
+        scale = "none"
     train, test = ({name: entries[part] for name, entries in rows.items()} for part in (~is_test, is_test))
     _check_split(train, test, facts)
     return _dataset(train, test, _scaling(train["x"], scale), facts)

@@ -1,14 +1,16 @@
 """The noun Method: what makes a model and its training of a config."""
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from mvae.data import Dataset
+from mvae.data.dataset import Rows
 from mvae.errors import UsageError
 from mvae.manifolds import Euclidean, Manifold
 from mvae.models.autoencoder import Networks
@@ -19,6 +21,8 @@ from mvae.models.optimizer import OptimizerConfig, adam
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
 from mvae.reports import Report
+
+ROWS = 4096  # that are looked at together
 
 StagesAt = Callable[[Mapping[str, Any]], tuple[Stage, ...]]
 
@@ -161,10 +165,11 @@ def capacity_limit(manifold: Manifold) -> float:
 
 
 def check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
-    """Raises if the first examples leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
-    x = first_examples(dataset)
-    low, high = float(jnp.min(x)), float(jnp.max(x))
-    if low < 0 or high > 1:
+    """Raises if training examples leave [0, 1], which a setting of config.model needs; `remedy` ends the message."""
+    ranges = [(float(jnp.min(x)), float(jnp.max(x))) for x in _looked_at(dataset, dataset.train)]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if low < 0 or high > 1 + 1e-6:
+        remedy += "" if dataset.scaling is None else ", or scale the data by scale=unit"
         raise UsageError(
             f"config.model.{setting} needs values in [0, 1], those of {dataset.name} reach from {low:.2f} to "
             f"{high:.2f}: {remedy}"
@@ -172,13 +177,23 @@ def check_unit_range(dataset: Dataset, setting: str, remedy: str) -> None:
 
 
 def check_counts(dataset: Dataset, likelihood: str) -> None:
-    """Raises if the first examples are no counts, which a likelihood is of."""
-    x = first_examples(dataset)
-    if (wrong := (x < 0) | (x != jnp.round(x))).any():
-        raise UsageError(
-            f"config.model.likelihood = {likelihood!r} is of counts, whole numbers from 0 on; {dataset.name} has "
-            f"{float(x[wrong][0]):g}: give counts as they are, unscaled, or use gaussian_feature_variance"
-        )
+    """Raises if examples are no counts, which a likelihood is of."""
+    for x in itertools.chain(_looked_at(dataset, dataset.train), _looked_at(dataset, dataset.test)):
+        if (wrong := (x < 0) | (x != jnp.round(x))).any():
+            raise UsageError(
+                f"config.model.likelihood = {likelihood!r} is of counts, whole numbers from 0 on; {dataset.name} has "
+                f"{float(x[wrong][0]):g}: give counts as they are, unscaled by scale=none, or use "
+                "gaussian_feature_variance"
+            )
+
+
+def _looked_at(dataset: Dataset, rows: Rows) -> Iterator[Array]:
+    """Examples as a batch has them: all of a user's own, of which nothing is known, and the first ones of others."""
+    if dataset.scaling is None:
+        yield first_examples(dataset)
+        return
+    for start in range(0, len(rows["x"]), ROWS):
+        yield dataset.render({name: jnp.asarray(array[start : start + ROWS]) for name, array in rows.items()})["x"]
 
 
 def first_examples(dataset: Dataset) -> Array:

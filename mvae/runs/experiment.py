@@ -4,10 +4,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from mvae import data
 from mvae.data import Dataset
 from mvae.data.dataset import check_finite
 from mvae.errors import UsageError
+from mvae.manifolds import Manifold
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
 from mvae.models import Model
@@ -89,6 +93,7 @@ def build_experiment(
     except ValueError as error:
         raise UsageError(f"config: {error}") from error
     run = dataclasses.replace(run, init_batch_size=min(run.init_batch_size, dataset.num_train))
+    check_own_networks(networks or Networks(), manifold, dataset)
     num_conditions = len(dataset.condition_names)
     if num_conditions and not method.conditional:
         able = ", ".join(name for name, each in METHODS.items() if each.conditional)
@@ -113,3 +118,26 @@ def build_experiment(
         config,
         networks,
     )
+
+
+def check_own_networks(networks: Networks, manifold: Manifold, dataset: Dataset) -> None:
+    """Raises if a user's own network does not take or give what it should; nothing is computed.
+
+    Raises:
+        UsageError: Naming the network and what is wrong with it.
+    """
+    event = dataset.event_shape
+    for name, given in (("encoder", (2, *event)), ("decoder", (2, manifold.ambient_dim))):
+        network, x = getattr(networks, name), jax.ShapeDtypeStruct(given, jnp.float32)
+        if network is None:
+            continue
+        try:
+            output = jax.eval_shape(network.apply, jax.eval_shape(network.init, jax.random.key(0), x), x)
+        except Exception as error:
+            message = " ".join(str(error).split())[:300]
+            raise UsageError(f"{name} fails on a batch of shape {given}: {type(error).__name__}: {message}") from error
+        shape = getattr(output, "shape", None)
+        if name == "encoder" and (shape is None or len(shape) != 2 or shape[0] != 2):
+            raise UsageError(f"encoder must give features (b, k) of x, of x {given} it gives {shape or output}")
+        if name == "decoder" and shape != (2, *event):
+            raise UsageError(f"decoder must give {(2, *event)} of points {given}, it gives {shape or output}")

@@ -23,7 +23,7 @@ def load(workdir: str | Path, *, encoder: Any = None, decoder: Any = None) -> Ru
     Raises:
         UsageError: If there is no such run, it is not finished, or own networks are lacking.
     """
-    folder = Path(workdir).expanduser()
+    folder = folder_of(workdir)
     networks = Networks(own_network(encoder, "encoder"), own_network(decoder, "decoder"))
     paths = RunFolder(folder)
     if not folder.is_dir():
@@ -39,7 +39,20 @@ def load(workdir: str | Path, *, encoder: Any = None, decoder: Any = None) -> Ru
         results = json.loads(paths.results.read_text())
     except ValueError as error:
         raise UsageError(f"{paths.results} cannot be read ({error}): remove it to evaluate again") from error
+    if not isinstance(results, dict) or not isinstance(results.get("members"), list):
+        raise UsageError(f"{paths.results} has no results of the seeds: remove it to evaluate again")
     return loaded(folder, networks, results)
+
+
+def folder_of(workdir: Any) -> Path:
+    """Returns the folder that a caller names.
+
+    Raises:
+        UsageError: If it is no path, or an empty one, which would be the folder that the program runs in.
+    """
+    if not isinstance(workdir, str | Path) or not str(workdir):
+        raise UsageError(f"workdir must be the path of a folder, got {workdir!r}")
+    return Path(workdir).expanduser()
 
 
 def loaded(folder: Path, networks: Networks, results: dict[str, Any]) -> Run:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mvae.data.arrays import CHECKED, check_finite, narrow, numeric, row_sizes
-from mvae.data.tables import aligned
+from mvae.data.tables import aligned, dense
 from mvae.errors import UsageError, check_count
 from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks
@@ -497,6 +497,8 @@ class Trained:
     def _by_name(self, x: Any, name: str) -> np.ndarray:
         """An array of whatever examples come in; of a frame the features of training, in their order."""
         wanted = self._functions.saved.features
+        if hasattr(x, "tocsr"):  # a sparse matrix of scipy
+            x = dense(x, name)
         if not (wanted and hasattr(x, "columns") and hasattr(x, "to_numpy")):
             return numeric(x, name)
         names = [str(column) for column in x.columns]
@@ -549,9 +551,12 @@ def _check_picklable(networks: Networks) -> None:
 
 def _count(name: str, value: int, least: int) -> int:
     try:
-        return check_count(name, value, least)
+        found = check_count(name, value, least)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if found >= 2**63:
+        raise UsageError(f"{name} must be below 2^63, got {found}")
+    return found
 
 
 class Run(Sequence[Trained]):

@@ -30,6 +30,7 @@ FILE = "model.npz"
 FORMAT = 1  # of model.npz
 LOOKED_AT = 4096  # training rows whose size is measured
 _LEAF = "array"
+REMEDY = "remove it and results.json, and the call or command that trained the run writes it again from the checkpoints"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,6 +163,8 @@ def read_saved(path: Path, networks: Networks) -> Saved:
         UsageError: If it is damaged, or its parameters are of a precision that jax is not set to.
     """
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive of arrays" if path.exists() else "there is no such file")
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             if about.pop("format") != FORMAT:
@@ -169,20 +172,20 @@ def read_saved(path: Path, networks: Networks) -> Saved:
             scaling = Scaling(about["scaling"], file["shift"], file["scale"])
             leaves = [file[f"params/{index}"].view(jnp.dtype(name)) for index, name in enumerate(about.pop("dtypes"))]
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{path} is damaged ({' '.join(str(error).split())}): remove it and results.json, and the call or command "
-            "that trained the run writes it again from the checkpoints"
-        ) from error
+        raise UsageError(f"{path} is damaged ({' '.join(str(error).split())}): {REMEDY}") from error
     if any(leaf.dtype == np.float64 for leaf in leaves) and not jax.config.read("jax_enable_x64"):
         raise UsageError(f"{path} has parameters of 64 bits: set JAX_ENABLE_X64=1, with which they were trained")
-    described = about.pop("params")
-    names = ("event_shape", "conditions", "networks", "features")
-    about |= {name: tuple(about.get(name, ())) for name in names} | {"scaling": scaling}
-    saved = Saved(**about, params=None)
+    try:
+        described = about.pop("params")
+        names = ("event_shape", "conditions", "networks", "features")
+        about |= {name: tuple(about.get(name, ())) for name in names} | {"scaling": scaling}
+        saved = Saved(**about, params=None)
+        params = None if described is None else assemble(described, iter(leaves))
+    except (KeyError, TypeError, AttributeError, StopIteration) as error:
+        reason = f"{type(error).__name__} {error}".strip()
+        raise UsageError(f"{path} is damaged or of another version of mvae ({reason}): {REMEDY}") from error
     if described is None:
         params = jax.tree.unflatten(_structure_of_init(saved, networks), leaves)
-    else:
-        params = assemble(described, iter(leaves))
     return dataclasses.replace(saved, params=params)
 
 

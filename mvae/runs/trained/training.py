@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from mvae import data as data_sets
 from mvae.data import ARRAYS, Dataset, from_arrays
 from mvae.engine.mesh import build_mesh
@@ -22,14 +19,14 @@ from mvae.models.autoencoder import Networks
 from mvae.models.optimizer import OptimizerConfig
 from mvae.reports import evaluate
 from mvae.runs.config import DATA, RunConfig, model_config
-from mvae.runs.experiment import build_experiment
+from mvae.runs.experiment import build_experiment, check_own_networks
 from mvae.runs.manifolds import build_manifold, text_of
 from mvae.runs.notation import block_of
 from mvae.runs.overrides import as_arguments, resolve
 from mvae.runs.running import facts_of, run, view_of
 from mvae.runs.running import train as train_stages
 from mvae.runs.sinks import memory_sinks
-from mvae.runs.trained.loading import loaded, own_network
+from mvae.runs.trained.loading import folder_of, loaded, own_network
 from mvae.runs.trained.models import Functions, Run, Trained
 from mvae.runs.trained.saved import saved_of
 from mvae.typed import default_block
@@ -95,8 +92,9 @@ def train(
     with _interruptible(workdir):
         if workdir is None:
             return _in_memory(resolved, dataset, networks)
-        folder = Path(workdir).expanduser()
-        _check_networks(networks, resolved, dataset)
+        folder = folder_of(workdir)
+        if dataset is not None:
+            check_own_networks(networks, build_manifold(resolved["manifold"]), dataset)
         results = run(resolved, folder, as_arguments(overrides), dataset=dataset, networks=networks)
         return loaded(folder, networks, results)
 
@@ -127,7 +125,6 @@ def _in_memory(config: Mapping[str, Any], dataset: Dataset | None, networks: Net
     records: list[dict[str, Any]] = []
     with StopRequest():
         experiment = build_experiment(config, load=load, networks=networks)
-        _check_networks(networks, config, experiment.dataset)
         mesh = build_mesh(experiment.run.num_seeds, experiment.run.batch_size)
         params = train_stages(experiment, None, mesh=mesh, sinks=memory_sinks(records))
         view = view_of(experiment, params, records)
@@ -163,6 +160,8 @@ def _data(data: Any) -> tuple[dict[str, Any], Dataset | None]:
         hint = f": near are {', '.join(near)}" if near else ", such as simple_picture"
         raise UsageError(f"data = {data!r}: there are no data of that name{hint}, nor such a file or folder")
     if isinstance(data, Mapping):
+        if odd := [name for name in data if not isinstance(name, str)]:
+            raise UsageError(f"data has the entry {odd[0]!r}: names of columns are texts")
         if "x" not in data:
             raise UsageError(f"data has no 'x': its entries are {', '.join(map(str, data)) or 'none'}")
         return {"name": ARRAYS}, from_arrays(**data)
@@ -216,33 +215,3 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or key in ("data", "manifold"):
         return {key: value}
     return {name: entry for part, inner in value.items() for name, entry in _flat(f"{key}.{part}", inner).items()}
-
-
-def _check_networks(networks: Networks, config: Mapping[str, Any], dataset: Dataset | None) -> None:
-    """Raises if an own network does not take or give what it should; nothing is computed.
-
-    Raises:
-        UsageError: Naming the network and what is wrong with it.
-    """
-    if networks == Networks() or dataset is None:
-        return
-
-    ambient, event = build_manifold(config["manifold"]).ambient_dim, dataset.event_shape
-    for name, given in (("encoder", (2, *event)), ("decoder", (2, ambient))):
-        network = getattr(networks, name)
-        if network is None:
-            continue
-        try:
-            output = jax.eval_shape(
-                lambda key, x, network=network: network.apply(network.init(key, x), x),
-                jax.random.key(0),
-                jax.ShapeDtypeStruct(given, jnp.float32),
-            )
-        except Exception as error:
-            message = " ".join(str(error).split())[:300]
-            raise UsageError(f"{name} fails on a batch of shape {given}: {type(error).__name__}: {message}") from error
-        shape = getattr(output, "shape", None)
-        if name == "encoder" and (shape is None or len(shape) != 2 or shape[0] != 2):
-            raise UsageError(f"encoder must give features (b, k) of x, of x {given} it gives {shape or output}")
-        if name == "decoder" and shape != (2, *event):
-            raise UsageError(f"decoder must give {(2, *event)} of points {given}, it gives {shape or output}")

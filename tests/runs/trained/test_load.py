@@ -131,6 +131,24 @@ def test_what_cannot_be_loaded_is_named(finished, tmp_path):
     path.write_bytes(whole[:middle])
     with pytest.raises(UsageError, match=r"model\.npz is damaged"):
         mvae.load(folder)
+    path.write_bytes(b"no archive")
+    with pytest.raises(UsageError, match=r"model\.npz is damaged \(it is no archive of arrays\)"):
+        mvae.load(folder)
+    with np.load(finished.folder / "model.npz") as file:
+        arrays = dict(file)
+    about = json.loads(arrays["about"].tobytes())
+    for change in ({"another": 1}, {"dtypes": about["dtypes"][:1]}):
+        text = json.dumps(about | change).encode()
+        np.savez(path, **arrays | {"about": np.frombuffer(text, np.uint8)})
+        with pytest.raises(UsageError, match=r"model\.npz is damaged or of another version of mvae"):
+            mvae.load(folder)
+    results = (folder / "results.json").read_text()
+    path.write_bytes(whole)
+    for text in ("[]", "{}"):
+        (folder / "results.json").write_text(text)
+        with pytest.raises(UsageError, match="has no results of the seeds: remove it to evaluate again"):
+            mvae.load(folder)
+    (folder / "results.json").write_text(results)
     path.unlink()
     with pytest.raises(UsageError, match="as its training has not ended"):
         mvae.load(folder)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 import mvae
 from mvae.data import from_arrays
@@ -30,6 +31,11 @@ SMALL = {
 }
 RNG = np.random.default_rng(0)
 X = (5 + 2 * RNG.normal(size=(60, 3))).astype(np.float32)
+
+
+COUNTS = RNG.poisson(3, (200, 3))
+COUNTS[170, 1] = -1
+UNIT = np.where(np.arange(200)[:, None] == 150, 2, RNG.random((200, 3)))
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +165,12 @@ def test_what_cannot_be_decoded_or_drawn_is_named(in_memory):
         model.interpolate(X[0], X[1], 2.5)
     with pytest.raises(UsageError, match="x0 has shape"):
         model.interpolate(X[0], X[:2], 3)
+    with pytest.raises(UsageError, match="seed must be below"):
+        model.sample(3, seed=2**70)
+
+
+def test_a_sparse_matrix_is_encoded(in_memory):
+    np.testing.assert_array_equal(in_memory[0].embed(scipy.sparse.csr_matrix(X)), in_memory[0].embed(X))
 
 
 OPTIONS = {
@@ -176,6 +188,10 @@ OPTIONS = {
     "encoder": ({"encoder": 3}, r"encoder must be a pair \(init, apply\) of functions or a Flax module, got 3"),
     "data": ({"data": "simple_pictures"}, "near are simple_picture"),
     "dict": ({"data": {"y": X}}, "data has no 'x': its entries are y"),
+    "name of a column": ({"data": {"x": X, 3: X}}, "data has the entry 3: names of columns are texts"),
+    "late count": ({"data": COUNTS, "likelihood": "poisson"}, "'poisson' is of counts.* arrays has -1: .*scale=none"),
+    "late value": ({"data": {"x": UNIT, "scale": "none"}, "likelihood": "bernoulli"}, "reach from .* scale=unit"),
+    "parameters": ({"encoder": (lambda key, x: "none", lambda params, x: x)}, "encoder fails on a batch of shape"),
     "label": ({"data": {"x": X, "label": [1, 2]}}, r"label has shape \(2,\), but x has 60 rows"),
     "vector": ({"data": X[:, 0]}, r"x has shape \(60,\): give examples by rows"),
     "one row": ({"data": X[:1]}, "x has 1 row: two are needed"),
@@ -193,6 +209,14 @@ def test_what_cannot_be_trained_is_named(name, tmp_path):
     with pytest.raises(UsageError, match=message):
         mvae.train(**arguments, workdir=folder)
     assert not folder.exists()
+
+
+def test_a_folder_is_a_path_that_is_not_empty():
+    for workdir in ("", 3):
+        with pytest.raises(UsageError, match="workdir must be the path of a folder"):
+            mvae.train("vae", X, manifold="euclidean:2", workdir=workdir, **SMALL)
+        with pytest.raises(UsageError, match="workdir must be the path of a folder"):
+            mvae.load(workdir)
 
 
 def test_the_command_line_gives_the_same_numbers(tmp_path):
