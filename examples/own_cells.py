@@ -12,12 +12,10 @@ from mvae import figures
 from mvae.data import from_file
 
 
-def main(
-    path: str, label: str, picture: str = "own_cells.png", layer: str = "X_pca", num_steps: int = 3000
-) -> mvae.Trained:
+def main(path: str, label: str, picture: str = "own_cells.png", layer: str = "X_pca", **settings) -> mvae.Trained:
     """Trains on the principal components that the file has, and draws where each kind of cell lies."""
     cells = from_file(path, label=label, layer=layer, scale="none")
-    settings = {"num_steps": num_steps, "likelihood": "gaussian_learned_variance"}
+    settings = {"num_steps": 3000, "likelihood": "gaussian_learned_variance"} | settings
     model = mvae.train("dvae", cells, manifold="sphere:2", **settings).best
     z = model.embed(cells.train["x"])
     figures.save(figures.latent_space(model.manifold, z, label=cells.train["label"], title="kinds of cells"), picture)

@@ -25,12 +25,12 @@ def draw_views(folder: Path, num: int = 72, size: int = 32) -> None:
             Image.fromarray(x[..., 0]).save(folder / f"{azimuth:03.0f}.png")
 
 
-def main(folder: str | None = None, picture: str = "own_images.png", num_steps: int = 1500) -> mvae.Trained:
+def main(folder: str | None = None, picture: str = "own_images.png", **settings) -> mvae.Trained:
     """Trains on the images of a folder and draws a turn around the latent circle."""
     with tempfile.TemporaryDirectory() as drawn:
         if folder is None:
             draw_views(Path(drawn))
-        settings = {"num_steps": num_steps, "encoder_init": "spectral", "likelihood": "gaussian_learned_variance"}
+        settings = {"num_steps": 1500, "encoder_init": "spectral", "likelihood": "gaussian_learned_variance"} | settings
         model = mvae.train("dvae", Path(folder or drawn), manifold="sphere:1", **settings).best
     angle = 2 * np.pi * np.arange(12) / 12
     turn = model.decode(np.stack([np.cos(angle), np.sin(angle)], axis=1))

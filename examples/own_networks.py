@@ -34,14 +34,20 @@ class Rows(nn.Module):
         return nn.Dense(10)(nn.silu(nn.Dense(64)(nn.silu(nn.Dense(64)(z)))))
 
 
-def main(picture: str = "own_networks.png", num_steps: int = 1000) -> mvae.Trained:
+def main(picture: str = "own_networks.png", **settings) -> mvae.Trained:
     """Trains on points of a sphere, lifted to ten dimensions with noise, and draws the codes by their height."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     x = points @ rng.normal(size=(3, 10)) + 0.05 * rng.normal(size=(2000, 10))
-    own = {"encoder": Features(), "decoder": Rows(), "kl": "asymptotic", "likelihood": "gaussian_learned_variance"}
-    model = mvae.train("dvae", x, manifold=Ellipsoid(c=1.5), num_steps=num_steps, **own).best
+    own = {
+        "num_steps": 1000,
+        "encoder": Features(),
+        "decoder": Rows(),
+        "kl": "asymptotic",
+        "likelihood": "gaussian_learned_variance",
+    } | settings
+    model = mvae.train("dvae", x, manifold=Ellipsoid(c=1.5), **own).best
     z = model.embed(x)
     figures.save(figures.latent_space(model.manifold, z, label=points[:, 2], title="height on the sphere"), picture)
     return model

@@ -15,14 +15,14 @@ from mvae import figures
 WEEKS, WINDOW = 52, 26
 
 
-def main(path: str, picture: str = "own_seasons.png", num_steps: int = 1500) -> mvae.Trained:
+def main(path: str, picture: str = "own_seasons.png", **settings) -> mvae.Trained:
     """Takes the mean of a year off, and trains on what is left."""
     series = np.genfromtxt(path, delimiter=",", skip_header=1)[:, -1]
     known = np.isfinite(series)
     series = np.interp(np.arange(len(series)), np.flatnonzero(known), series[known])
     trend = np.convolve(series, np.ones(WEEKS + 1) / (WEEKS + 1), mode="valid")
     windows = np.lib.stride_tricks.sliding_window_view(series[WEEKS // 2 : WEEKS // 2 + len(trend)] - trend, WINDOW)
-    settings = {"num_steps": num_steps, "likelihood": "gaussian_learned_variance"}
+    settings = {"num_steps": 1500, "likelihood": "gaussian_learned_variance"} | settings
     model = mvae.train("dvae", windows, manifold="sphere:1", **settings).best
     angle = 2 * np.pi * np.arange(len(windows)) / (365.2425 / 7)
     figures.save(figures.latent_space(model.manifold, model.embed(windows), angle=angle, title="time of year"), picture)

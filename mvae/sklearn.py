@@ -46,9 +46,8 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Raises:
         ValueError: By the methods, for rows or parameters that are wrong, naming them.
 
-    >>> x = np.random.default_rng(0).normal(size=(30, 4))
-    >>> ManifoldAutoencoder(manifold="sphere:2", num_steps=2, random_state=0).fit_transform(x).shape
-    (30, 3)
+    >>> ManifoldAutoencoder(manifold="sphere:2")  # then fit(x), transform(x)
+    ManifoldAutoencoder()
     """
 
     def __init__(

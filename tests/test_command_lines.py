@@ -103,7 +103,7 @@ SWEEP = [
     (["--config="], "give --config; --help says how"),
     ([CONFIG, "--sweep=", "--workdir=x"], "give --sweep; --help says how"),
     ([CONFIG, "--sweep=s.py", "--workdir="], "give --workdir; --help says how"),
-    (["--config=nowhere.py", "--sweep=s.py", "--workdir=x"], "nowhere.py: no such Python file"),
+    (["--config=nowhere.py", "--sweep=s.py", "--workdir=x"], "unknown config file 'nowhere.py'"),
     ([CONFIG, "--sweep=README.md", "--workdir=x"], "--sweep=README.md: no such Python file"),
     (["--render", "--workdir=/nowhere"], "/nowhere"),
     (["--render", "--workdir=README.md"], "README.md"),

@@ -52,6 +52,8 @@ EXPECTED = {
         "15bb27a2244f",
     ),
     "er:plane": ("er", "lifted:num_test=2000:space=plane", "euclidean:2", "10 × 4000 steps of 128", "4d0720ac600b"),
+    "own_data:": ("dvae", "file", "sphere:2", "1 × 3000 steps of 64", "fad00ceffd62"),
+    "own_data:quick": ("dvae", "file", "sphere:2", "1 × 300 steps of 64", "ce5cd9d48cda"),
     "svae:": ("svae", "turntable", "sphere:10", "5 × 150 epochs of 64", "a52f1809169d"),
     "svae:quick": ("svae", "turntable", "sphere:10", "1 × 30 epochs of 64", "0aff645c5d76"),
     "vae:": ("vae", "turntable", "euclidean:10", "5 × 150 epochs of 64", "85300b7eb4d4"),

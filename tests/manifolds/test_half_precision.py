@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from mvae.manifolds.surfaces import SURFACES
 
 from mvae.diffusion import kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.manifolds import (
@@ -19,6 +18,7 @@ from mvae.manifolds import (
     log_volume_element,
     uniform_map,
 )
+from mvae.manifolds.implicit.surfaces import SURFACES
 
 FAST = [Sphere(2, radius=2.5), Product((FlatTorus(1), Euclidean(1)))]
 COSTLY = [ProjectiveSpace(3), SO3(), EmbeddedTorus(), SURFACES["genus_two"]]  # to compile

@@ -247,7 +247,7 @@ def test_samples(params):
         ({"operator_penalty": float("inf")}, "operator_penalty must be zero or more, got inf"),
         ({"anchors": "first"}, "anchors must be one of random, even, batch, got 'first'"),
         ({"coefficient_gradient": "none"}, "coefficient_gradient must be one of fixed, implicit, got 'none'"),
-        ({"likelihood": "poisson"}, "likelihood must be one of"),
+        ({"likelihood": "poison"}, "likelihood must be one of"),
         ({"beta": -1.0}, "beta must be zero or more"),
     ],
 )

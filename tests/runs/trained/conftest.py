@@ -40,7 +40,13 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", before)
 
 
-@pytest.fixture(scope="session", params=sorted(METHODS))
+SLOW = ("er", "vaells", "vdae")  # to compile; tests/test_methods.py trains them in the fast lane
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(METHODS)],
+)
 def finished(request, tmp_path_factory, quick_compilation):
     config = resolve(smallest(request.param)).block
     folder = RunFolder(tmp_path_factory.mktemp("runs") / request.param)

@@ -79,7 +79,7 @@ def test_the_same_call_reads_a_finished_run_and_refuses_other_data_or_settings(i
     changed = X.copy()
     changed[31, 1] += 1e-3
     for other, message in (
-        (X + 1, "examples of x differ"),
+        (X + 1, "some rows or columns differ"),
         (X[:50], "training examples"),
         (changed, "rows or columns"),
     ):
