@@ -4,7 +4,7 @@ model = ManifoldAutoencoder(manifold="sphere:2", num_steps=2000).fit(x)
 codes = model.transform(new)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,8 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         del y
         X = validate_data(self, X, ensure_min_samples=2)
+        if not isinstance(self.widths, Iterable) or isinstance(self.widths, str):
+            raise ValueError(f"widths must be a sequence of widths of hidden layers, got {self.widths!r}")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = {
             "num_steps": self.num_steps,

@@ -256,7 +256,7 @@ def categories(values: Any, name: str, num: int) -> tuple[np.ndarray, tuple[str,
     Raises:
       UsageError: for another length, numbers that are not whole, and empty texts.
     """
-    array = plain_objects(_array(values, name))
+    array: Any = plain_objects(_array(values, name))
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind == "T" or (array.dtype == object and all(isinstance(entry, str) for entry in array.ravel())):

@@ -210,7 +210,9 @@ def _npz(path: Path, features: tuple[str, ...]) -> Table:
     from scipy import sparse
 
     try:
-        with np.lib.npyio.NpzFile(path, own_fid=False, allow_pickle=False) as file:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip archive")
+        with np.load(path, allow_pickle=False) as file:
             if {"format", "shape", "data"} <= set(file.files):
                 return Table(dense(sparse.load_npz(path), str(path)), {}, str(path))
             arrays = {name: file[name] for name in file.files}
