@@ -54,6 +54,7 @@ def stop_after(step: int):
     return advance
 
 
+DEAR = ("er", "vaells")  # to trace; the slow lane trains them in double precision
 FIGURES = {
     **{name: {"latent_space_seed_0", "decoded_grid", "reconstructions"} for name in ("dvae", "vae", "svae", "vamp")},
     "vdae": {"latent_space_seed_0", "walk"},
