@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
-from mvae.topology.covers import inhomogeneity, mean_step, unwrapped
+from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, unwrapped
 from mvae.topology.distances import scaled_distances
 from mvae.topology.harmonic import harmonic_forms
 from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
@@ -18,6 +18,8 @@ METRICS = ("euclidean", "precomputed")
 FRACTIONS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # of the bar, from the birth on: where the complex is taken
 HOMOGENEITY = 0.3
 NUM_NEAREST = 6
+NUM_POLISHED = 6  # unwrapped orders that are improved, those of least score
+_CHUNK = 4096
 
 
 class Candidate(NamedTuple):
@@ -80,6 +82,13 @@ def extend_coordinates(
     if not (np.isfinite(known).all() and np.isfinite(apart).all()):
         raise ValueError("angles and distances must be finite")
     num = min(check_count("num_nearest", num_nearest, 1), len(known))
+    parts = [_mean_directions(known, apart[i : i + _CHUNK], num) for i in range(0, len(apart), _CHUNK)]
+    return np.concatenate(parts) if parts else np.zeros((0, *known.shape[1:]))
+
+
+def _mean_directions(
+    known: Float[np.ndarray, "l *k"], apart: Float[np.ndarray, "n l"], num: int
+) -> Float[np.ndarray, "n *k"]:
     nearest = np.argpartition(apart, num - 1, axis=1)[:, :num]
     away = np.take_along_axis(apart, nearest, axis=1)
     least = away.min(axis=1, keepdims=True)
@@ -106,6 +115,8 @@ def _cloud(x: ArrayLike, metric: str, num_landmarks: int) -> _Cloud:
     if n < 4:
         raise ValueError(f"x must have four points or more, got {n}")
     chosen, rows = farthest_points(row, check_count("num_landmarks", num_landmarks, 4), ROUNDING * size)
+    if len(chosen) < 4:
+        raise ValueError(f"x must have four points or more that are not copies of each other, got {len(chosen)}")
     return _Cloud(chosen, rows, between(chosen, rows))
 
 
@@ -114,7 +125,7 @@ def _complexes(
 ) -> tuple[Persistence, list[tuple[tuple[int, ...], float, np.ndarray]]]:
     """Bars, and the harmonic coordinates (classes, scale, angles) of groups of classes at some scales of their bars.
 
-    A cocycle that does not lift to the integers modulo one prime may do so modulo another.
+    Where no multiple of a cocycle lifts to the integers modulo one prime, one may do so modulo another.
     """
     first, found = None, {}
     distances = distances.astype(np.float32).astype(np.float64)  # as ripser has them, so that scales compare alike
@@ -128,7 +139,7 @@ def _complexes(
             if (classes, fraction) in found or not birth < death:
                 continue
             scale = birth + fraction * (min(death, distances.max()) - birth)
-            forms = harmonic_forms(distances, tuple(persistence.cocycles[k] for k in classes), scale)
+            forms = harmonic_forms(distances, tuple(persistence.cocycles[k] for k in classes), scale, prime)
             if forms is not None:
                 found[classes, fraction] = (classes, float(scale), forms.angles)
         if len(found) == len(wanted):
@@ -156,9 +167,12 @@ def circular_coordinates(
         (mean distance of points that follow each other along θ) / (mean distance) + μ · inhomogeneity(θ)
 
     is least. For views of a turning object, which a near symmetry folds, give covers=(1, 2, 3, 4, 6) and num_classes=3:
-    distances scaled locally are tried, too, and each coordinate is unwrapped on the assumption that it winds so often,
-    see `mvae.topology.covers.unwrapped`. Unwrapped angles are evenly spaced, so this is for views that nearly are, with
-    no more noise than steps between views, and for hundreds of points, not thousands.
+    distances scaled locally are tried, too, each coordinate is unwrapped on the assumption that it winds so often, see
+    `mvae.topology.covers.unwrapped`, and the best orders are polished, see `mvae.topology.covers.polished`.
+
+    Limits: Unwrapped angles are evenly spaced, so covers are for views that nearly are, with less noise than there is
+    between neighbours, and for hundreds of points, not thousands. Of a loop that the data wind around k times without
+    telling the turns apart, the coordinate of the quotient is all there is.
 
     Args:
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n).
@@ -178,23 +192,40 @@ def circular_coordinates(
     covers = tuple(check_count("covers", cover, 1) for cover in covers)
     _check_rule(homogeneity, fractions)
     cloud = _cloud(x, metric, num_landmarks)
-    tried, bars = [], np.zeros((0, 2))
-
-    def single(most: int) -> list[tuple[int, ...]]:
-        return [(k,) for k in range(min(num_classes, most))]
-
-    for scaled in (False, True) if covers else (False,):
-        distances = scaled_distances(cloud.distances) if scaled else cloud.distances
-        persistence, found = _complexes(
-            distances, fractions, lambda most: [(k,) for k in range(min(num_classes, most))]
-        )
-        bars = bars if scaled else persistence.bars
+    persistence, found = _complexes(cloud.distances, fractions, _single(num_classes))
+    tried: list[tuple[Candidate, np.ndarray]] = []
+    if not covers:
         for classes, scale, angles in found:
-            options = {k: unwrapped(cloud.distances, angles[:, 0], k) for k in covers} or {1: angles[:, 0]}
-            for winding, each in options.items():
-                score = _circle_score(cloud.distances, each, homogeneity)
-                tried.append((Candidate(score, scaled, classes, scale, winding), each))
-    return _best(cloud, bars, tried, "a loop")
+            score = _circle_score(cloud.distances, angles[:, 0], homogeneity)
+            tried.append((Candidate(score, False, classes, scale, 1), angles[:, 0]))
+        return _best(cloud, persistence.bars, tried, "a loop")
+    _, scaled = _complexes(scaled_distances(cloud.distances), fractions, _single(num_classes))
+    for is_scaled, coordinates in ((False, found), (True, scaled)):
+        for classes, scale, angles in coordinates:
+            for winding in covers:
+                once = unwrapped(cloud.distances, angles[:, 0], winding)
+                score = order_score(cloud.distances, np.argsort(once % (2 * np.pi)), homogeneity)
+                tried.append((Candidate(score, is_scaled, classes, scale, winding), once))
+    return _best(cloud, persistence.bars, _polish(cloud.distances, tried, homogeneity), "a loop")
+
+
+def _single(num_classes: int) -> Callable[[int], list[tuple[int, ...]]]:
+    return lambda most: [(k,) for k in range(min(num_classes, most))]
+
+
+def _polish(
+    distances: Float[np.ndarray, "l l"], tried: list[tuple[Candidate, np.ndarray]], homogeneity: float
+) -> list[tuple[Candidate, np.ndarray]]:
+    """The same candidates, the best few orders of them improved."""
+    ranked, seen, result = sorted(tried, key=lambda pair: pair[0].score), set(), []
+    for candidate, angles in ranked:
+        if (known := round(candidate.score, 9)) not in seen and len(seen) < NUM_POLISHED:
+            seen.add(known)
+            angles = polished(distances, angles, homogeneity)
+            score = order_score(distances, np.argsort(angles % (2 * np.pi)), homogeneity)
+            candidate = candidate._replace(score=score)
+        result.append((candidate, angles))
+    return result
 
 
 def toroidal_coordinates(

@@ -13,6 +13,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 NUM_HARMONICS = 6
+NUM_BREAKS = 48  # longest steps of a tour at which it may be cut
+NUM_MOVES = 48  # shortest of the new tours whose score is looked at
 
 
 def uniform_angles(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -99,3 +101,68 @@ def unwrapped(
         order[point] = place
         point = following[point]
     return 2 * np.pi * ((order / n + 0.5) % 1 - 0.5)
+
+
+def order_score(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"], homogeneity: float) -> float:
+    """Returns the mean step along a closed tour plus μ times what the best circulant matrix leaves, see below.
+
+    The first is in units of the mean distance. The second is the share of the variance of the distances that their
+    mean over pairs equally far apart along the tour does not explain: `inhomogeneity` with all harmonics, for evenly
+    spaced angles.
+    """
+    n = len(order)
+    i, j = np.triu_indices(n, 1)
+    along = distances[order[i], order[j]]
+    lag = np.minimum(j - i, n - (j - i))
+    mean = np.bincount(lag, along) / np.maximum(np.bincount(lag), 1)
+    left = np.var(along - mean[lag]) / (np.var(along) + np.finfo(float).tiny)
+    step = distances[order, np.roll(order, -1)].mean() / (along.mean() + np.finfo(float).tiny)
+    return float(step + homogeneity * left)
+
+
+def _exchanges(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " n"]]:
+    """The shortest tours that come of cutting a tour at three of its longest steps and joining the pieces anew."""
+    following = np.roll(order, -1)
+    longest = np.sort(np.argsort(-distances[order, following], kind="stable")[:NUM_BREAKS])
+    i, j, k = longest[np.array(list(itertools.combinations(range(len(longest)), 3))).reshape(-1, 3).T]
+    # the tour is ... a | b ... c | d ... e | f ...
+    a, b, c, d, e, f = order[i], following[i], order[j], following[j], order[k], following[k]
+    before = distances[a, b] + distances[c, d] + distances[e, f]
+    joins = {
+        "c b d e": (c, b, d, e),
+        "b c e d": (b, c, e, d),
+        "c b e d": (c, b, e, d),
+        "d e b c": (d, e, b, c),
+        "d e c b": (d, e, c, b),
+        "e d b c": (e, d, b, c),
+        "e d c b": (e, d, c, b),
+    }
+    changes = np.stack([distances[a, p] + distances[q, r] + distances[s, f] - before for p, q, r, s in joins.values()])
+    found = []
+    for index in np.argsort(changes, axis=None, kind="stable")[:NUM_MOVES]:
+        kind, cut = np.unravel_index(index, changes.shape)
+        pieces = {"b": order[i[cut] + 1 : j[cut] + 1], "d": order[j[cut] + 1 : k[cut] + 1]}
+        pieces |= {"c": pieces["b"][::-1], "e": pieces["d"][::-1]}
+        first, _, second, _ = list(joins)[kind].split()
+        found.append(np.concatenate([order[: i[cut] + 1], pieces[first], pieces[second], order[k[cut] + 1 :]]))
+    return found
+
+
+def polished(
+    distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, " n"], homogeneity: float
+) -> Float[np.ndarray, " n"]:
+    """Returns evenly spaced angles whose order has a score that no exchange of pieces of the tour lowers.
+
+    Pieces are cut out at the longest steps, where an assignment of successors was joined or went astray, and put back
+    in another order or reversed [lin1965]. Only the shortest of the new tours are looked at, but it is the score that
+    decides, so that two halves which a near symmetry makes alike are not folded onto each other.
+    """
+    order = np.argsort(angles % (2 * np.pi), kind="stable")
+    score = order_score(distances, order, homogeneity)
+    while len(order) > 4:
+        options = _exchanges(distances, order)
+        scores = [order_score(distances, each, homogeneity) for each in options]
+        if not min(scores) < score - 1e-9:
+            break
+        order, score = options[int(np.argmin(scores))], min(scores)
+    return uniform_angles(np.argsort(order) * 2 * np.pi / len(order))

@@ -13,7 +13,7 @@ from mvae.topology.landmarks import rows_of_matrix
 
 
 def scaled_distances(distances: ArrayLike, *, num_neighbors: int = 2) -> Float[np.ndarray, "n n"]:
-    """Returns distances in units of the local spacing of the points, D_ij / √(s_i s_j) [zelnik2004].
+    """Returns distances in units of the local spacing of the points, D_ij / √(s_i s_j) [zelnikmanor2004].
 
     s_i is the distance of point i from its neighbour of rank `num_neighbors`, not counting copies of it. Where some
     views of an object differ much from the next and others little, one scale does not link all neighbours; scaled
@@ -41,7 +41,7 @@ def geodesic_distances(
 ) -> Float[np.ndarray, "s n"]:
     """Returns lengths of the shortest paths along the graph that joins each point to its nearest neighbours.
 
-    They tend to distances within the manifold as points get denser [bernstein2000; tenenbaum2000], so that a class is
+    They tend to distances within the manifold as points get denser [tenenbaum2000], so that a class is
     no longer hidden where the manifold comes near itself; a single link across such a place spoils them.
 
     Args:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+NUM_MULTIPLES = 6
 FLOOR = 0.05  # of the median length of the edges: shorter ones weigh as much, or copies would outweigh all
 
 
@@ -44,10 +45,30 @@ def is_cocycle(values: Int[np.ndarray, "n n"], linked: Bool[np.ndarray, "n n"]) 
     return True
 
 
+def integer_lift(
+    cocycle: Int[np.ndarray, "n n"], linked: Bool[np.ndarray, "n n"], prime: int
+) -> Int[np.ndarray, "n n"] | None:
+    """Returns a cocycle of integers on the edges of a graph that is a multiple of one modulo a prime; None without one.
+
+    Values are taken nearest to zero, of those multiples that make them small. The class itself may have no such lift:
+    where a loop is born at a small scale and covers one of a larger scale twice, it is half of an integer class there,
+    modulo 47 as 24, and twice the class is the one to take.
+    """
+    values = np.where(linked, cocycle, 0)
+    multiples = [(factor * values + prime // 2) % prime - prime // 2 for factor in range(1, prime // 2 + 1)]
+    for values in sorted(multiples, key=lambda each: np.abs(each).sum())[:NUM_MULTIPLES]:
+        if is_cocycle(values, linked):
+            return values
+    return None
+
+
 def _weights(distances: Float[np.ndarray, "n n"], linked: Bool[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     lengths = distances[linked]
     floor = FLOOR * np.median(lengths) + np.finfo(float).tiny
-    return np.where(linked, 1 / np.maximum(distances, floor) ** 2, 0.0)
+    weights = np.where(linked, 1 / np.maximum(distances, floor) ** 2, 0.0)
+    degree = weights.sum(axis=1)
+    degree = np.where(degree > 0, degree / degree.mean(), 1.0)
+    return weights / (degree[:, None] * degree[None, :])
 
 
 def _harmonic(values: Int[np.ndarray, "k n n"], weights: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "k n n"]:
@@ -116,27 +137,31 @@ def reduced_basis(gram: Float[np.ndarray, "k k"]) -> Int[np.ndarray, "k k"]:
 
 
 def harmonic_forms(
-    distances: Float[np.ndarray, "n n"], cocycles: tuple[Int[np.ndarray, "n n"], ...], scale: float
+    distances: Float[np.ndarray, "n n"], cocycles: tuple[Int[np.ndarray, "n n"], ...], scale: float, prime: int
 ) -> Forms | None:
     """Returns the harmonic basis of least energy of the classes of some cocycles on the complex of a scale.
 
-    The edges are the pairs that are not farther apart than the scale, weighted by 1 / distance². Periods are divided
-    by what they have in common, so that the coordinates map the loops of the complex onto those of the torus.
+    The edges are the pairs that are not farther apart than the scale. Their weights are 1 / distance², divided by the
+    sum of the weights at either end as in [coifman2006], so that a coordinate does not turn slower where points are
+    dense. Periods are divided by what they have in common, so that the coordinates map the loops of the complex onto
+    those of the torus.
 
     Args:
         distances: Symmetric, (n, n).
         cocycles: Integers modulo a prime, nearest to zero, antisymmetric.
         scale: Of the complex, between birth and death of all classes.
+        prime: p.
 
     Returns:
-        The forms; None where a cocycle modulo the prime is none of integers, or the classes are dependent.
+        The forms; None where no multiple of a cocycle lifts to the integers, or the classes are dependent.
     """
     linked = (distances <= scale) & ~np.eye(len(distances), dtype=bool)
-    values = np.stack([np.where(linked, cocycle, 0) for cocycle in cocycles])
-    if not linked.any() or not all(is_cocycle(each, linked) for each in values):
+    lifts = [integer_lift(cocycle, linked, prime) for cocycle in cocycles]
+    values = [lift for lift in lifts if lift is not None]
+    if not linked.any() or len(values) < len(lifts):
         return None
     weights = _weights(distances, linked)
-    forms = _harmonic(values, weights)
+    forms = _harmonic(np.stack(values), weights)
     sums = _integrate(forms, linked)
     i, j = np.nonzero(np.triu(linked))
     periods = np.rint(sums[:, i] + forms[:, i, j] - sums[:, j]).astype(np.int64).T
