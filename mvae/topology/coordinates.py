@@ -130,7 +130,7 @@ def _complexes(
     first, found = None, {}
     distances = distances.astype(np.float32).astype(np.float64)  # as ripser has them, so that scales compare alike
     for prime in PRIMES:
-        persistence = persistent_cohomology(distances, max_classes=4, prime=prime, user="coordinates")
+        persistence = persistent_cohomology(distances, max_classes=4, prime=prime, user="a coordinate")
         first = persistence if first is None else first
         wanted = [(each, fraction) for each in groups(len(persistence.bars)) for fraction in fractions]
         for classes, fraction in wanted:

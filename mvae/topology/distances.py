@@ -61,10 +61,10 @@ def geodesic_distances(
     num = check_count("num_neighbors", num_neighbors, 1)
     if num >= n:
         raise ValueError(f"num_neighbors must be below the number of points, {n}, got {num}")
-    near, index = KDTree(data).query(data, num + 1)
+    found = KDTree(data).query(data, num + 1)
     # explicit zeros are no links to scipy: copies of a point are as near as can be said
-    near = np.maximum(near[:, 1:], np.finfo(float).tiny)
-    links = (near.ravel(), (np.repeat(np.arange(n), num), index[:, 1:].ravel()))
+    near, index = np.maximum(np.asarray(found[0])[:, 1:], np.finfo(float).tiny), np.asarray(found[1])[:, 1:]
+    links = (near.ravel(), (np.repeat(np.arange(n), num), index.ravel()))
     graph = csr_array(links, shape=(n, n))
     parts, _ = connected_components(graph, directed=False)
     if parts > 1:
