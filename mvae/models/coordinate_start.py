@@ -49,8 +49,7 @@ def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
       `circular_coordinates` of the three most persistent classes, unwrapped. With more, the harmonic coordinate of the
       most persistent class.
     - On flat tori, `toroidal_coordinates`. Pictures are also tried blurred by 0.7 rad of their height, as they are at
-      their sides and as if they went on at the opposite ones: those are taken whose bars stand out most, by the length
-      of the last bar that is used over that of the next.
+      their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
     Args:
         dataset: The data set; one whose `render` draws or turns pictures is compared as rendered.
@@ -106,12 +105,7 @@ def _on_torus(images: Float[np.ndarray, "n *event"], dim: int) -> Coordinates:
     if not found:
         assert wrong is not None
         raise wrong
-    return max(found, key=lambda each: _prominence(each, dim))
-
-
-def _prominence(found: Coordinates, dim: int) -> float:
-    lengths = np.append(found.bars[:, 1] - found.bars[:, 0], 0.0)
-    return float(lengths[dim - 1] / (lengths[dim] + np.finfo(float).tiny))
+    return min(found, key=lambda each: each.chosen.score)
 
 
 def coordinate_stage(

@@ -112,4 +112,3 @@ def test_run_keeps_the_degree(monkeypatch):
     run = mvae.train("dvae", dataset_of(shuffled(folded(EVEN))), manifold="sphere:1", **settings)
     z = run[0].embed(folded(EVEN))
     assert abs(mapping_degree(Sphere(1), z).degree) == 1
-    assert {record["stage"] for record in run.metrics()} >= {"coordinate"} or run.metrics()
