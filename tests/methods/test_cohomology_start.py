@@ -1,10 +1,13 @@
 """The start from persistent cohomology: the coordinate as a column, its stage, and a run that keeps the degree."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import mvae
 from mvae import data
+from mvae.data.rows import ArrayRows
 from mvae.errors import UsageError
 from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
@@ -80,6 +83,15 @@ def test_data_without_loops_are_refused():
         with_coordinate(dataset_of(embedded(EVEN)), FlatTorus(2))
 
 
+def test_streamed_data_and_a_lack_of_ripser_are_refused(monkeypatch):
+    dataset = dataset_of(embedded(EVEN))
+    with pytest.raises(UsageError, match=r"--stream: config\.model.encoder_init = cohomology compares all"):
+        with_coordinate(dataset._replace(source=ArrayRows({"x": np.zeros((3, 2))})), Sphere(1))
+    monkeypatch.setitem(sys.modules, "ripser", None)
+    with pytest.raises(UsageError, match="a coordinate needs ripser, which is in the extra eval"):
+        with_coordinate(dataset, Sphere(1))
+
+
 @pytest.mark.parametrize("manifold", [Sphere(2), Euclidean(2), FlatTorus(5)])
 def test_other_manifolds_are_refused(manifold):
     with pytest.raises(ValueError, match="encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus"):
@@ -95,8 +107,9 @@ def test_only_this_start_has_a_stage_and_a_column(start, names):
     assert ("coordinate" in dataset.train) == (start == "cohomology")
 
 
-def test_run_keeps_the_degree(monkeypatch):
-    """The encoder is near the coordinate after its stage, and the decoder's training does not lose the degree."""
+@pytest.mark.slow
+def test_run_keeps_the_degree(monkeypatch, tmp_path):
+    """The encoder has learned the coordinate after its stage, and training both nets does not lose the degree."""
     monkeypatch.setattr("mvae.methods.dvae.NUM_STEPS", 300)
     monkeypatch.setattr(coordinate_start, "NUM_STEPS", 300)
     settings = {
@@ -109,6 +122,11 @@ def test_run_keeps_the_degree(monkeypatch):
         "batch_size": 48,
         "config": {"evaluation.importance_samples": 2, "evaluation.bound_samples": 2},
     }
-    run = mvae.train("dvae", dataset_of(shuffled(folded(EVEN))), manifold="sphere:1", **settings)
+    run = mvae.train(
+        "dvae", dataset_of(shuffled(folded(EVEN))), manifold="sphere:1", workdir=tmp_path / "run", **settings
+    )
     z = run[0].embed(folded(EVEN))
     assert abs(mapping_degree(Sphere(1), z).degree) == 1
+    np.testing.assert_allclose(mvae.load(tmp_path / "run")[0].embed(folded(EVEN)), z, atol=1e-6)
+    learned = [record for record in run.metrics() if record["stage"] == "coordinate"]
+    assert learned[-1]["loss"][0] < 0.1
