@@ -17,6 +17,7 @@ from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
 from mvae.models.coordinate_start import NUM_STEPS, coordinate_stage, has_coordinate, with_coordinate
+from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import adam
@@ -45,8 +46,8 @@ class DVAEConfig(VariationalConfig):
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
             Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
-            steps, in a stage of their own, see `with_coordinate`. Let the decoder learn alone after that, by
-            `encoder_warmup_steps` of the optimizer.
+            steps, in a stage of their own, see `with_coordinate`, and a learned variance starts from that of the data.
+            Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
             the output of a linear layer, unbounded on both sides.
 
@@ -193,22 +194,32 @@ def _build(inputs: MethodInputs) -> Built:
 
 
 def _two_stages(inputs: MethodInputs) -> Built:
-    """The encoder learns the coordinate; then all is trained, as from any other start."""
+    """The encoder learns the coordinate; then all is trained.
+
+    A learned variance starts from that of the data: at one, the decoder of pictures that vary less than that has little
+    to tell, the KL term collapses the posterior in the first hundred steps, and the coordinate is lost.
+    """
     config = completed(inputs)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         own, rates = with_values(config, "model", values), with_values(inputs.optimizer, "optimizer", values)
         model = dvae(own, inputs.networks)
+        likelihood = LIKELIHOODS[own.likelihood]()
+
+        def init(key: Key[Array, ""], batch: Batch) -> Params:
+            params = model.init(key, batch)
+            return params if likelihood.starts_fitted else params | {"likelihood": likelihood.fit(batch["x"])}
+
         first = coordinate_stage(
             build_core(own, brownian_motion(own).heads, inputs.networks).encoder,
-            model.init,
+            init,
             adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
             lambda batch: given(own.given, batch),
         )
         second = gradient_stage(
             "train",
             inputs.num_steps,
-            lambda key, batch, previous: model.init(key, batch) if previous is None else previous.params,
+            lambda key, batch, previous: init(key, batch) if previous is None else previous.params,
             model.loss_terms,
             adam(rates, inputs.num_steps),
         )
