@@ -2,27 +2,34 @@
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae import diffusion
+from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.errors import UsageError
 from mvae.manifolds import Manifold, ProjectiveSpace
-from mvae.methods.method import Built, Method, MethodInputs, one_stage
-from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder
+from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
+from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
+from mvae.models.coordinate_start import NUM_STEPS, coordinate_stage, has_coordinate, with_coordinate
+from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
+from mvae.models.optimizer import adam
 from mvae.models.principal_start import fit_principal_head
 from mvae.models.spectral_start import fit_spectral_head
+from mvae.models.stage import Stage, gradient_stage
+from mvae.models.traced import with_values
 from mvae.nets import Encoder, Head
 
 KL_METHODS = ("exact", "asymptotic")
 SAMPLERS = ("walk", "exact")
-ENCODER_INITS = ("random", "principal", "spectral")
+ENCODER_INITS = ("random", "principal", "spectral", "cohomology")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +45,9 @@ class DVAEConfig(VariationalConfig):
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
+            Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
+            steps, in a stage of their own, see `with_coordinate`, and a learned variance starts from that of the data.
+            Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
             the output of a linear layer, unbounded on both sides.
 
@@ -56,6 +66,11 @@ class DVAEConfig(VariationalConfig):
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
+        if self.encoder_init == "cohomology" and not has_coordinate(self.manifold):
+            raise ValueError(
+                "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
+                f"{self.manifold!r}: use principal or spectral"
+            )
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.sampler not in SAMPLERS:
@@ -128,10 +143,10 @@ def missing_density(manifold: Manifold) -> str | None:
 
 
 def encoder_start(config: DVAEConfig) -> Start:
-    """Returns where the encoder's last layer starts."""
+    """Returns where the encoder's last layer starts; before it learns a coordinate, as it is."""
 
     def start(key: Key[Array, ""], encoder: Encoder, params: Params, batch: Batch) -> Params:
-        if config.encoder_init == "random":
+        if config.encoder_init in ("random", "cohomology"):
             return params
         x = batch["x"]
         hidden = encoder.hidden(params, x, **given(config.given, batch))
@@ -175,13 +190,54 @@ def _check_densities(config: DVAEConfig) -> None:
 
 def _build(inputs: MethodInputs) -> Built:
     _check_densities(inputs.config)
-    return one_stage(dvae, inputs)
+    return _two_stages(inputs) if inputs.config.encoder_init == "cohomology" else one_stage(dvae, inputs)
+
+
+def _two_stages(inputs: MethodInputs) -> Built:
+    """The encoder learns the coordinate; then all is trained.
+
+    A learned variance starts from that of the data: at one, the decoder of pictures that vary less than that has little
+    to tell, the KL term collapses the posterior in the first hundred steps, and the coordinate is lost.
+    """
+    config = completed(inputs)
+
+    def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
+        own, rates = with_values(config, "model", values), with_values(inputs.optimizer, "optimizer", values)
+        model = dvae(own, inputs.networks)
+        likelihood = LIKELIHOODS[own.likelihood]()
+
+        def init(key: Key[Array, ""], batch: Batch) -> Params:
+            params = model.init(key, batch)
+            return params if likelihood.starts_fitted else params | {"likelihood": likelihood.fit(batch["x"])}
+
+        first = coordinate_stage(
+            build_core(own, brownian_motion(own).heads, inputs.networks).encoder,
+            init,
+            adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
+            lambda batch: given(own.given, batch),
+        )
+        second = gradient_stage(
+            "train",
+            inputs.num_steps,
+            lambda key, batch, previous: init(key, batch) if previous is None else previous.params,
+            model.loss_terms,
+            adam(rates, inputs.num_steps),
+        )
+        return model, (first, second)
+
+    return traceable(at)
+
+
+def _prepare(config: DVAEConfig, dataset: Dataset) -> Dataset:
+    """The data, with the coordinate where the encoder is to learn it."""
+    return with_coordinate(dataset, config.manifold) if config.encoder_init == "cohomology" else dataset
 
 
 METHOD = Method(
     "dvae",
     DVAEConfig,
     _build,
+    prepare=_prepare,
     traceable=True,
     conditional=True,
     model=lambda config, num_train, networks: dvae(config, networks),

@@ -1,12 +1,8 @@
 """Homology of a cloud of points: the Betti numbers of what an encoder makes of a data set."""
 
-import importlib
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -15,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from mvae.errors import check_count
 from mvae.manifolds import Manifold
+from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_matrix, rows_of_points
+from mvae.topology.persistence import ripser
 
 BORN = 3.0  # covering radii; see `betti_numbers`
 ALIVE = 3 * math.sqrt(2)
@@ -22,9 +20,6 @@ WIDE = 5.0  # covering radii: the diameter of the smallest circle, measured alon
 DEFAULT_LANDMARKS = 500
 POINTS_PER_LANDMARK = 10
 _MIN_POINTS_PER_LANDMARK = 4
-_ROUNDING = 1e-6  # of the size of the cloud: points nearer than that are one
-
-Row = Callable[[int], Float[np.ndarray, " n"]]
 
 
 class Betti(NamedTuple):
@@ -46,61 +41,6 @@ class Betti(NamedTuple):
     radius: float
     birth_scale: float
     resolved: float
-
-
-def _landmarks(row: Row, num: int, rounding: float) -> tuple[Float[np.ndarray, "num num"], float]:
-    """Distances between landmarks, and their covering radius.
-
-    Each landmark is the point farthest from those before it [gonzalez1985], the first is point 0; there are fewer
-    than `num` where the points run out.
-    """
-    chosen, rows = [0], [row(0)]
-    nearest = rows[0]
-    while len(chosen) < num and nearest.max() > rounding:
-        chosen.append(int(nearest.argmax()))
-        rows.append(row(chosen[-1]))
-        nearest = np.minimum(nearest, rows[-1])
-    distances = np.stack(rows)[:, chosen]
-    distances = np.maximum(distances, distances.T)
-    np.fill_diagonal(distances, 0)
-    return distances, float(nearest.max())
-
-
-def _rows_of_matrix(distances: ArrayLike) -> tuple[Row, int, float]:
-    matrix = np.asarray(distances, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"z must be a square matrix of distances where manifold is None, got shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise ValueError("z must be finite")
-    size = float(matrix.max(initial=0))
-    if matrix.min(initial=0) < 0 or np.abs(matrix - matrix.T).max(initial=0) > _ROUNDING * size:
-        raise ValueError("z must hold distances, symmetric and not negative, where manifold is None")
-    if np.abs(np.diagonal(matrix)).max(initial=0) > _ROUNDING * size:
-        raise ValueError("z must have zeros on the diagonal where manifold is None")
-    return matrix.__getitem__, len(matrix), size
-
-
-def _rows_of_points(manifold: Manifold, z: ArrayLike) -> tuple[Row, int, float]:
-    points = jnp.asarray(z)
-    if points.ndim != 2 or points.shape[-1] != manifold.ambient_dim:
-        raise ValueError(f"z must have shape (n, {manifold.ambient_dim}), got {points.shape}")
-    if not jnp.isfinite(points).all():
-        raise ValueError("z must be finite")
-    manifold.check_on("z", points)
-    distances = jax.jit(lambda z, i: manifold.distance(z, z[i]))
-    return lambda i: np.asarray(distances(points, i), np.float64), len(points), float(jnp.abs(points).max(initial=0))
-
-
-def _ripser() -> Callable[..., dict[str, Any]]:
-    """Persistent homology of Vietoris-Rips complexes [bauer2021], which only `betti_numbers` needs."""
-    try:
-        return importlib.import_module("ripser").ripser
-    except ModuleNotFoundError as error:
-        if error.name != "ripser":
-            raise
-        raise ModuleNotFoundError(
-            "betti_numbers needs ripser, which is in the extra eval: pip install 'mvae[eval]'", name=error.name
-        ) from None
 
 
 def betti_numbers(
@@ -142,16 +82,17 @@ def betti_numbers(
         ModuleNotFoundError: Where ripser is not installed.
     """
     max_dim = check_count("max_dim", max_dim, 0)
-    ripser = _ripser()
-    row, n, size = _rows_of_matrix(z) if manifold is None else _rows_of_points(manifold, z)
+    find = ripser("betti_numbers")
+    row, n, size = rows_of_matrix("z", z, "manifold is None") if manifold is None else rows_of_points(manifold, z)
     if n < POINTS_PER_LANDMARK:
         raise ValueError(f"z must have {POINTS_PER_LANDMARK} points or more, got {n}")
     default = min(DEFAULT_LANDMARKS, n // POINTS_PER_LANDMARK)
     num = default if num_landmarks is None else check_count("num_landmarks", num_landmarks, 1)
     if num > n // _MIN_POINTS_PER_LANDMARK:
         raise ValueError(f"num_landmarks must be at most a quarter of the {n} points, got {num}")
-    distances, radius = _landmarks(row, num, _ROUNDING * size)
-    diagrams = ripser(distances, distance_matrix=True, maxdim=max_dim, thresh=ALIVE * radius)["dgms"]
+    chosen, rows = farthest_points(row, num, ROUNDING * size)
+    distances, radius = between(chosen, rows), float(rows.min(axis=0).max())
+    diagrams = find(distances, distance_matrix=True, maxdim=max_dim, thresh=ALIVE * radius)["dgms"]
     numbers = tuple(int(((bars[:, 0] <= BORN * radius) & np.isinf(bars[:, 1])).sum()) for bars in diagrams)
     return Betti(numbers, diagrams, radius, BORN * radius, _resolved(distances, radius))
 

@@ -180,7 +180,7 @@ def test_samples_are_pictures_of_prior_points():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"encoder_init": "pca"}, "encoder_init must be one of random, principal, spectral"),
+        ({"encoder_init": "pca"}, "encoder_init must be one of random, principal, spectral, cohomology"),
         ({"net": "dense"}, "net must be one of mlp, conv, circular_conv"),
         ({"encoder_widths": ()}, "encoder_widths"),
         ({"decoder_widths": (8, 0)}, "decoder_widths"),

@@ -1,0 +1,96 @@
+"""Distances that see the manifold: scaled locally, along a graph of neighbours, between blurred pictures."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.spatial import KDTree
+
+from mvae.errors import check_count
+from mvae.topology.landmarks import rows_of_matrix
+
+
+def scaled_distances(distances: ArrayLike, *, num_neighbors: int = 2) -> Float[np.ndarray, "n n"]:
+    """Returns distances in units of the local spacing of the points, D_ij / √(s_i s_j) [zelnikmanor2004].
+
+    s_i is the distance of point i from its neighbour of rank `num_neighbors`, not counting copies of it. Where some
+    views of an object differ much from the next and others little, one scale does not link all neighbours; scaled
+    distances do. They need not obey the triangle inequality, which Vietoris-Rips complexes do not ask for.
+
+    Args:
+        distances: Symmetric, (n, n).
+        num_neighbors: Rank of the neighbour.
+
+    Raises:
+        ValueError: For a matrix that is none of distances, or fewer distinct points than neighbours.
+    """
+    rank = check_count("num_neighbors", num_neighbors, 1)
+    row, n, _ = rows_of_matrix("distances", distances, "they are given as such")
+    matrix = np.array([row(i) for i in range(n)]).reshape(n, n)
+    away = np.sort(np.where(matrix > 0, matrix, np.inf), axis=1)
+    if n <= rank or np.isinf(away[:, rank - 1]).any():
+        raise ValueError(f"distances must leave each point {rank} others that are not copies of it (num_neighbors)")
+    scale = away[:, rank - 1]
+    return matrix / np.sqrt(scale[:, None] * scale[None, :])
+
+
+def geodesic_distances(
+    x: ArrayLike, *, num_neighbors: int = 8, sources: ArrayLike | None = None
+) -> Float[np.ndarray, "s n"]:
+    """Returns lengths of the shortest paths along the graph that joins each point to its nearest neighbours.
+
+    They tend to distances within the manifold as points get denser [tenenbaum2000], so that a class is
+    no longer hidden where the manifold comes near itself; a single link across such a place spoils them.
+
+    Args:
+        x: Data, (n, *event), compared by Euclidean distance.
+        num_neighbors: Neighbours of each point; links hold both ways.
+        sources: Indices of the points to measure from, (s,), such as landmarks; all by default, which takes n² numbers.
+
+    Raises:
+        ValueError: For a wrong shape, values that are not finite, or a graph in parts, which no path joins.
+    """
+    data = np.asarray(x, np.float64)
+    if data.ndim < 2:
+        raise ValueError(f"x must have shape (n, *event), got {data.shape}")
+    data, n = data.reshape(len(data), -1), len(data)
+    if not np.isfinite(data).all():
+        raise ValueError("x must be finite")
+    num = check_count("num_neighbors", num_neighbors, 1)
+    if num >= n:
+        raise ValueError(f"num_neighbors must be below the number of points, {n}, got {num}")
+    found = KDTree(data).query(data, num + 1)
+    # explicit zeros are no links to scipy: copies of a point are as near as can be said
+    near, index = np.maximum(np.asarray(found[0])[:, 1:], np.finfo(float).tiny), np.asarray(found[1])[:, 1:]
+    links = (near.ravel(), (np.repeat(np.arange(n), num), index.ravel()))
+    graph = csr_array(links, shape=(n, n))
+    parts, _ = connected_components(graph, directed=False)
+    if parts > 1:
+        raise ValueError(f"x falls into {parts} parts that no path joins: raise num_neighbors above {num}")
+    chosen = np.arange(n) if sources is None else np.asarray(sources)
+    return np.asarray(dijkstra(graph, directed=False, indices=chosen))
+
+
+def blurred_images(images: ArrayLike, width: float, *, periodic: bool = False) -> Float[np.ndarray, "n *event"]:
+    """Returns pictures blurred by a Gaussian, each by itself, so that they move smoothly where their content does.
+
+    Translates of a picture whose details are finer than their steps have nothing in common; blurred ones do.
+
+    Args:
+        images: (n, height, width) or (n, height, width, channels).
+        width: Standard deviation in pixels.
+        periodic: Whether pictures go on at their opposite sides, or by their last pixels.
+
+    Raises:
+        ValueError: For a wrong shape or a width below 0.
+    """
+    pictures = np.asarray(images, np.float64)
+    if pictures.ndim not in (3, 4):
+        raise ValueError(f"images must have shape (n, height, width[, channels]), got {pictures.shape}")
+    if not (np.isfinite(width) and width >= 0):
+        raise ValueError(f"width must be a number of pixels from 0 on, got {width}")
+    # never along the first axis: that would tell which pictures follow each other
+    sigma = (0, width, width, 0)[: pictures.ndim]
+    return gaussian_filter(pictures, sigma, mode="wrap" if periodic else "nearest")
