@@ -10,6 +10,7 @@ from tests import strictness
 strictness.install()
 
 from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 -- not before the hook is there
+from tests.compiling import without_optimizations  # noqa: E402
 
 STATES = {}
 
@@ -44,4 +45,11 @@ def strict(request):
     """Enforces annotations, dtypes and ranks where tests/strictness.py says so."""
     file = request.path.relative_to(request.config.rootpath).as_posix()
     with strictness.strictly(file):
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """`without_optimizations` for a module: pytestmark = pytest.mark.usefixtures("quick_compilation")."""
+    with without_optimizations():
         yield

@@ -9,6 +9,8 @@ import mvae
 from tests.programs import assert_refused, call
 from tests.runs.trained.test_training import SMALL
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
+
 PROGRAM = "mvae/encode.py"
 X = np.random.default_rng(1).normal(size=(30, 3)).astype(np.float32)
 
@@ -73,7 +75,9 @@ def read(path):
         return np.asarray(file["obsm/X_mvae"])
 
 
-@pytest.mark.parametrize("data", [".npy", ".npz", ".csv", ".parquet", ".h5ad"])
+@pytest.mark.parametrize(
+    "data", [".npy", *(pytest.param(e, marks=pytest.mark.slow) for e in (".npz", ".csv", ".parquet")), ".h5ad"]
+)
 def test_codes_of_every_format_are_those_of_the_best_model(data, folder, tmp_path):
     source, out = write(tmp_path / f"new{data}", X), tmp_path / f"codes{data}"
     outcome = call(PROGRAM, f"--workdir={folder}", f"--data={source}", f"--out={out}")
@@ -184,6 +188,7 @@ def test_a_table_of_records_gets_codes_as_another_field(folder, tmp_path):
         np.testing.assert_array_equal(file["obsm"]["X_mvae"], mvae.load(folder).best.embed(X))
 
 
+@pytest.mark.slow
 def test_columns_keep_the_roles_that_they_had_in_training(tmp_path):
     """Labels and new columns are left out, conditions are the same values, and columns may come in another order."""
     rng = np.random.default_rng(0)

@@ -76,15 +76,6 @@ def built_once():
     return build
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiles without most of XLA's optimisations: compilation is what takes the time here."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, monkeypatch):
     config = smallest(method)
@@ -153,6 +144,8 @@ def test_every_method_trains_and_is_judged_in_double_precision(method, tmp_path)
 import sys, pathlib
 from tests.test_methods import smallest
 from mvae.runs.running import run
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
 results = run(smallest(sys.argv[1]), pathlib.Path(sys.argv[2]))
 assert (results["failed"], results["figures_unavailable"]) == ({}, {}), results
 """

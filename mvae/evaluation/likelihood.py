@@ -179,7 +179,7 @@ def importance_log_likelihood(
     *,
     num_samples: int = 100,
     batch_size: int = 100,
-) -> Float[Array, " n"]:
+) -> Float[np.ndarray, " n"]:
     """Returns the importance-sampled log-likelihood of every example, (n,), in nats.
 
     log p(x) ≈ log (1/L) Σ_l p(x | z_l) p(z_l) / q(z_l | x) with z_l drawn from q(z | x): a lower bound in

@@ -92,6 +92,7 @@ def test_compiled_code_is_refused():
         jax.jit(lambda x: sparse_gaussian_affinity(x, num_neighbors=3))(points(20, 2))
 
 
+@pytest.mark.slow
 def test_copies_share_the_links_of_their_point():
     x = points(20, 2)
     rows = np.r_[np.arange(20), np.full(12, 3), np.full(5, 8)]

@@ -106,6 +106,7 @@ def test_parts(num_components, method):
         np.testing.assert_allclose(np.ptp(found.eigenvectors[part, :2], axis=0), 0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_dense_map_names_parts():
     x = jnp.asarray(np.concatenate([ellipsoid(40), ellipsoid(40) + 100]), jnp.float32)
     with pytest.raises(ValueError, match="x falls into 2 parts"):

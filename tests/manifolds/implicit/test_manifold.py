@@ -375,6 +375,7 @@ def test_second_example_of_high_codimension():
     assert abs(volume - Sphere(5).volume) < 4 * error
 
 
+@pytest.mark.slow
 def test_nothing_is_nan_on_purpose_on_the_way():
     """Under jax_debug_nans, which stops at the first one that a compiled function returns."""
     with jax.debug_nans(True):

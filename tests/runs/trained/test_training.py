@@ -295,7 +295,7 @@ def start(key, x):
     return {"layers": [(jax.random.normal(key, (x.shape[-1], 6)), jnp.zeros((1, 6)))]}
 
 
-@pytest.mark.parametrize("method", ["dvae", "wgan"])
+@pytest.mark.parametrize("method", [pytest.param("dvae", marks=pytest.mark.slow), "wgan"])
 def test_own_networks_are_trained_kept_and_asked_for_again(method, tmp_path):
     encoder, decoder = (start, features), nn.Dense(3)
     folder, latent = tmp_path / "run", {"dvae": Sphere(1), "wgan": "euclidean:2"}[method]
