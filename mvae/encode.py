@@ -69,11 +69,11 @@ def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dic
     Raises:
         UsageError: For a file that cannot be read or that lacks a column.
     """
-    from mvae.data.tables import aligned, choose, column_of, read_table
+    from mvae.data.tables import aligned, choose, column_of, names_in, read_table
 
     wanted = run[0].features
     options = run.config["data"] if run.config["data"]["name"] == "file" else {}
-    features = tuple(name.strip() for name in options.get("features", "").split(",") if name.strip())
+    features = names_in(options.get("features", ""))
     archive = source.suffix.lower() == ".npz"
     cells = source.suffix.lower() == ".h5ad"
     of_cells = options.get("layer", "") if layer is None and cells else layer or ""

@@ -188,7 +188,6 @@ def test_a_table_of_records_gets_codes_as_another_field(folder, tmp_path):
         np.testing.assert_array_equal(file["obsm"]["X_mvae"], mvae.load(folder).best.embed(X))
 
 
-@pytest.mark.slow
 def test_columns_keep_the_roles_that_they_had_in_training(tmp_path):
     """Labels and new columns are left out, conditions are the same values, and columns may come in another order."""
     rng = np.random.default_rng(0)

@@ -37,7 +37,6 @@ def test_own_images(example, tmp_path):
     assert (tmp_path / "turn.png").stat().st_size > 100
 
 
-@pytest.mark.slow
 def test_own_cells(example, tmp_path):
     path = new_cells(tmp_path / "cells.h5ad")
     model = example("own_cells").main(str(path), "kind", str(tmp_path / "cells.png"), **SMALL)

@@ -40,7 +40,6 @@ def test_it_is_pickled_and_cloned(fitted):
     assert not hasattr(clone(fitted), "trained_")
 
 
-@pytest.mark.slow
 def test_the_score_is_a_log_density_of_the_data(fitted):
     """Of scaled rows the density is divided by the scale: the same rows in other units, ten times as large."""
     tenfold = ManifoldAutoencoder(manifold="sphere:1", **SMALL).fit(10 * X)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows, Scaling
-from mvae.data.tables import Table, aligned, choose, column_of, dense, of_frame, plain_objects, read_table
+from mvae.data.tables import Table, aligned, choose, column_of, dense, names_in, of_frame, plain_objects, read_table
 from mvae.errors import UsageError
 
 LOGGER = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def from_arrays(
     roles = {"test": test, "label": label, "angle": angle, "condition": condition, "size_factor": size_factor}
     if is_frame:  # whose columns may have numbers for names
         roles = {role: str(value) if isinstance(value, int | np.integer) else value for role, value in roles.items()}
-    chosen = _names(features) if isinstance(features, str) else tuple(str(name) for name in features)
+    chosen = names_in(features) if isinstance(features, str) else tuple(str(name) for name in features)
     return _of_table(table, roles, chosen, scale, test_fraction, angle_period, columns)
 
 
@@ -119,7 +119,7 @@ def from_file(
     Raises:
       UsageError: as for `from_arrays`, and for what cannot be read.
     """
-    chosen = _names(features)
+    chosen = names_in(features)
     options: dict[str, Any] = {"features": chosen, "layer": layer, "size": size}
     table = read_table(path, **options)
     roles: dict[str, Any] = {"test": test, "label": label, "angle": angle, "condition": condition}
@@ -141,11 +141,6 @@ def from_file(
     roles["test"] = np.arange(len(joined)) >= len(x)
     table = Table(joined, columns, f"{path} with {test_path}", names)
     return _of_table(table, roles, (), scale, test_fraction, angle_period, {})._replace(name="file")
-
-
-def _names(features: str) -> tuple[str, ...]:
-    """Names of a text with commas between them."""
-    return tuple(name.strip() for name in features.split(",") if name.strip())
 
 
 def _with_x(table: Table, features: Sequence[str], roles: Mapping[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -361,16 +356,13 @@ def numeric(x: Any, name: str) -> np.ndarray:
       UsageError: if it is no array of real numbers, such as texts, objects or rows of several lengths.
     """
     array = plain_objects(_array(x, name))
-    if array.dtype == object and array.ndim:
+    if array.dtype == object:
         place = next((place for place, entry in np.ndenumerate(array) if not isinstance(entry, int | float)), ())
         kinds = sorted({type(entry).__name__ for entry in array.ravel()[:100]})
         first = f"{name}[{', '.join(map(str, place))}] is {str(array[place])[:40]!r}: " if place else ""
         raise UsageError(
             f"{first}{name} has entries of type {', '.join(kinds) or 'object'}: give numbers, of one dtype"
         )
-    if array.dtype == object:
-        kinds = sorted({type(entry).__name__ for entry in array.ravel()[:100]})
-        raise UsageError(f"{name} has entries of type {', '.join(kinds) or 'object'}: give numbers, of one dtype")
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise UsageError(f"{name} is of dtype {array.dtype}: give real numbers")
     return array

@@ -6,6 +6,7 @@ import logging
 import math
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,6 +142,11 @@ def aligned(x: np.ndarray, names: Sequence[str], wanted: Sequence[str], place: s
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise UsageError(f"{place} lacks the feature {lacking[0]!r}{more} of the training data")
     return x[:, [positions[name] for name in wanted]]
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Returns the names in a text with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def column_of(table: Table, name: str, role: str) -> np.ndarray:
@@ -430,8 +436,8 @@ def _images(folder: Path, size: int | tuple[int, int]) -> Table:
         except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
             raise UsageError(f"{path} is no image that can be read ({_line(error)}): mend or remove it") from error
     modes = {image.mode for image in opened}
-    sizes = sorted({image.size for image in opened}, key=lambda each: -sum(image.size == each for image in opened))
-    shape = (size[1], size[0]) if isinstance(size, tuple) else (size, size) if size else sizes[0]
+    ((most, _),) = Counter(image.size for image in opened).most_common(1)
+    shape = (size[1], size[0]) if isinstance(size, tuple) else (size, size) if size else most
     if changed := sum(image.size != shape for image in opened):
         LOGGER.info("%s: %d of %d images are resized to %d × %d", folder, changed, len(opened), *shape)
     if modes <= {"I;16", "I", "F"}:  # more than eight bits: fractions of their full range

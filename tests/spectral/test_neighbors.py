@@ -104,7 +104,6 @@ def test_bad_input(change, message):
         nearest_neighbors(**arguments)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("half", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_arrays_of_16_bits_are_computed_with_in_float32(half):
     """What is made of them is that of the same numbers in float32, as precise as they are."""

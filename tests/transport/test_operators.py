@@ -53,7 +53,6 @@ def test_bad_input(change, message):
         path(**(arguments | change))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("half", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_arrays_of_16_bits_are_computed_with_in_float32(half):
     key = jax.random.key(0)
