@@ -3,7 +3,7 @@
     python -m mvae.main --config=configs/dvae_genus_two.py --config.data.dir=DIR --workdir=runs/genus_two
     python -m mvae.main --config=configs/dvae_genus_two.py:quick --workdir=runs/genus_two_quick
 
-quick trains on translations of the simple picture, which needs no files. Run time on two CPU cores: 4 minutes for 40
+quick trains on translations of the simple image, which needs no files. Run time on two CPU cores: 4 minutes for 40
 epochs and the evaluation; quick 40 seconds, most of it compilation.
 Expected after 40 epochs: test ELBO -741, KL 4.6, MSE 0.040, mean t 0.013.
 

@@ -1,4 +1,4 @@
-"""ΔVAE on a flat torus, trained on translations of a periodic picture [perezrey2019, Sec. 4.2, Table 2].
+"""ΔVAE on a flat torus, trained on translations of a periodic image [perezrey2019, Sec. 4.2, Table 2].
 
     python -m mvae.main --config=configs/dvae_torus.py --workdir=runs/torus
     python -m mvae.main --config=configs/dvae_torus.py:quick --workdir=runs/quick
@@ -6,7 +6,7 @@
 Run time on two CPU cores: 5 minutes for ten seeds; quick (one seed, 612 steps) 30 seconds.
 Expected: degree ±1 and ELBO -3772.1 for every seed; published -3813.00, optimum of the ELBO about -3772.05.
 
-Why the time is what it is. The optimum is t = 1/512 for every picture (reconstruction costs 512 t nats, the KL
+Why the time is what it is. The optimum is t = 1/512 for every image (reconstruction costs 512 t nats, the KL
 gains log t), and log t is the encoder's output, unbounded on both sides: a bound such as the published tanh has no
 gradient where the optimum lies beyond it. Nothing is scheduled. A large early t that is annealed does unfold some
 maps (11 of 16 in a prototype), but what decides is where the encoder starts: `encoder_init = "principal"` sets its

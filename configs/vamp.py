@@ -1,4 +1,4 @@
-"""VAE with a VampPrior, a mixture of the posteriors of learned pictures, beside configs/vae.py.
+"""VAE with a VampPrior, a mixture of the posteriors of learned images, beside configs/vae.py.
 
     python -m mvae.main --config=configs/vamp.py --workdir=runs/vamp
     python -m mvae.main --config=configs/vamp.py --config.model.num_pseudo_inputs=500 --workdir=runs/vamp_500

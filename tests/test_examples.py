@@ -1,4 +1,4 @@
-"""The scripts of examples/, at small size, each with its picture."""
+"""The scripts of examples/, at small size, each with its image."""
 
 import importlib
 import sys

@@ -247,7 +247,7 @@ def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
 
 @pytest.mark.parametrize("num_seeds", [1, 3])
 def test_benchmark_counts_the_products_of_a_step(num_seeds):
-    """Of a linear map of a batch: forwards, and backwards for the map alone, since nothing asks for the pictures'."""
+    """Of a linear map of a batch: forwards, and backwards for the map alone, since nothing asks for the images'."""
     batch, size = 32, 64
     images = jax.random.normal(jax.random.key(0), (100, size))
     rows = {"x": images}

@@ -21,7 +21,7 @@ from mvae.runs.running import conclude, train
 from tests.programs import ROOT
 from tests.test_configs import CONFIGS, tiny
 
-# The smallest config of each method: pictures of few pixels, or points of the plane.
+# The smallest config of each method: images of few pixels, or points of the plane.
 STEMS = {name: name for name in METHODS} | {"dvae": "dvae_torus", "vaells": "vaells_circles"}
 
 
@@ -35,7 +35,7 @@ def smallest(method: str) -> dict:
         config["data"] |= dict.fromkeys(config["data"]) | {"name": "simple_picture", "size": 8}
         config["data"] |= {"num_train": 40, "num_test": 20}
     if method == "vamp":
-        config["model"]["clip_pseudo_inputs"] = False  # pixels of these pictures are negative, too
+        config["model"]["clip_pseudo_inputs"] = False  # pixels of these images are negative, too
     return config
 
 

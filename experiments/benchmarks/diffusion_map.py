@@ -4,7 +4,7 @@
 
 Neighbours: ten nearest of `queries` rows among `rows`, float32, beside the matrix product alone that the search cannot
 do without, in one run. Maps: six modes with default settings of points on a circle, a sphere and, where
-MVAE_DATA_DIR holds MNIST, of its pictures: seconds with the search for neighbours, the largest difference of an
+MVAE_DATA_DIR holds MNIST, of its images: seconds with the search for neighbours, the largest difference of an
 eigenvalue from Lanczos' in units of 1 - λ, or how a solver failed. All maps are made in float64.
 """
 
@@ -34,7 +34,7 @@ _BLOCK = 256
 
 
 def pictures() -> np.ndarray | None:
-    """MNIST's training pictures as rows in [0, 1], if they are there."""
+    """MNIST's training images as rows in [0, 1], if they are there."""
     path = Path(os.environ.get("MVAE_DATA_DIR", "")) / _IMAGES
     if not path.is_file():
         return None

@@ -103,7 +103,7 @@ class Learned(NamedTuple):
 
     Attributes:
         seconds: Of training, compilation included.
-        embed: Pictures to coordinates.
+        embed: Images to coordinates.
     """
 
     seconds: float

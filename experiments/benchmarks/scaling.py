@@ -5,7 +5,7 @@ r"""How training scales: time to the first step, steps per second, seeds in one 
     python -m experiments.benchmarks.scaling --models=er:quick --rounds=1 --seconds=0.05 --seeds=2 \
         --together=2 --run_steps=10 --run_rounds=1 --devices=2 --matmul_size=256
 
-Models are files of configs/, or paths without .py; MNIST is replaced by random pictures of its shape, so no files are
+Models are files of configs/, or paths without .py; MNIST is replaced by random images of its shape, so no files are
 needed. A stage with others before it starts from their initialisation. Parts, each of which prints a table in Markdown
 for every model:
 

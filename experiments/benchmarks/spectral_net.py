@@ -7,7 +7,7 @@
 The first table has a row for each data set: mean squared sine of the principal angles between the span of the network's
 coordinates and that of the slowest eigenvectors of the random walk on the same graph, decomposed densely, both in
 float32, and the seconds of each. The second has the times at several sizes, on the sphere, or on MNIST with a
---data_dir, whose graph has 30 neighbours for each picture: the graph, training, and the dense decomposition up to
+--data_dir, whose graph has 30 neighbours for each image: the graph, training, and the dense decomposition up to
 --max_dense points. Times of training include compilation.
 """
 

@@ -63,9 +63,9 @@ class RunTimes(NamedTuple):
 
 
 def random_digits(**options: Any) -> Dataset:
-    """Returns pictures of MNIST's shape whose pixels are uniform; other data as `mvae.data.load` gives them.
+    """Returns images of MNIST's shape whose pixels are uniform; other data as `mvae.data.load` gives them.
 
-    Of the options it knows num_train, for fewer pictures.
+    Of the options it knows num_train, for fewer images.
     """
     if options.get("name") != "mnist":
         return data.load(**options)
@@ -79,7 +79,7 @@ def random_digits(**options: Any) -> Dataset:
 
 
 def write_digits(folder: Path, num_train: int, num_test: int) -> None:
-    """Writes the four files of MNIST's format with pictures whose pixels are uniform."""
+    """Writes the four files of MNIST's format with images whose pixels are uniform."""
     generator = np.random.default_rng(0)
     for name in FILES:
         num = num_train if name.startswith("train") else num_test

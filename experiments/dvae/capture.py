@@ -1,11 +1,11 @@
-"""When is the topology captured? Shares of runs whose encoder has degree ±1, over N and γ of random pictures.
+"""When is the topology captured? Shares of runs whose encoder has degree ±1, over N and γ of random images.
 
     python experiments/dvae/capture.py --recipes=plain,principal_blurred --workdir=runs/capture
     python experiments/dvae/capture.py --recipes=all --frequencies=10 --gammas=0.1,0.3,0.5,0.7 --workdir=runs/capture
     python experiments/dvae/capture.py --frequencies=0 --gammas=1 --pictures=100 --workdir=runs/capture
 
 A cell of the map is a highest frequency N and a discount γ of `mvae.data.pictures.fourier_picture`; N = 0 stands for
-the simple picture. Every cell has as many runs as `--pictures`, each with its own picture, start and noise, the same
+the simple image. Every cell has as many runs as `--pictures`, each with its own image, start and noise, the same
 for every recipe. The runs of a cell are one program; what a cell gave is one file in the workdir, and a cell that is
 there is not run again. `--render` trains nothing. Prints, per recipe, the share of captured runs with its 95 %
 interval (Clopper-Pearson), and draws the map of each recipe that has more than one frequency.
@@ -29,10 +29,10 @@ from mvae.programs import launch
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the cells' files and of the maps.", required=True)
 _RECIPES = flags.DEFINE_list("recipes", ["plain"], f"Of {', '.join(RECIPES)}; or all.")
-_FREQUENCIES = flags.DEFINE_list("frequencies", ["1", "2", "4", "10"], "N of the cells, 0 for the simple picture.")
+_FREQUENCIES = flags.DEFINE_list("frequencies", ["1", "2", "4", "10"], "N of the cells, 0 for the simple image.")
 _GAMMAS = flags.DEFINE_list("gammas", ["0.1", "0.3", "0.5", "0.7", "1"], "γ of the cells.")
 _PICTURES = flags.DEFINE_integer("pictures", 12, "Runs of each cell.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Draws pictures, starts and noise.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Draws images, starts and noise.", lower_bound=0)
 _TOGETHER = flags.DEFINE_integer("together", 4, "Runs that are vmapped at a time.", lower_bound=1)
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what is there and train nothing.")
 

@@ -13,7 +13,7 @@ from mvae.manifolds import FlatTorus
 
 
 class Cell(NamedTuple):
-    """Runs of one recipe on pictures of one kind."""
+    """Runs of one recipe on images of one kind."""
 
     recipe: str
     max_frequency: int
@@ -71,7 +71,7 @@ def table(summaries: list[Summary]) -> str:
     lines = ["| N | γ | degree ±1 at the start | at the end | share, 95 % interval | ELBO gained |", "|" + "---|" * 6]
     for each in summaries:
         cell = each.cell
-        name = "| simple picture |" if cell.max_frequency == 0 else f"| {cell.max_frequency} | {cell.gamma:g}"
+        name = "| simple image |" if cell.max_frequency == 0 else f"| {cell.max_frequency} | {cell.gamma:g}"
         share = f"{each.captured / cell.pictures:.2f} ({each.low:.2f} to {each.high:.2f})"
         gap = "–" if np.isnan(each.gap) else f"{each.gap:.1f}"
         lines.append(f"{name} | {each.start} of {cell.pictures} | {each.captured} | {share} | {gap} |")

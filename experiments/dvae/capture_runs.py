@@ -1,4 +1,4 @@
-"""Many small ΔVAEs on a flat torus, each on translations of a random picture of its own, in one program."""
+"""Many small ΔVAEs on a flat torus, each on translations of a random image of its own, in one program."""
 
 import math
 from functools import partial
@@ -19,7 +19,7 @@ from mvae.models import Model, OptimizerConfig, Params, adam
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side
 LARGEST_FREQUENCY = 10  # below SIZE / 2
-WEIGHT = (64 / SIZE) ** 2  # of the reconstruction, which then counts as that of a picture of 64 × 64
+WEIGHT = (64 / SIZE) ** 2  # of the reconstruction, which then counts as that of an image of 64 × 64
 BATCH = 64
 INIT_BATCH = 1024
 GRID = 32  # translations per direction for the degree
@@ -39,8 +39,8 @@ class Recipe(NamedTuple):
         initial_time: Diffusion time at step 0.
         extra_time: Added to the posteriors' times at first, and then less: a factor of 10^-4 over half the training,
             nothing from there on.
-        pretrain_steps: Steps on the simple picture before the picture itself.
-        blur: Width σ in radians of a Gaussian filter on the pictures at first, falling linearly to 0 over half the
+        pretrain_steps: Steps on the simple image before the image itself.
+        blur: Width σ in radians of a Gaussian filter on the images at first, falling linearly to 0 over half the
             training.
     """
 
@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
     Attributes:
         start: Encoded translations before training, (GRID, GRID, 4).
         end: The same after it.
-        elbo: ELBO of pictures of 64 × 64 that the final model would have, nats.
+        elbo: ELBO of images of 64 × 64 that the final model would have, nats.
         time: Mean diffusion time of the posteriors at the end.
     """
 
@@ -84,7 +84,7 @@ class Outcome(NamedTuple):
 
 
 def coefficients(key: Key[Array, ""], max_frequency: int, gamma: float) -> Float[np.ndarray, "K K"]:
-    """Returns the coefficients of a random picture as those of one with `LARGEST_FREQUENCY`; 0 for the simple one."""
+    """Returns the coefficients of a random image as those of one with `LARGEST_FREQUENCY`; 0 for the simple one."""
     picture = simple_picture(SIZE) if max_frequency == 0 else fourier_picture(key, max_frequency, gamma, SIZE)
     n = picture.coefficients.shape[0] // 2
     cosines = np.arange(n + 1)
@@ -141,7 +141,7 @@ def _bound(model: Model, params: Params, key: Key[Array, ""], image: Array, extr
 
 
 def _shown(recipe: Recipe, target: Float[Array, "K K"], step: Array) -> Picture:
-    """The picture that is shown at a step."""
+    """The image that is shown at a step."""
     blurred = target * jnp.exp(-((recipe.blur * _left(step)) ** 2) * _SQUARES / 2)
     return Picture(jnp.where(step < recipe.pretrain_steps, _SIMPLE, blurred), SIZE)
 
@@ -184,7 +184,7 @@ def _train(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"], sta
 
 @partial(jax.jit, static_argnames=("recipe", "together"))
 def train_all(recipe: Recipe, keys: Key[Array, " r"], targets: Float[Array, "r K K"], together: int) -> Outcome:
-    """Trains one model per key and picture, `together` of them vmapped at a time; axis r comes first in the outcome."""
+    """Trains one model per key and image, `together` of them vmapped at a time; axis r comes first in the outcome."""
     # One at a time: several eigendecompositions inside a loop block each other on CPU (jaxlib 0.10).
     starts = jax.lax.map(lambda run: _init(recipe, *run), (keys, targets))
     return jax.lax.map(lambda run: _train(recipe, *run), (keys, targets, starts), batch_size=together)

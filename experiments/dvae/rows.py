@@ -13,7 +13,7 @@ from mvae.sweep import line
 
 
 class Numbers(NamedTuple):
-    """Printed numbers of a row: nats per picture, MSE per pixel times 100."""
+    """Printed numbers of a row: nats per image, MSE per pixel times 100."""
 
     log_likelihood: str
     elbo: str

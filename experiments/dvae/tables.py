@@ -1,4 +1,4 @@
-"""[perezrey2019, Tables 1 and 2]: the same net on eight latent spaces, on MNIST and on the simple picture.
+"""[perezrey2019, Tables 1 and 2]: the same net on eight latent spaces, on MNIST and on the simple image.
 
     python experiments/dvae/tables.py --table=2 --workdir=runs/table2
     python experiments/dvae/tables.py --table=1 --workdir=runs/table1 --data_dir=DIR
@@ -23,7 +23,7 @@ from mvae.programs import launch
 from mvae.runs import log_to_console
 from mvae.sweep import Member, finished_members
 
-_TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple picture.", required=True)
+_TABLE = flags.DEFINE_enum("table", None, ["1", "2"], "1: MNIST; 2: translations of the simple image.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' run folders.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of MNIST's IDX files; left out, they are downloaded.")
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Members of each row, trained in one program.", lower_bound=1)

@@ -1,4 +1,4 @@
-"""How well f carries the cube to each manifold: measures of learned and exact maps, and their pictures.
+"""How well f carries the cube to each manifold: measures of learned and exact maps, and their figures.
 
     python experiments/er/maps.py --workdir=runs/er --figures=experiments/er/figures
 

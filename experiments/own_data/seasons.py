@@ -28,7 +28,7 @@ WEEKS, WINDOW, TEST_YEARS = 52.1775, 26, 10
 _DATA = flags.DEFINE_string("data", None, "File of the weekly measurements.", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "How many models are trained.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("num_steps", 2000, "Steps of training.", lower_bound=1)
-_FIGURE = flags.DEFINE_string("figure", None, "File of the picture of the latent circle.")
+_FIGURE = flags.DEFINE_string("figure", None, "File of the figure of the latent circle.")
 
 
 def read(path: str) -> tuple[np.ndarray, np.ndarray]:

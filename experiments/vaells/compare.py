@@ -28,7 +28,7 @@ _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each method, 0 and up.", low
 _STEPS = flags.DEFINE_integer("steps", None, "Steps after VAELLS's warm-up; left out, its config's.", lower_bound=1)
 _VARIANCE = flags.DEFINE_float("variance", None, "Variance of p(x | z); left out, VAELLS's config's.", lower_bound=1e-9)
 _QUICK = flags.DEFINE_bool("quick", default=False, help="The steps of VAELLS's quick config.")
-_FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture DATA_methods.png; left out, none is drawn.")
+_FIGURES = flags.DEFINE_string("figures", None, "Folder for the figure DATA_methods.png; left out, none is drawn.")
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print and draw what is there and train nothing.")
 
 

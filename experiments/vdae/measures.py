@@ -31,7 +31,7 @@ class Generated(NamedTuple):
     """Samples of a model.
 
     Attributes:
-        image: Pictures, drawn as the model generates, (n, h, w, c).
+        image: Images, drawn as the model generates, (n, h, w, c).
         code: Points of the latent law, (n, d): of the prior, or the codes of the samples of a walk.
         decoded: What these decode to, (n, h, w, c).
     """
@@ -55,7 +55,7 @@ def generate(model: Model, params: Params, key: Key[Array, ""], num: int) -> Gen
 
 
 def originals(dataset: Dataset, seed: int, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns two disjoint random samples of the training pictures, or the same one twice where there are too few."""
+    """Returns two disjoint random samples of the training images, or the same one twice where there are too few."""
     rows = np.random.default_rng(seed).permutation(dataset.num_train)
     second = rows[num : 2 * num] if len(rows) >= 2 * num else rows[:num]
     first, second = (

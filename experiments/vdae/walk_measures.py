@@ -31,7 +31,7 @@ TESTS: dict[str, dict[str, Callable[..., Any]]] = {
 
 
 def walk_from(experiment: Experiment, params: Params, image: jax.Array, num_steps: int, member: int = 0) -> np.ndarray:
-    """Paths from these pictures, (num_steps + 1, b, h, w, c), with draws of each member's own."""
+    """Paths from these images, (num_steps + 1, b, h, w, c), with draws of each member's own."""
     walk = experiment.model.capabilities.get("walk")
     assert walk is not None
     key = jax.random.fold_in(jax.random.key(_KEY), member)
@@ -123,7 +123,7 @@ MEASURES: dict[str, Callable[[Experiment, list[Params]], str]] = {
 
 
 def figure_of(experiment: Experiment, params: Params, data: str) -> Any:
-    """The walk from one seed for points; for pictures, grids of samples around one seed of each digit (Fig. 5)."""
+    """The walk from one seed for points; for images, grids of samples around one seed of each digit (Fig. 5)."""
     if data != "mnist":
         path = single_seed_walk(experiment, params)
         cloud = np.asarray(experiment.dataset.train["x"])[:2000].reshape(-1, path.shape[-1])

@@ -6,7 +6,7 @@
 Trains configs/vdae.py:DATA into DATA/vdae in the workdir, or resumes it, measures every seed and prints a table in
 Markdown. circle and sphere: p-values of tests of uniformity over many chains from a single seed, and how far they lie
 from the manifold. gaussian_grid: the share of samples further than four standard deviations from every centre. mnist:
-the share of chains whose picture has the class of its seed, told by a classifier, against the number of steps.
+the share of chains whose image has the class of its seed, told by a classifier, against the number of steps.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", re
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with the folders of real data.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds, 0 and up.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", None, "Steps of every stage; left out, those of the config.", lower_bound=1)
-_FIGURES = flags.DEFINE_string("figures", None, "Folder for the picture walk_DATA.png; left out, none is drawn.")
+_FIGURES = flags.DEFINE_string("figures", None, "Folder for the figure walk_DATA.png; left out, none is drawn.")
 
 
 def main(argv: list[str]) -> None:

@@ -47,7 +47,7 @@ class Dataset(NamedTuple):
 
     A batch always has `"x"`, float32 `(B, *event_shape)`: images `(B, H, W, C)`, vectors `(B, n)`. Other entries depend
     on the data set: `"label"`, int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`,
-    float32 `(B, 2)` in radians, for translated pictures; `"factors"`, int32 `(B, k)`, and `"azimuth"` and
+    float32 `(B, 2)` in radians, for translated images; `"factors"`, int32 `(B, k)`, and `"azimuth"` and
     `"elevation"`, float32 `(B,)` in radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`,
     float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus,
     and `(B, m)` for points lifted from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of
@@ -123,7 +123,7 @@ CHECKED = 10_000  # rows that are looked at together
 def check_finite(dataset: Dataset) -> None:
     """Raises if a number of the data is not finite, which would show in a loss or a score, hours later.
 
-    Columns of integers, as those of pictures, need not be looked at; the others are read once.
+    Columns of integers, as those of images, need not be looked at; the others are read once.
 
     Args:
       dataset: the data set.

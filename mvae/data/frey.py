@@ -1,7 +1,7 @@
-"""Frey faces: a video of one face, 1965 grey pictures of 28×20 pixels (Brendan Frey) [roweis2002].
+"""Frey faces: a video of one face, 1965 grey images of 28×20 pixels (Brendan Frey) [roweis2002].
 
 The file of the data set is read as it is. It holds the matrix `ff` in the format MATLAB 5, little-endian and not
-compressed: a header of 128 bytes, descriptions of 56 bytes, then a picture a column, row by row. SciPy reads the format
+compressed: a header of 128 bytes, descriptions of 56 bytes, then an image a column, row by row. SciPy reads the format
 too, but a damaged file of it can end the process with a segmentation fault (SciPy 1.17, another type of the entries).
 """
 
@@ -39,7 +39,7 @@ REMEDY = (
 def frey(*, dir: str = "", test_every: int = 10) -> Dataset:
     """Returns the Frey faces in the order of the video.
 
-    The pictures stay on the device as bytes, and `render` divides them by 255. The frames test_every - 1,
+    The images stay on the device as bytes, and `render` divides them by 255. The frames test_every - 1,
     2·test_every - 1, ... (counted from 0) are the test set, the others the training set: nothing is random.
 
     Batches have `"x"`, float32 `(B, 28, 20, 1)`, and `"frame"`, int32 `(B,)`, 0 to 1964.
@@ -68,7 +68,7 @@ def render(rows: Rows) -> Batch:
 
 
 def read(path: Path) -> np.ndarray:
-    """Returns the pictures in the order of the video, bytes `(1965, 28, 20, 1)`.
+    """Returns the images in the order of the video, bytes `(1965, 28, 20, 1)`.
 
     Raises:
       UsageError: if the file cannot be read, or is not as the module says.

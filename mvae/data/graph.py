@@ -24,14 +24,14 @@ RENDERED = 500
 def with_graph(
     dataset: Dataset, *, num_neighbors: int | None = None, scale_neighbor: int = 10, alpha: float = 1.0
 ) -> Dataset:
-    """Returns the data set with the rows of `pointwise_graph` for each training example, by distance of pictures.
+    """Returns the data set with the rows of `pointwise_graph` for each training example, by distance of images.
 
     Batches have besides what they had "index", int32 `(B,)`: 0 to n - 1 for training examples, n and up for test
     examples. Batches of training examples have the four fields of `PointwiseGraph`, float32 `(B,)`. Examples that are
     there several times weigh as often, which is said in the log.
 
     Args:
-      dataset: the data set; one whose `render` draws or turns pictures is compared as rendered.
+      dataset: the data set; one whose `render` draws or turns images is compared as rendered.
       num_neighbors: as in `pointwise_graph`.
       scale_neighbor: as there.
       alpha: as there.
@@ -60,7 +60,7 @@ def with_graph(
 
 
 def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n *event"]:
-    """Returns the pictures of all rows."""
+    """Returns the images of all rows."""
     render = jax.jit(lambda rows: dataset.render(rows)["x"])
     num = len(next(iter(rows.values())))
     parts = [

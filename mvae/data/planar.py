@@ -2,7 +2,7 @@
 
 A point of the plane p is mapped to A p, with A of shape 20×2 and entries uniform on [-1, 1). The seed alone decides A:
 training set, test set and the curve without noise share it, however many points there are. A vector of R²⁰ is
-kept as a picture of one row per entry and one column, `(20, 1, 1)` without its leading axis of length 1.
+kept as an image of one row per entry and one column, `(20, 1, 1)` without its leading axis of length 1.
 
 Source: [connor2021, Sec. 4] and the code published with it (`utils.py`).
 """

@@ -1,6 +1,6 @@
 """Points of R² and R³ drawn from known laws: curves, surfaces and clusters, as the VDAE is tried on.
 
-A point of R^m is kept as a picture of one row per coordinate and one column, `(m, 1, 1)` without its leading axis of
+A point of R^m is kept as an image of one row per coordinate and one column, `(m, 1, 1)` without its leading axis of
 length 1. With the option `noise`, the standard deviation σ, x + σ ε is kept in place of x, ε standard normal in R^m;
 the other entries of a batch are those of x. Training and test points are drawn afresh, each from a key of its own:
 the test set does not depend on `num_train`.

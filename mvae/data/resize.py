@@ -1,12 +1,12 @@
-"""Smaller pictures by averaging over areas."""
+"""Smaller images by averaging over areas."""
 
 import numpy as np
 
-_AT_A_TIME = 512  # pictures that are floating-point numbers at once; bounds the memory
+_AT_A_TIME = 512  # images that are floating-point numbers at once; bounds the memory
 
 
 def area_average(images: np.ndarray, size: int) -> np.ndarray:
-    """Returns square pictures with `size` pixels along a side, each the mean over the area that it covers.
+    """Returns square images with `size` pixels along a side, each the mean over the area that it covers.
 
     A pixel that lies across the border of two new ones counts in both, by the share of its area.
 
@@ -18,7 +18,7 @@ def area_average(images: np.ndarray, size: int) -> np.ndarray:
       Bytes `(N, size, size, C)`, the means rounded to the nearest byte.
 
     Raises:
-      ValueError: if the images are no square pictures of bytes, or `size` is out of range.
+      ValueError: if the images are no square images of bytes, or `size` is out of range.
 
     >>> area_average(np.array([[0, 10], [20, 30]], np.uint8).reshape(1, 2, 2, 1), 1).item()
     15

@@ -1,4 +1,4 @@
-"""Evaluation of trained models: likelihood, topology, comparison of samples, disentanglement, orbits and pictures."""
+"""Evaluation of trained models: likelihood, topology, comparison of samples, disentanglement, orbits and images."""
 
 from typing import TYPE_CHECKING
 

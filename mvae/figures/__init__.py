@@ -1,4 +1,4 @@
-"""Pictures of latent spaces, walks, orbits, decoded grids, samples and training curves: arrays in, `Figure` out."""
+"""Figures of latent spaces, walks, orbits, decoded grids, samples and training curves: arrays in, `Figure` out."""
 
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mvae.figures.drawing.style import save
     from mvae.figures.images.decoded_grid import Grid, decoded_grid, grid, latent_grid
     from mvae.figures.images.extrapolated_rows import extrapolated_rows
+    from mvae.figures.images.images_at_codes import images_at_codes
     from mvae.figures.images.lines import lines_grid, reconstructed_lines
-    from mvae.figures.images.pictures_at_codes import pictures_at_codes
     from mvae.figures.images.prior_samples import prior_samples
     from mvae.figures.images.reconstructions import reconstructions
     from mvae.figures.images.samples_around import samples_around
-    from mvae.figures.images.seeded_pictures import seeded_grids, seeded_walks
+    from mvae.figures.images.seeded_images import seeded_grids, seeded_walks
     from mvae.figures.paths.inferred_paths import inferred_paths
     from mvae.figures.paths.operator_orbits import operator_orbits
     from mvae.figures.paths.walk_steps import walk_steps
@@ -39,6 +39,7 @@ __all__ = [
     "decoded_grid",
     "extrapolated_rows",
     "grid",
+    "images_at_codes",
     "inferred_paths",
     "latent_grid",
     "latent_space",
@@ -46,7 +47,6 @@ __all__ = [
     "mosaic",
     "operator_orbits",
     "periodic_colours",
-    "pictures_at_codes",
     "planar_latent_space",
     "prior_samples",
     "reconstructed_lines",
@@ -74,11 +74,11 @@ __getattr__ = lazily(
         "mvae.figures.images.decoded_grid": ("Grid", "decoded_grid", "grid", "latent_grid"),
         "mvae.figures.images.extrapolated_rows": ("extrapolated_rows",),
         "mvae.figures.images.lines": ("lines_grid", "reconstructed_lines"),
-        "mvae.figures.images.pictures_at_codes": ("pictures_at_codes",),
+        "mvae.figures.images.images_at_codes": ("images_at_codes",),
         "mvae.figures.images.prior_samples": ("prior_samples",),
         "mvae.figures.images.reconstructions": ("reconstructions",),
         "mvae.figures.images.samples_around": ("samples_around",),
-        "mvae.figures.images.seeded_pictures": ("seeded_grids", "seeded_walks"),
+        "mvae.figures.images.seeded_images": ("seeded_grids", "seeded_walks"),
         "mvae.figures.paths.inferred_paths": ("inferred_paths",),
         "mvae.figures.paths.operator_orbits": ("operator_orbits",),
         "mvae.figures.paths.walk_steps": ("walk_steps",),

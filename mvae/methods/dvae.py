@@ -48,7 +48,7 @@ class DVAEConfig(VariationalConfig):
             Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
             steps, in a stage of their own, see `with_coordinate`, and a learned variance starts from that of the data.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
-        initial_time: Diffusion time at initialisation, the same for every picture. From there log t is
+        initial_time: Diffusion time at initialisation, the same for every image. From there log t is
             the output of a linear layer, unbounded on both sides.
 
     Raises:
@@ -196,7 +196,7 @@ def _build(inputs: MethodInputs) -> Built:
 def _two_stages(inputs: MethodInputs) -> Built:
     """The encoder learns the coordinate; then all is trained.
 
-    A learned variance starts from that of the data: at one, the decoder of pictures that vary less than that has little
+    A learned variance starts from that of the data: at one, the decoder of images that vary less than that has little
     to tell, the KL term collapses the posterior in the first hundred steps, and the coordinate is lost.
     """
     config = completed(inputs)

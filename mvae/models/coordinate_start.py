@@ -23,7 +23,7 @@ COLUMN = "coordinate"
 NUM_STEPS = 1000
 MAX_VIEWS = 200
 COVERS = (1, 2, 3, 4, 6)
-BLUR = 0.11  # of the height of a picture, 0.7 rad where it shows a whole turn
+BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
 
 
@@ -41,18 +41,18 @@ def has_coordinate(manifold: Manifold) -> bool:
 
 
 def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
-    """Returns the data set with a point of the manifold for each training example, from the pictures alone.
+    """Returns the data set with a point of the manifold for each training example, from the images alone.
 
     Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
 
     - On a circle with up to 200 training examples, these are taken for views of a turning object in nearly even steps:
       `circular_coordinates` of the three most persistent classes, unwrapped. With more, the harmonic coordinate of the
       most persistent class.
-    - On flat tori, `toroidal_coordinates`. Pictures are also tried blurred by 0.7 rad of their height, as they are at
+    - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
     Args:
-        dataset: The data set; one whose `render` draws or turns pictures is compared as rendered.
+        dataset: The data set; one whose `render` draws or turns images is compared as rendered.
         manifold: One that `has_coordinate`.
 
     Raises:

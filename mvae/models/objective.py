@@ -20,7 +20,7 @@ class VariationalConfig:
         manifold: The latent space.
         event_shape: Shape of an example: (height, width, channels) of an image, (n,) of a vector.
         num_conditions: Categories of the condition that encoder and decoder are given; 0 for none.
-        net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for pictures that
+        net: "mlp"; "conv", layers of 4 × 4 filters with stride 2; or "circular_conv", the same for images that
             are periodic.
         encoder_widths: Widths of the hidden layers of the encoder, for convolutions their channels.
         decoder_widths: The same of the decoder, from the latent space on.

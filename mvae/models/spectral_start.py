@@ -8,7 +8,7 @@ from mvae.manifolds import Manifold
 from mvae.models.principal_start import prior_scale, turn_to_manifold
 from mvae.spectral import diffusion_map, squared_distances
 
-MAX_NEIGHBORS = 5  # more join what a symmetry of the pictures brings near
+MAX_NEIGHBORS = 5  # more join what a symmetry of the images brings near
 MODES_PER_COORDINATE = 2  # modes offered for each ambient coordinate: the first ones may be harmonics of each other
 RIDGE = 1e-3
 NUM_COMPARED = 512
@@ -22,10 +22,10 @@ def fit_spectral_head(
 
     1. The slowest 2n modes of the random walk on the batch (`mvae.spectral.diffusion_map`), n the ambient dimension.
        On data that vary along a manifold they are near the first eigenfunctions of its Laplace operator, which embed a
-       circle, sphere or flat torus as they lie in R^n, whatever the pictures look like.
+       circle, sphere or flat torus as they lie in R^n, whatever the images look like.
     2. The turn of these modes into R^n that brings them onto the manifold, by `turn_to_manifold`. Harmonics of one
        direction lie on the manifold too and cover it badly or twice: of all starts that one is taken for which
-       (0.1 + E|y - P(y)|² / E|y|²) · E|x - x'|² is smallest, x' the picture whose point on the manifold is next to that
+       (0.1 + E|y - P(y)|² / E|y|²) · E|x - x'|² is smallest, x' the image whose point on the manifold is next to that
        of x.
     3. Ridge regression of the projected points on the hidden layer.
 
@@ -39,16 +39,16 @@ def fit_spectral_head(
         kernel (k, n) and bias (n,).
 
     Raises:
-        ValueError: For a batch of one picture.
+        ValueError: For a batch of one image.
     """
     n, num = manifold.ambient_dim, hidden.shape[0]
     if num < 2:
-        raise ValueError(f"a spectral start needs a batch of two pictures or more (init_batch_size), got {num}")
+        raise ValueError(f"a spectral start needs a batch of two images or more (init_batch_size), got {num}")
     moment_key, start_key = jax.random.split(key)
     flat = images.reshape(num, -1)
     num_neighbors = max(1, min(MAX_NEIGHBORS, 2 * manifold.dim, num // 10))
     num_modes = min(MODES_PER_COORDINATE * n, num - 1)
-    # Pictures in groups give modes too, those that tell the groups apart; compiled code could not refuse them.
+    # Images in groups give modes too, those that tell the groups apart; compiled code could not refuse them.
     modes = diffusion_map(flat, num_modes, num_neighbors=num_neighbors, allow_disconnected=True).eigenvectors
     modes = jnp.pad(modes, ((0, 0), (0, max(0, n - modes.shape[1]))))
     scale = prior_scale(moment_key, manifold)
@@ -57,7 +57,7 @@ def fit_spectral_head(
     between = squared_distances(flat[compared])
 
     def roughness(turn: Array) -> Array:
-        """Mean squared difference of pictures that are neighbours on the manifold."""
+        """Mean squared difference of images that are neighbours on the manifold."""
         apart = squared_distances(manifold.project(scale * modes[compared] @ turn))
         nearest = jnp.argmin(jnp.where(jnp.eye(len(apart), dtype=bool), jnp.inf, apart), axis=1)
         return jnp.mean(jnp.take_along_axis(between, nearest[:, None], axis=1))

@@ -1,4 +1,4 @@
-"""A classifier of pictures, the judge of what a decoder shows."""
+"""A classifier of images, the judge of what a decoder shows."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 
 class MLPClassifier(nn.Module):
-    """Maps pictures to log odds of classes: a multi-layer perceptron on all picture elements.
+    """Maps images to log odds of classes: a multi-layer perceptron on all pixels.
 
     Attributes:
         widths: Width of each hidden layer (ReLU).

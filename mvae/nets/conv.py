@@ -84,17 +84,17 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Maps points of the manifold, in ambient coordinates, to pictures (no nonlinearity at the end).
+    """Maps points of the manifold, in ambient coordinates, to images (no nonlinearity at the end).
 
-    A dense layer to the smallest pictures, then transposed convolutions (4 × 4 filters, stride 2) that double
-    height and width; what exceeds the picture, where its sides are not multiples of 2^layers, is cut off.
+    A dense layer to the smallest images, then transposed convolutions (4 × 4 filters, stride 2) that double
+    height and width; what exceeds the image, where its sides are not multiples of 2^layers, is cut off.
 
     Attributes:
-        channels: Channels before each transposed convolution (ReLU), from the smallest pictures on.
-        event_shape: (height, width, channels) of the picture.
+        channels: Channels before each transposed convolution (ReLU), from the smallest images on.
+        event_shape: (height, width, channels) of the image.
         even: Whether the decoder is even, f(-z) = f(z), by construction, as in `MLPDecoder`.
-        padding: "SAME" for pictures with borders, "CIRCULAR" for periodic ones.
-        zero_output: Whether the filters of the last layer start at zero, and so all pictures as one.
+        padding: "SAME" for images with borders, "CIRCULAR" for periodic ones.
+        zero_output: Whether the filters of the last layer start at zero, and so all images as one.
     """
 
     channels: Sequence[int]
@@ -105,7 +105,7 @@ class ConvDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: Float[Array, "b n"]) -> Float[Array, "b h w c"]:
-        """Returns the decoded pictures, (b, h, w, c)."""
+        """Returns the decoded images, (b, h, w, c)."""
         height, width, channels = self.event_shape
         scale = 2 ** len(self.channels)
         small = (math.ceil(height / scale), math.ceil(width / scale), self.channels[0])

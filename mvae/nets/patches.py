@@ -2,7 +2,7 @@
 
 XLA's convolution on CPU is slow, and several times slower still inside a loop (`lax.fori_loop`, `lax.scan`); its
 products of matrices are fast in both places. On accelerators the convolution is the better choice. The patches take
-memory: four times that of the pictures that go in.
+memory: four times that of the images that go in.
 
 Filters have the layout of Flax, `(4, 4, in, out)`, and what is computed is, to rounding, what `flax.linen.Conv` and
 `flax.linen.ConvTranspose` compute with strides (2, 2).
@@ -20,13 +20,13 @@ def conv4x4_stride2(
     """Returns y[i, j] = bias + Σ_{t,s=0}^{3} x[2i + t - 1, 2j + s - 1] kernel[t, s].
 
     Args:
-        x: Pictures, (b, h, w, c).
+        x: Images, (b, h, w, c).
         kernel: Filters, (4, 4, c, f).
         bias: What is added, (f,).
         padding: "SAME" continues x by zeros, "CIRCULAR" periodically.
 
     Returns:
-        Pictures, (b, ⌈h/2⌉, ⌈w/2⌉, f).
+        Images, (b, ⌈h/2⌉, ⌈w/2⌉, f).
 
     Raises:
         ValueError: If the filters are not 4 × 4 or not of as many channels as x, or the padding is unknown.
@@ -47,13 +47,13 @@ def conv_transpose4x4_stride2(
     """Returns y[i, j] = bias + Σ x[(i + t - 2)/2, (j + s - 2)/2] kernel[t, s], over the t and s that give integers.
 
     Args:
-        x: Pictures, (b, h, w, c).
+        x: Images, (b, h, w, c).
         kernel: Filters, (4, 4, c, f).
         bias: What is added, (f,).
         padding: "SAME" continues x by zeros, "CIRCULAR" periodically.
 
     Returns:
-        Pictures, (b, 2h, 2w, f).
+        Images, (b, 2h, 2w, f).
 
     Raises:
         ValueError: If the filters are not 4 × 4 or not of as many channels as x, or the padding is unknown.

@@ -1,4 +1,4 @@
-"""Where the test set lies in latent space: the picture of every seed, and how separate classes of curves are."""
+"""Where the test set lies in latent space: the figure of every seed, and how separate classes of curves are."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from mvae.evaluation import class_separation
 from mvae.reports.report import Drawing, Figure, Member, Report, View
 
 NEIGHBOURS = 5
-NUM_DRAWN = 5000  # points in a picture of the latent space; more hide each other
+NUM_DRAWN = 5000  # points in a figure of the latent space; more hide each other
 
 
 def colour(rows: Rows, angle: str | None = None) -> dict[str, np.ndarray]:

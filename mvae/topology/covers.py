@@ -34,7 +34,7 @@ def mean_step(distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, " n
 def inhomogeneity(distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, "n k"]) -> float:
     """Returns the share of the variance of the distances that a function of the differences of angles leaves.
 
-    On a torus that acts on the pictures by isometries, such as translations or the turning of a scene in even light,
+    On a torus that acts on the images by isometries, such as translations or the turning of a scene in even light,
     the distance of two points is a function of their difference alone. It is fitted here by least squares as a sum of
     the cosines of the first harmonics of the differences, six of each for a circle, three for more angles.
     """

@@ -1,4 +1,4 @@
-"""Distances that see the manifold: scaled locally, along a graph of neighbours, between blurred pictures."""
+"""Distances that see the manifold: scaled locally, along a graph of neighbours, between blurred images."""
 
 import numpy as np
 from jaxtyping import Float
@@ -74,23 +74,23 @@ def geodesic_distances(
 
 
 def blurred_images(images: ArrayLike, width: float, *, periodic: bool = False) -> Float[np.ndarray, "n *event"]:
-    """Returns pictures blurred by a Gaussian, each by itself, so that they move smoothly where their content does.
+    """Returns images blurred by a Gaussian, each by itself, so that they move smoothly where their content does.
 
-    Translates of a picture whose details are finer than their steps have nothing in common; blurred ones do.
+    Translates of an image whose details are finer than their steps have nothing in common; blurred ones do.
 
     Args:
         images: (n, height, width) or (n, height, width, channels).
         width: Standard deviation in pixels.
-        periodic: Whether pictures go on at their opposite sides, or by their last pixels.
+        periodic: Whether images go on at their opposite sides, or by their last pixels.
 
     Raises:
         ValueError: For a wrong shape or a width below 0.
     """
-    pictures = np.asarray(images, np.float64)
-    if pictures.ndim not in (3, 4):
-        raise ValueError(f"images must have shape (n, height, width[, channels]), got {pictures.shape}")
+    images = np.asarray(images, np.float64)
+    if images.ndim not in (3, 4):
+        raise ValueError(f"images must have shape (n, height, width[, channels]), got {images.shape}")
     if not (np.isfinite(width) and width >= 0):
         raise ValueError(f"width must be a number of pixels from 0 on, got {width}")
-    # never along the first axis: that would tell which pictures follow each other
-    sigma = (0, width, width, 0)[: pictures.ndim]
-    return gaussian_filter(pictures, sigma, mode="wrap" if periodic else "nearest")
+    # never along the first axis: that would tell which images follow each other
+    sigma = (0, width, width, 0)[: images.ndim]
+    return gaussian_filter(images, sigma, mode="wrap" if periodic else "nearest")

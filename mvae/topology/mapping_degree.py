@@ -80,7 +80,7 @@ def mapping_degree(manifold: Manifold, z: ArrayLike, source: ArrayLike | None = 
 
     Args:
         manifold: FlatTorus, Sphere, ProjectiveSpace of dimension 2 or more, or SO3.
-        z: Encoded pictures. For FlatTorus(d) on a periodic grid of the d factors, (n1, ..., nd, 2d): axis j runs
+        z: Encoded images. For FlatTorus(d) on a periodic grid of the d factors, (n1, ..., nd, 2d): axis j runs
             once through factor j, endpoint not repeated. For the circle likewise, (n, 2). All n are at least 8, and
             so large that no latent angle moves by half a turn between neighbours. Else (n, ambient_dim).
         source: For the manifolds without a grid, the points of the manifold that were encoded, in the order of z,

@@ -1,11 +1,11 @@
-"""Whether pictures in order form a closed curve."""
+"""Whether images in order form a closed curve."""
 
 import numpy as np
 import pytest
 
 
 def assert_circle(images):
-    """The nearest picture of each is one of its two neighbours, and one class of loops outlives all others."""
+    """The nearest image of each is one of its two neighbours, and one class of loops outlives all others."""
     ripser = pytest.importorskip("ripser").ripser
     flat = np.asarray(images, np.float64).reshape(len(images), -1)
     distances = np.linalg.norm(flat[:, None] - flat, axis=-1)

@@ -53,7 +53,7 @@ def test_elbo_is_made_of_mse_and_kl(manifold):
     posterior = model.encode(params, BATCH["x"])
     np.testing.assert_allclose(terms.kl, kl_to_uniform(manifold, posterior.time, posterior.location), rtol=1e-6)
     assert bool(jnp.all(manifold.contains(posterior.location, 1e-5)))
-    np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every picture
+    np.testing.assert_allclose(posterior.time, 0.1, rtol=1e-5)  # the time starts alike for every image
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def start():
 
 @pytest.fixture(scope="module")
 def shaken(start):
-    """Parameters away from where they start, where decoder and variances are the same for all pictures."""
+    """Parameters away from where they start, where decoder and variances are the same for all images."""
     return jax.tree.map(lambda leaf, noise: leaf + np.float32(0.3) * noise, start, random_like(start, 0))
 
 
@@ -130,7 +130,7 @@ def test_pseudo_inputs_start_from_the_batch_and_are_clipped_if_so_asked(start):
     free = np.asarray(start["pseudo_inputs"])
     first = np.asarray(BATCH["x"])[np.arange(8) % 6]
     assert 0 < np.abs(free - first).max() < 0.05
-    assert np.abs(free[6] - free[0]).max() > 0  # one picture, noise of their own
+    assert np.abs(free[6] - free[0]).max() > 0  # one image, noise of their own
     model = vamp(dataclasses.replace(CONFIG, clip_pseudo_inputs=True))
     clipped = np.asarray(jax.jit(model.init)(jax.random.key(1), BATCH)["pseudo_inputs"])
     np.testing.assert_array_equal(clipped, np.clip(free, 0, 1))

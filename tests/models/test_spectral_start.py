@@ -1,4 +1,4 @@
-"""The encoder's head starts as a diffusion map of the data, also where the pictures' own axes mislead."""
+"""The encoder's head starts as a diffusion map of the data, also where the images' own axes mislead."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ ANGLES = 2 * np.pi * np.arange(128) / 128
 
 
 def views():
-    """A circle of pictures in which the second harmonic is the strongest, as of an object with like front and back."""
+    """A circle of images in which the second harmonic is the strongest, as of an object with like front and back."""
     waves = [scale * f(k * ANGLES) for k, scale in ((1, 1.0), (2, 1.6), (3, 0.3)) for f in (np.cos, np.sin)]
     mix = np.random.default_rng(0).normal(size=(6, 30))
     return jnp.asarray(np.stack(waves, axis=-1) @ mix, jnp.float32)
@@ -61,5 +61,5 @@ def test_small_and_constant_batches_stay_finite(manifold, num):
 
 
 def test_one_picture_is_refused():
-    with pytest.raises(ValueError, match="two pictures or more"):
+    with pytest.raises(ValueError, match="two images or more"):
         fit_spectral_head(jax.random.key(0), Sphere(2), jnp.ones((1, 8)), jnp.ones((1, 4, 4, 1)))

@@ -28,7 +28,7 @@ def test_encoder_shapes_and_time_at_initialisation():
 
 @pytest.mark.parametrize(("padding", "same"), [("CIRCULAR", True), ("SAME", False)])
 def test_circular_encoder_moves_with_the_picture(padding, same):
-    """Moved by 2^layers pixels, the picture moves the last layer by one."""
+    """Moved by 2^layers pixels, the image moves the last layer by one."""
     encoder = ConvEncoder((4, 8), heads(5), padding=padding)
     params = encoder.init(jax.random.key(1), IMAGE)
 

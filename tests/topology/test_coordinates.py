@@ -137,7 +137,7 @@ def test_torus(radii):
 
 
 def test_sheared_torus_gets_its_short_basis():
-    """Pictures of (a, a + b): the lattice is the same, and its basis of least energy is a and b for a flat torus."""
+    """Images of (a, a + b): the lattice is the same, and its basis of least energy is a and b for a flat torus."""
     true = rng(3).uniform(0, 2 * np.pi, (350, 2))
     angles = toroidal_coordinates(embedded(true)).angles
     fits = [

@@ -1,4 +1,4 @@
-"""Part c: the ΔVAE's step on pictures of MNIST's shape, as a share of products; and the time to the first step."""
+"""Part c: the ΔVAE's step on images of MNIST's shape, as a share of products; and the time to the first step."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def step_rate(setting: Setting, case: Case) -> dict[str, Any]:
 def own_products(experiment: Experiment, case: Case) -> tuple[Callable[[int], None], float]:
     """Returns what does the products of a step's layers any number of times, and their FLOP.
 
-    Of each layer y = x W: y itself, and the products of its derivatives with respect to W and, but for the pictures',
+    Of each layer y = x W: y itself, and the products of its derivatives with respect to W and, but for the images',
     x. All seeds together, or one after the other if they take turns.
     """
     params = jax.eval_shape(experiment.model.init, jax.random.key(0), _batch(experiment))

@@ -91,7 +91,7 @@ def trained(member: Member, folder: Path) -> dict[str, Any]:
 
 
 def digits_folder(setting: Setting) -> str:
-    """Returns the folder of MNIST's files; in a rehearsal without one, of random pictures that it writes.
+    """Returns the folder of MNIST's files; in a rehearsal without one, of random images that it writes.
 
     Raises:
         UsageError: If they are not there.

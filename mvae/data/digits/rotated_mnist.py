@@ -36,7 +36,7 @@ def rotated_mnist(
 
     with v uniform on [0, 1): evenly spaced with a random phase, and with anchor_spread = 180 all the way round. α and v
     are drawn once for every digit: an epoch sees the angles that the one before saw. All angles are counter-clockwise
-    as the picture is displayed; `render` rotates, bilinearly and around the centre of the picture (see
+    as the image is displayed; `render` rotates, bilinearly and around the centre of the image (see
     `mvae.data.digits.rotation.rotate`).
 
     Rows have `"x"`, bytes `(28, 28, 1)`, neither padded nor rotated; `"label"`, int32; `"angle"`, α, and
@@ -99,7 +99,7 @@ def _radians(option: str, degrees: float) -> float:
 
 
 def render(rows: Rows) -> Batch:
-    """Returns the digits of bytes as pictures in [0, 1], padded and rotated, and their anchors; see `rotated_mnist`."""
+    """Returns the digits of bytes as images in [0, 1], padded and rotated, and their anchors; see `rotated_mnist`."""
     border = (PADDED_SIDE - SIDE) // 2
     image = render_upright(rows)["x"]
     image = jnp.pad(image, ((0, 0), (border, border), (border, border), (0, 0)))

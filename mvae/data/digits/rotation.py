@@ -1,4 +1,4 @@
-"""Pictures rotated around their centre, on the device."""
+"""Images rotated around their centre, on the device."""
 
 import math
 from collections.abc import Iterable
@@ -12,25 +12,25 @@ _QUARTER = math.pi / 2
 
 @jax.jit
 def rotate(images: Float[Array, "*b h w c"], angles: Float[Array, "*#b"]) -> Float[Array, "*b h w c"]:
-    """Rotates pictures counter-clockwise as they are displayed, rows downwards and columns to the right.
+    """Rotates images counter-clockwise as they are displayed, rows downwards and columns to the right.
 
-    The pixel at (row, column) becomes the bilinear interpolation of the picture at
+    The pixel at (row, column) becomes the bilinear interpolation of the image at
     centre + (cos α · y + sin α · x, cos α · x - sin α · y), where (y, x) = (row, column) - centre and
-    centre = ((H - 1)/2, (W - 1)/2). The picture is continued by zeros. Whole quarter turns, of which 0 is one, are
+    centre = ((H - 1)/2, (W - 1)/2). The image is continued by zeros. Whole quarter turns, of which 0 is one, are
     exact if the angle is the rounding of k π/2 with |k| ≤ 2: on a square, `rotate(image, π/2)` is `jnp.rot90(image)`.
 
-    Differentiable in the pictures; in the angles except where a new pixel falls on a row or column of old ones, and
+    Differentiable in the images; in the angles except where a new pixel falls on a row or column of old ones, and
     there the derivative is finite, but has no meaning.
 
     Args:
-      images: pictures `(..., H, W, C)`.
-      angles: α in radians, `(...)`; its leading axes and those of the pictures broadcast.
+      images: images `(..., H, W, C)`.
+      angles: α in radians, `(...)`; its leading axes and those of the images broadcast.
 
     Returns:
-      The rotated pictures, in the dtype of `images`.
+      The rotated images, in the dtype of `images`.
 
     Raises:
-      ValueError: if the pictures have fewer than three axes, one of the two is not of floating-point numbers, or their
+      ValueError: if the images have fewer than three axes, one of the two is not of floating-point numbers, or their
         leading axes do not broadcast.
     """
     if images.ndim < 3 or not all(jnp.issubdtype(array.dtype, jnp.floating) for array in (images, angles)):

@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from mvae.data.factors import cars3d_files
-from mvae.data.factors.known_factors import Pictures, check_factors
+from mvae.data.factors.known_factors import Images, check_factors
 from mvae.data.prepared import LocalInfo, data_folder, discard_download, prepare, probe
 from mvae.data.resize import area_average
 from mvae.errors import UsageError
 
-_AT_A_TIME = 96  # pictures that are read at once; bounds the memory
+_AT_A_TIME = 96  # images that are read at once; bounds the memory
 
 
 class Cars3dMat(tfds.core.GeneratorBasedBuilder):
@@ -45,7 +45,7 @@ class Cars3dMat(tfds.core.GeneratorBasedBuilder):
         features |= {name: tfds.features.Scalar(dtype=np.int32) for name in cars3d_files.SIZES}
         return LocalInfo(
             builder=self,
-            description="Colour pictures of 183 cars, 128×128, from 24 azimuths and 4 elevations.",
+            description="Colour images of 183 cars, 128×128, from 24 azimuths and 4 elevations.",
             features=tfds.features.FeaturesDict(features),
             disable_shuffling=True,
         )
@@ -81,8 +81,8 @@ def download(dl_manager: tfds.download.DownloadManager) -> Path:
         ) from error
 
 
-def load_prepared(size: int, *, data_dir: str = "", source: str = "") -> Pictures:
-    """Returns all pictures, preparing them first if that has not been done.
+def load_prepared(size: int, *, data_dir: str = "", source: str = "") -> Images:
+    """Returns all images, preparing them first if that has not been done.
 
     Args:
       size: pixels along a side, from 1 to 128.
@@ -107,7 +107,7 @@ def load_prepared(size: int, *, data_dir: str = "", source: str = "") -> Picture
         ) from error
 
 
-def _read(builder: Cars3dMat, size: int) -> Pictures:
+def _read(builder: Cars3dMat, size: int) -> Images:
     source = cast(Any, builder).as_data_source("train")  # its decorator hides its signature from type checkers
     images, factors = [], []
     for start in range(0, len(source), _AT_A_TIME):
@@ -115,4 +115,4 @@ def _read(builder: Cars3dMat, size: int) -> Pictures:
         images.append(area_average(np.stack([row["image"] for row in rows]), size))
         factors += [[row[name] for name in cars3d_files.SIZES] for row in rows]
     table = check_factors(Path(builder.data_path), np.array(factors), cars3d_files.SIZES)
-    return Pictures(np.concatenate(images), table)
+    return Images(np.concatenate(images), table)

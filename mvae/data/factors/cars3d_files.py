@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mvae.data.factors.known_factors import Pictures, find
+from mvae.data.factors.known_factors import Images, find
 from mvae.data.resize import area_average
 from mvae.errors import UsageError
 
@@ -33,8 +33,8 @@ def locate(directory: str) -> Path:
     return find("Cars3D", "cars3d", directory, (ARCHIVE, "data/cars", "cars"), REMEDY)
 
 
-def read(source: Path, size: int = SIDE) -> Pictures:
-    """Returns all pictures, car by car, each by azimuth and for each azimuth by elevation.
+def read(source: Path, size: int = SIDE) -> Images:
+    """Returns all images, car by car, each by azimuth and for each azimuth by elevation.
 
     Args:
       source: the archive, or the folder of the files of the cars.
@@ -51,7 +51,7 @@ def read(source: Path, size: int = SIDE) -> Pictures:
         )
     images = np.concatenate([cars[name] for name in sorted(cars)])
     grid = np.indices((SIZES["object"], SIZES["azimuth"], SIZES["elevation"]), np.int32).reshape(3, -1)
-    return Pictures(images, grid[::-1].T)
+    return Images(images, grid[::-1].T)
 
 
 def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -75,7 +75,7 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _decode(content: bytes, where: str) -> np.ndarray:
-    """Returns the pictures of a car, uint8 `(24·4, 128, 128, 3)`, by azimuth and then by elevation."""
+    """Returns the images of a car, uint8 `(24·4, 128, 128, 3)`, by azimuth and then by elevation."""
     from scipy.io import loadmat  # here, since no other data need it
 
     try:

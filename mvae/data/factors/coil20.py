@@ -1,4 +1,4 @@
-"""COIL-20: grey pictures of 20 objects on a turntable, 72 angles each [nene1996]."""
+"""COIL-20: grey images of 20 objects on a turntable, 72 angles each [nene1996]."""
 
 import re
 import zipfile
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mvae.data.dataset import Dataset, integer_option
-from mvae.data.factors.known_factors import Pictures, find, make_dataset
+from mvae.data.factors.known_factors import Images, find, make_dataset
 from mvae.data.resize import area_average
 from mvae.errors import UsageError
 
@@ -22,7 +22,7 @@ ARCHIVE = "coil-20-proc.zip"
 FOLDER = "coil-20-proc"
 SIZES = {"object": NUM_OBJECTS, "azimuth": NUM_ANGLES}
 REMEDY = (
-    f"put the archive {ARCHIVE} of the processed pictures, or its folder {FOLDER}, into a folder DIR and pass "
+    f"put the archive {ARCHIVE} of the processed images, or its folder {FOLDER}, into a folder DIR and pass "
     "--config.data.dir=DIR; the archive is on the page of the data set, "
     "https://www.cs.columbia.edu/CAVE/software/softlib/coil-20.php"
 )
@@ -38,13 +38,13 @@ def coil20(
 ) -> Dataset:
     """Returns COIL-20: 20 objects seen from 72 angles, 5° apart all the way round.
 
-    Pictures are grey, 128×128 in the files and averaged over areas down to `size`; they stay on the device as
+    Images are grey, 128×128 in the files and averaged over areas down to `size`; they stay on the device as
     bytes, and `render` divides them by 255. Of every object the angles test_every - 1, 2·test_every - 1, ...
     (counted from 0) are the test set, the others the training set: nothing is random. The factors are
     (object, azimuth), both counted from 0; `"label"` is the object, `"azimuth"` the angle in radians.
 
     Args:
-      dir: the folder that holds `coil-20-proc.zip`, or the folder `coil-20-proc`, or the 1440 pictures
+      dir: the folder that holds `coil-20-proc.zip`, or the folder `coil-20-proc`, or the 1440 images
         themselves; or has one of these in a subfolder `coil20`.
       object: which object to keep, 1 to 20 as in the names of the files; 0 keeps all.
       objects: which objects to keep, in this order, in place of `object`; empty keeps what that says.
@@ -59,7 +59,7 @@ def coil20(
     numbers = _numbers(object, objects)
     pictures = read(find("COIL-20", "coil20", dir, (ARCHIVE, FOLDER, _FIRST), REMEDY), numbers, size)
     is_test = pictures.factors[:, 1] % test_every == test_every - 1
-    train, test = (Pictures(pictures.images[part], pictures.factors[part]) for part in (~is_test, is_test))
+    train, test = (Images(pictures.images[part], pictures.factors[part]) for part in (~is_test, is_test))
     return make_dataset("coil20", train, test, sizes=SIZES, label="object", azimuth="azimuth")
 
 
@@ -77,16 +77,16 @@ def _numbers(object: int, objects: Sequence[int]) -> Sequence[int]:
     return objects or ([object] if object else range(1, NUM_OBJECTS + 1))
 
 
-def read(source: Path, numbers: Iterable[int], size: int = SIDE) -> Pictures:
-    """Returns the pictures of some objects, object by object, by growing angle.
+def read(source: Path, numbers: Iterable[int], size: int = SIDE) -> Images:
+    """Returns the images of some objects, object by object, by growing angle.
 
     Args:
-      source: the archive, the folder of the pictures, or a picture in that folder.
+      source: the archive, the folder of the images, or an image in that folder.
       numbers: the objects, 1 to 20.
       size: pixels along a side, from 1 to 128.
 
     Raises:
-      UsageError: if the archive or a picture is damaged, or there are not exactly 20·72 pictures.
+      UsageError: if the archive or an image is damaged, or there are not exactly 20·72 images.
     """
     if source.suffix == ".zip":
         try:
@@ -123,31 +123,31 @@ def _check_names(source: Path, names: Iterable[str]) -> None:
             if part
         ]
         raise UsageError(
-            f"{source}: expected {len(expected)} pictures, {_FIRST} to obj{NUM_OBJECTS}__{NUM_ANGLES - 1}.png, found "
+            f"{source}: expected {len(expected)} images, {_FIRST} to obj{NUM_OBJECTS}__{NUM_ANGLES - 1}.png, found "
             f"{len(found)} ({'; '.join(faults)}). To get it: {REMEDY}"
         )
 
 
-def _read(source: Path, content_of: ReadFile, numbers: Iterable[int], size: int) -> Pictures:
+def _read(source: Path, content_of: ReadFile, numbers: Iterable[int], size: int) -> Images:
     images, factors = [], []
     for number in numbers:
         files = [content_of(number, angle) for angle in range(NUM_ANGLES)]
         decoded = [_decode(content, f"{source}: obj{number}__{angle}.png") for angle, content in enumerate(files)]
         images.append(area_average(np.stack(decoded)[..., None], size))
         factors += [(number - 1, angle) for angle in range(NUM_ANGLES)]
-    return Pictures(np.concatenate(images), np.array(factors, np.int32))
+    return Images(np.concatenate(images), np.array(factors, np.int32))
 
 
 def _decode(content: bytes, where: str) -> np.ndarray:
-    """Returns a grey picture's bytes, `(128, 128)`."""
+    """Returns a grey image's bytes, `(128, 128)`."""
     try:
         with Image.open(BytesIO(content), formats=("PNG",)) as picture:
             picture.load()
             mode, array = picture.mode, np.asarray(picture)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:  # what Pillow raises for a damaged file
-        raise UsageError(f"{where}: damaged picture ({error})") from error
+        raise UsageError(f"{where}: damaged image ({error})") from error
     if mode != "L" or array.shape != (SIDE, SIDE):
         raise UsageError(
-            f"{where}: expected a grey picture of {SIDE}×{SIDE} pixels of a byte, found mode {mode}, {array.shape}"
+            f"{where}: expected a grey image of {SIDE}×{SIDE} pixels of a byte, found mode {mode}, {array.shape}"
         )
     return array

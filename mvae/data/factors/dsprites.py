@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows
-from mvae.data.factors.known_factors import Pictures, check_factors, find, make_dataset, random_split
+from mvae.data.factors.known_factors import Images, check_factors, find, make_dataset, random_split
 from mvae.errors import UsageError
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -23,20 +23,20 @@ REMEDY = (
     f"put the file {FILE} into a folder DIR and pass --config.data.dir=DIR; it is in the repository of the data set, "
     "https://github.com/google-deepmind/dsprites-dataset"
 )
-_AT_A_TIME = 4096  # pictures that are bytes at once; bounds the memory
+_AT_A_TIME = 4096  # images that are bytes at once; bounds the memory
 
 
 def dsprites(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: int = 0) -> Dataset:
-    """Returns dSprites: 737 280 pictures of 64×64 pixels that are 0 or 1.
+    """Returns dSprites: 737 280 images of 64×64 pixels that are 0 or 1.
 
-    The pictures stay on the device as bits, 377 MB for all of them; `render` unpacks them. The published set has
+    The images stay on the device as bits, 377 MB for all of them; `render` unpacks them. The published set has
     no split: the test set is drawn with the seed. The factors are (shape, scale, orientation, x_position,
     y_position), counted from 0; the constant colour is left out. `"label"` is the shape: square, ellipse, heart.
 
     Args:
       dir: the folder that holds the file `FILE`, directly or in a subfolder `dsprites`.
-      num_train: how many pictures to train on, drawn with the seed; 0 for all that are not in the test set.
-      num_test: how many pictures to test on, at least 1.
+      num_train: how many images to train on, drawn with the seed; 0 for all that are not in the test set.
+      num_test: how many images to test on, at least 1.
       seed: seed of the split, in [0, 2³²); see `random_split`.
 
     Raises:
@@ -44,7 +44,7 @@ def dsprites(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     """
     train, test = random_split(math.prod(SIZES.values()), num_train, num_test, seed)
     pictures = read(find("dSprites", "dsprites", dir, (FILE,), REMEDY))
-    parts = [Pictures(pictures.images[part], pictures.factors[part]) for part in (train, test)]
+    parts = [Images(pictures.images[part], pictures.factors[part]) for part in (train, test)]
     dataset = make_dataset("dsprites", *parts, sizes=SIZES, label="shape")
     return dataset._replace(render=render, event_shape=(SIDE, SIDE, 1))
 
@@ -54,8 +54,8 @@ def render(rows: Rows) -> Batch:
     return rows | {"x": jnp.unpackbits(rows["x"], axis=2).astype(jnp.float32)}
 
 
-def read(path: Path) -> Pictures:
-    """Returns all pictures and their factors, in the order of the file; the images as bits, `(N, 64, 8, 1)`.
+def read(path: Path) -> Images:
+    """Returns all images and their factors, in the order of the file; the images as bits, `(N, 64, 8, 1)`.
 
     Raises:
       UsageError: if the file is damaged or does not hold what it should.
@@ -74,7 +74,7 @@ def read(path: Path) -> Pictures:
                 images = _read_bits(path, stream, num)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
         raise UsageError(f"{path}: cannot be read, or is damaged ({error}). To get it: {REMEDY}") from error
-    return Pictures(images, check_factors(path, classes[:, 1:], SIZES))
+    return Images(images, check_factors(path, classes[:, 1:], SIZES))
 
 
 def _read_bits(path: Path, stream: IO[bytes], num: int) -> np.ndarray:

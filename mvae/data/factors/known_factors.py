@@ -12,7 +12,7 @@ from mvae.data.dataset import Batch, Dataset, Rows, integer_option
 from mvae.errors import UsageError
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     """Images, uint8 `(N, H, W, C)`, and their factors, int32 `(N, k)`, each counted from 0, on the host."""
 
     images: np.ndarray
@@ -95,19 +95,19 @@ def check_factors(path: Path, factors: np.ndarray, sizes: Mapping[str, int]) -> 
 
 
 def random_split(num: int, num_train: int, num_test: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the indices of the training and of the test pictures, disjoint, each in ascending order.
+    """Returns the indices of the training and of the test images, disjoint, each in ascending order.
 
-    A permutation of all pictures, drawn with the seed, begins with the test set and goes on with the training
+    A permutation of all images, drawn with the seed, begins with the test set and goes on with the training
     set: the test set does not depend on `num_train`.
 
     Args:
-      num: how many pictures there are.
+      num: how many images there are.
       num_train: how many to train on; 0 for all that are not in the test set.
       num_test: how many to test on, at least 1.
       seed: seed of the permutation, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range, or there are fewer pictures than asked for.
+      UsageError: if an option is out of range, or there are fewer images than asked for.
 
     >>> [part.size for part in random_split(100, 0, 10, seed=0)]
     [90, 10]
@@ -118,28 +118,28 @@ def random_split(num: int, num_train: int, num_test: int, seed: int) -> tuple[np
     left = num - num_test
     if left < max(num_train, 1):
         raise UsageError(
-            f"data options num_train={num_train}, num_test={num_test}: there are only {num} pictures for both"
+            f"data options num_train={num_train}, num_test={num_test}: there are only {num} images for both"
         )
     order = np.random.default_rng(seed).permutation(num)
     return np.sort(order[num_test : num_test + (num_train or left)]), np.sort(order[:num_test])
 
 
 def make_dataset(
-    name: str, train: Pictures, test: Pictures, *, sizes: Mapping[str, int], label: str, azimuth: str = ""
+    name: str, train: Images, test: Images, *, sizes: Mapping[str, int], label: str, azimuth: str = ""
 ) -> Dataset:
-    """Returns the data set of these pictures, their bytes on the device.
+    """Returns the data set of these images, their bytes on the device.
 
     Args:
       name: the name under which `mvae.data.load` knows it.
-      train: training pictures.
-      test: test pictures.
+      train: training images.
+      test: test images.
       sizes: name of each factor -> how many values it has.
       label: the factor that is the label.
       azimuth: the factor that is the angle of a turntable, in equal steps all the way round; empty for none.
     """
     names = tuple(sizes)
 
-    def rows(pictures: Pictures) -> Rows:
+    def rows(pictures: Images) -> Rows:
         factors = pictures.factors.astype(np.int32)
         entries = {"x": pictures.images, "factors": factors, "label": factors[:, names.index(label)]}
         if azimuth:

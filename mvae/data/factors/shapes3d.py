@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mvae.data.dataset import Dataset
-from mvae.data.factors.known_factors import Pictures, find, make_dataset, random_split
+from mvae.data.factors.known_factors import Images, find, make_dataset, random_split
 from mvae.errors import UsageError
 
 FILE = "3dshapes.h5"
@@ -21,21 +21,21 @@ REMEDY = (
     f"put the file {FILE} into a folder DIR and pass --config.data.dir=DIR; the repository of the data set, "
     "https://github.com/google-deepmind/3d-shapes, says where it is"
 )
-_AT_A_TIME = 4096  # pictures that are read at once; bounds the memory
+_AT_A_TIME = 4096  # images that are read at once; bounds the memory
 
 
 def shapes3d(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: int = 0) -> Dataset:
-    """Returns 3D Shapes: 480 000 colour pictures of 64×64 pixels.
+    """Returns 3D Shapes: 480 000 colour images of 64×64 pixels.
 
-    The pictures stay on the device as bytes, 5.9 GB for all of them, and take as much on the host while they are
+    The images stay on the device as bytes, 5.9 GB for all of them, and take as much on the host while they are
     loaded; `render` divides them by 255. The published set has no split: the test set is drawn with the seed. The
     factors are (floor_hue, wall_hue, object_hue, scale, shape, orientation), counted from 0 by growing value;
     `"label"` is the shape. Needs h5py, which `pip install 'mvae[hdf5]'` brings.
 
     Args:
       dir: the folder that holds `3dshapes.h5`, directly or in a subfolder `shapes3d`.
-      num_train: how many pictures to train on, drawn with the seed; 0 for all that are not in the test set.
-      num_test: how many pictures to test on, at least 1.
+      num_train: how many images to train on, drawn with the seed; 0 for all that are not in the test set.
+      num_test: how many images to test on, at least 1.
       seed: seed of the split, in [0, 2³²); see `random_split`.
 
     Raises:
@@ -46,12 +46,12 @@ def shapes3d(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     return make_dataset("shapes3d", *read(path, [train, test]), sizes=SIZES, label="shape")
 
 
-def read(path: Path, parts: list[np.ndarray]) -> list[Pictures]:
-    """Returns some of the pictures and their factors.
+def read(path: Path, parts: list[np.ndarray]) -> list[Images]:
+    """Returns some of the images and their factors.
 
     Args:
       path: the file.
-      parts: indices of the pictures of each part, ascending.
+      parts: indices of the images of each part, ascending.
 
     Raises:
       UsageError: if h5py is not installed, or the file is damaged or does not hold what it should.
@@ -67,7 +67,7 @@ def read(path: Path, parts: list[np.ndarray]) -> list[Pictures]:
             expected = (len(factors), SIDE, SIDE, 3)
             if images.shape != expected or images.dtype != np.uint8:
                 raise UsageError(f"{path}: expected images of uint8 {expected}, found {images.dtype} {images.shape}")
-            return [Pictures(_take(images, part), factors[part]) for part in parts]
+            return [Images(_take(images, part), factors[part]) for part in parts]
     except (OSError, KeyError, ValueError, RuntimeError) as error:  # h5py's for a damaged file
         raise UsageError(f"{path}: cannot be read, or is damaged ({error}). To get it: {REMEDY}") from error
 

@@ -1,4 +1,4 @@
-"""Small NORB: grey pictures of 50 toys under known pose and light [lecun2004].
+"""Small NORB: grey images of 50 toys under known pose and light [lecun2004].
 
 The files of the data set are read as they are; the builder of tensorflow-datasets needs TensorFlow to prepare them.
 A file is: a magic number for the type of its entries, the number n of its dimensions, max(n, 3) sizes of which the
@@ -13,7 +13,7 @@ import numpy as np
 
 from mvae.data.dataset import Dataset, integer_option
 from mvae.data.digits.idx import read_content
-from mvae.data.factors.known_factors import Pictures, check_factors, find_all, make_dataset
+from mvae.data.factors.known_factors import Images, check_factors, find_all, make_dataset
 from mvae.data.resize import area_average
 from mvae.errors import UsageError
 
@@ -32,9 +32,9 @@ _TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 
 
 def smallnorb(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: int = 0) -> Dataset:
-    """Returns small NORB: 24 300 training and 24 300 test pictures, the toys of one not among those of the other.
+    """Returns small NORB: 24 300 training and 24 300 test images, the toys of one not among those of the other.
 
-    Of each pair of pictures the first is kept, 96×96 in the files and averaged over areas down to `size`. They
+    Of each pair of images the first is kept, 96×96 in the files and averaged over areas down to `size`. They
     stay on the device as bytes; `render` divides them by 255. The factors are (category, instance, elevation,
     azimuth, lighting), counted from 0; `"label"` is the category (animal, human, aeroplane, truck, car),
     `"azimuth"` the angle in radians, in steps of 20°.
@@ -42,8 +42,8 @@ def smallnorb(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: in
     Args:
       dir: the folder that holds the six files (`FILES`, compressed or not), directly or in a subfolder `smallnorb`.
       size: pixels along a side, from 1 to 96.
-      num_train: how many of the training pictures to keep, the first ones; 0 keeps all.
-      num_test: how many of the test pictures to keep, the first ones; 0 keeps all.
+      num_train: how many of the training images to keep, the first ones; 0 keeps all.
+      num_test: how many of the test images to keep, the first ones; 0 keeps all.
 
     Raises:
       UsageError: if an option is out of range, the data are missing or damaged, or fewer than asked for.
@@ -57,15 +57,15 @@ def smallnorb(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: in
     return make_dataset("smallnorb", train, test, sizes=SIZES, label="category", azimuth="azimuth")
 
 
-def _first(option: str, num: int, pictures: Pictures, size: int) -> Pictures:
+def _first(option: str, num: int, pictures: Images, size: int) -> Images:
     available = len(pictures.images)
     if num > available:
         raise UsageError(f"data option {option}={num}: there are only {available} images; 0 keeps all")
     num = num or available
-    return Pictures(area_average(pictures.images[:num], size), pictures.factors[:num])
+    return Images(area_average(pictures.images[:num], size), pictures.factors[:num])
 
 
-def _read(paths: Mapping[str, Path], split: str) -> Pictures:
+def _read(paths: Mapping[str, Path], split: str) -> Images:
     data, category, info = (paths[f"{PREFIXES[split]}-{kind}.mat"] for kind in ("dat", "cat", "info"))
     pairs = read_matrix(data)
     if pairs.dtype != np.uint8 or pairs.shape[1:] != (2, SIDE, SIDE) or not len(pairs):
@@ -75,7 +75,7 @@ def _read(paths: Mapping[str, Path], split: str) -> Pictures:
     if np.any(table[:, 3] % 2):
         raise UsageError(f"{info}: expected even numbers for the azimuth, 0 to 34 in units of 10°, found odd ones")
     table[:, 3] //= 2
-    return Pictures(pairs[:, 0, :, :, None], check_factors(info, table, SIZES))
+    return Images(pairs[:, 0, :, :, None], check_factors(info, table, SIZES))
 
 
 def _read_integers(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Pictures of one object from all round, rendered when they are asked for: the factors are elevation and azimuth.
+"""Images of one object from all round, rendered when they are asked for: the factors are elevation and azimuth.
 
-The camera looks at the object after the rotation R = R_x(elevation) R_z(azimuth). x runs to the right of the picture,
+The camera looks at the object after the rotation R = R_x(elevation) R_z(azimuth). x runs to the right of the image,
 z upward, and the camera looks along +y; so R_z turns the object counter-clockwise, seen from above, about its own axis,
 and R_x with an elevation above 0 tips its top towards the camera, which then sees it from above. R_x(e) R_z(a) differs
 for every pair of e and a modulo a full turn: where both angles go all the way round, the rotations form a torus.
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Dataset, Rows, integer_option
-from mvae.data.factors.known_factors import Pictures, find, make_dataset
+from mvae.data.factors.known_factors import Images, find, make_dataset
 from mvae.data.meshes.mesh import Mesh, blob, horn, in_unit_ball
 from mvae.data.meshes.render import LARGEST, render_views
 from mvae.data.meshes.wavefront import read_obj
@@ -38,7 +38,7 @@ def turntable(
     max_elevation: float = 60.0,
     test_every: int = 4,
 ) -> Dataset:
-    """Returns grey pictures of one object from a grid of directions; see `render` for how they are lit.
+    """Returns grey images of one object from a grid of directions; see `render` for how they are lit.
 
     Azimuths are 2πj/num_azimuths. Elevations are num_elevations equal steps from -max_elevation to max_elevation, or,
     if max_elevation is 180, 2πi/num_elevations: the object is tumbled all the way round and the views form a torus.
@@ -50,7 +50,7 @@ def turntable(
     width. Nothing is random.
 
     The factors are (elevation, azimuth), i and j; `"label"` is i, and `"elevation"`, in (-π, 2π), and `"azimuth"`
-    are the angles in radians. The pictures stay on the device as bytes; `render` divides them by 255. `full_grid`
+    are the angles in radians. The images stay on the device as bytes; `render` divides them by 255. `full_grid`
     of `known_factors` returns all of them in the order of the grid.
 
     Args:
@@ -78,7 +78,7 @@ def turntable(
     turns = rotations(elevations[factors[:, 0]], azimuths[factors[:, 1]])
     images = render_views(named_mesh(mesh, dir), turns, size)
     is_test = factors.sum(axis=1) % test_every == test_every - 1
-    train, test = (Pictures(images[part], factors[part]) for part in (~is_test, is_test))
+    train, test = (Images(images[part], factors[part]) for part in (~is_test, is_test))
     sizes = {"elevation": num_elevations, "azimuth": num_azimuths}
     dataset = make_dataset("turntable", train, test, sizes=sizes, label="elevation", azimuth="azimuth")
 

@@ -1,7 +1,7 @@
-"""Pictures of triangle meshes: orthographic projection, a depth buffer, Lambert's law, light fixed to the camera.
+"""Images of triangle meshes: orthographic projection, a depth buffer, Lambert's law, light fixed to the camera.
 
-Coordinates of the camera: x to the right, z upward, y away from it; it looks along +y from far away. The picture
-shows |x|, |z| ≤ `HALF_SIDE`, row 0 on top. Every picture element is the mean of `SAMPLES`² samples, one in the
+Coordinates of the camera: x to the right, z upward, y away from it; it looks along +y from far away. The image
+shows |x|, |z| ≤ `HALF_SIDE`, row 0 on top. Every pixel is the mean of `SAMPLES`² samples, one in the
 middle of each of its parts: 0 where there is no surface, else
 
     AMBIENT + (1 - AMBIENT) max(0, n·l),
@@ -32,7 +32,7 @@ _AT_ONCE = 1 << 20  # pairs of a triangle and a sample, of many triangles or all
 _PATIENCE = 3.0  # seconds after which progress is shown
 _BAR = {"leave": False, "disable": None}  # on a terminal alone
 _MUCH = 10**8  # triangles of all views, from which a line says what is going on
-_VIEWS_AT_ONCE = 64  # pictures of samples; bounds the memory
+_VIEWS_AT_ONCE = 64  # images of samples; bounds the memory
 
 
 class _Triangles(NamedTuple):
@@ -48,14 +48,14 @@ class _Triangles(NamedTuple):
 
 
 def render_views(mesh: Mesh, rotations: np.ndarray, size: int) -> np.ndarray:
-    """Returns grey pictures of a mesh, rotated, by the module's formula.
+    """Returns grey images of a mesh, rotated, by the module's formula.
 
     Samples are rounded to a byte, and so are their means. What takes longer than three seconds shows its progress; an
     interruption ends it within a view.
 
     Args:
       mesh: a mesh in the unit ball, no triangle without an area, as `in_unit_ball` returns it.
-      rotations: of every picture, `(N, 3, 3)`: a point p of the mesh lies at R p in the camera's coordinates.
+      rotations: of every image, `(N, 3, 3)`: a point p of the mesh lies at R p in the camera's coordinates.
       size: pixels along a side, from 1 to `LARGEST`.
 
     Returns:

@@ -1,6 +1,6 @@
 """Disentanglement scores that ask which factor was kept fixed: those of β-VAE and FactorVAE.
 
-Both are defined with a generator that draws pictures of chosen factors. Here a finite data set stands in for it: a
+Both are defined with a generator that draws images of chosen factors. Here a finite data set stands in for it: a
 row is drawn uniformly, and rows that share the value of factor j with it are drawn uniformly among those that do.
 Where the factors are independent in the data set, this is the original protocol; where they are not, fixing one
 factor also changes the law of the others. Values with few rows make batches of few distinct rows: there should be
@@ -108,7 +108,7 @@ def beta_vae_score(
     A point is the mean of |c - c'| over a batch of pairs of rows; the two rows of a pair differ, and share the value
     of one factor, which is drawn uniformly for each point. A linear classifier (logistic regression with the penalty
     |w|²/2) learns from `num_train` points which factor it was; the score is its accuracy on `num_test` others. The
-    module's head says how a data set stands in for a generator of pictures.
+    module's head says how a data set stands in for a generator of images.
 
     Source: [higgins2017]; batch and numbers of points are those of [locatello2019].
 
@@ -163,7 +163,7 @@ def factor_vae_score(
     A vote is the number of the code with the least variance in a batch of rows that share the value of one factor,
     the variance of each code being divided by that over all rows. The factor is drawn uniformly for each vote. The
     classifier answers, for each code, with the factor most frequent among its `num_train` votes; the score is its
-    accuracy on `num_test` others. The module's head says how a data set stands in for a generator of pictures.
+    accuracy on `num_test` others. The module's head says how a data set stands in for a generator of images.
 
     Codes of standard deviation below `prune_std`, in their own units, do not vote; it is meant for codes that have
     about unit variance under the prior. The score does not change if a code is shifted, or scaled so that it stays

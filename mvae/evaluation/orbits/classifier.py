@@ -1,4 +1,4 @@
-"""A classifier trained on the data, which tells whether decoded pictures keep their class."""
+"""A classifier trained on the data, which tells whether decoded images keep their class."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from mvae.errors import check_between, check_count
 from mvae.evaluation.progress import progress
 from mvae.nets import MLPClassifier
 
-_AT_ONCE = 2000  # pictures
+_AT_ONCE = 2000  # images
 _STEPS_AT_ONCE = 250  # of one program, which a signal has to wait for
 
 
@@ -24,9 +24,9 @@ class Classifier(NamedTuple):
     """A trained classifier.
 
     Attributes:
-        net: the network, pictures to logits.
+        net: the network, images to logits.
         params: its parameters.
-        event_shape: (H, W, C) of the pictures it was trained on.
+        event_shape: (H, W, C) of the images it was trained on.
     """
 
     net: MLPClassifier
@@ -34,21 +34,20 @@ class Classifier(NamedTuple):
     event_shape: tuple[int, ...]
 
     def predict(self, images: ArrayLike) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n k"]]:
-        """Returns the most probable class of each picture, (n,), and the probabilities of all, (n, num_classes).
+        """Returns the most probable class of each image, (n,), and the probabilities of all, (n, num_classes).
 
         Args:
-            images: (n, H, W, C), in the range of the pictures that it was trained on.
+            images: (n, H, W, C), in the range of the images that it was trained on.
 
         Raises:
-            ValueError: For pictures of another shape.
+            ValueError: For images of another shape.
         """
-        pictures = jnp.asarray(images, jnp.float32)
-        if pictures.ndim != 4 or pictures.shape[1:] != self.event_shape or len(pictures) == 0:
+        x = jnp.asarray(images, jnp.float32)
+        if x.ndim != 4 or x.shape[1:] != self.event_shape or len(x) == 0:
             wanted = ", ".join(map(str, self.event_shape))
-            raise ValueError(f"images must have shape (n, {wanted}), not empty, got {pictures.shape}")
+            raise ValueError(f"images must have shape (n, {wanted}), not empty, got {x.shape}")
         parts = [
-            np.asarray(_probabilities(self.net, self.params, pictures[k : k + _AT_ONCE]))
-            for k in range(0, len(pictures), _AT_ONCE)
+            np.asarray(_probabilities(self.net, self.params, x[k : k + _AT_ONCE])) for k in range(0, len(x), _AT_ONCE)
         ]
         probabilities = np.concatenate(parts)
         return probabilities.argmax(axis=-1), probabilities
@@ -143,7 +142,7 @@ def _num_rows(rows: Rows) -> int:
 
 
 def _event_shape(rows: Rows, render: Callable[[Rows], Batch]) -> tuple[int, ...]:
-    """Shape of a picture, found without making one."""
+    """Shape of an image, found without making one."""
     num = _num_rows(rows)
     batch = jax.eval_shape(render, rows)
     if "x" not in batch or "label" not in batch:

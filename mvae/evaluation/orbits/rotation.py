@@ -1,4 +1,4 @@
-"""Angles by which pictures are turned, and how far a path of pictures turns."""
+"""Angles by which images are turned, and how far a path of images turns."""
 
 import functools
 from typing import NamedTuple
@@ -14,17 +14,17 @@ from mvae.errors import check_count
 from mvae.evaluation.progress import with_progress
 
 NUM_ANGLES = 360
-_PICTURES_AT_ONCE = 8  # each with all its rotations; bounds the memory
-_PICTURES_TOGETHER = 512  # of one program, which a signal has to wait for
+_IMAGES_AT_ONCE = 8  # each with all its rotations; bounds the memory
+_IMAGES_TOGETHER = 512  # of one program, which a signal has to wait for
 _CONSTANT = 1e-5  # standard deviation by largest value
 
 
 class RotationEstimate(NamedTuple):
-    """Angles by which references are turned to match pictures.
+    """Angles by which references are turned to match images.
 
     Attributes:
-        angle: in radians, counter-clockwise as the picture is displayed (row 0 on top), (n,), in [-π, π).
-        correlation: of the picture with the turned reference, the largest of the grid's angles, (n,), in [-1, 1].
+        angle: in radians, counter-clockwise as the image is displayed (row 0 on top), (n,), in [-π, π).
+        correlation: of the image with the turned reference, the largest of the grid's angles, (n,), in [-1, 1].
     """
 
     angle: Float[np.ndarray, " n"]
@@ -32,25 +32,25 @@ class RotationEstimate(NamedTuple):
 
 
 def rotation_angles(
-    pictures: ArrayLike, references: ArrayLike, *, num_angles: int = NUM_ANGLES, mask: ArrayLike | None = None
+    images: ArrayLike, references: ArrayLike, *, num_angles: int = NUM_ANGLES, mask: ArrayLike | None = None
 ) -> RotationEstimate:
-    """Returns the angle by which each reference must be turned to match its picture best.
+    """Returns the angle by which each reference must be turned to match its image best.
 
-        angle = argmax_θ ρ(picture, R_θ reference),
+        angle = argmax_θ ρ(image, R_θ reference),
 
-    ρ the correlation of the values of the picture elements within a mask and R_θ the rotation about the centre of the
-    picture, bilinear, with 0 from beyond the border. θ runs over a grid of `num_angles` angles; a parabola through the
+    ρ the correlation of the values of the pixels within a mask and R_θ the rotation about the centre of the
+    image, bilinear, with 0 from beyond the border. θ runs over a grid of `num_angles` angles; a parabola through the
     largest value and its two neighbours then gives the angle between them. A correlation does not change with
     brightness and contrast, which a decoder may lose.
 
     Limits: A reference that looks the same after part of a turn has that many best angles, of which one is returned.
-    A picture or a reference that is constant within the mask has correlation 0 and no angle that means anything.
+    An image or a reference that is constant within the mask has correlation 0 and no angle that means anything.
 
     Args:
-        pictures: (n, H, W, 1).
-        references: (n, H, W, 1), or (1, H, W, 1) for all pictures.
+        images: (n, H, W, 1).
+        references: (n, H, W, 1), or (1, H, W, 1) for all images.
         num_angles: angles of the grid, at least 4.
-        mask: the picture elements that count, (H, W), true or false; None for the disc that touches the nearest
+        mask: the pixels that count, (H, W), true or false; None for the disc that touches the nearest
             border, which is the one that no rotation takes values out of.
 
     Raises:
@@ -61,23 +61,21 @@ def rotation_angles(
     >>> np.degrees(rotation_angles(up, half).angle).round().tolist()
     [90.0]
     """
-    picture, reference = _pictures("pictures", pictures), _pictures("references", references)
-    if reference.shape[1:] != picture.shape[1:] or len(reference) not in (1, len(picture)):
-        raise ValueError(
-            f"references must have the shape of pictures, {picture.shape}, or be one, got {reference.shape}"
-        )
+    image, reference = _checked("images", images), _checked("references", references)
+    if reference.shape[1:] != image.shape[1:] or len(reference) not in (1, len(image)):
+        raise ValueError(f"references must have the shape of images, {image.shape}, or be one, got {reference.shape}")
     num_angles = check_count("num_angles", num_angles, 4)
-    inside = _mask(mask, *picture.shape[1:3])
-    reference = np.broadcast_to(reference, picture.shape)
-    starts = range(0, len(picture), _PICTURES_TOGETHER)
+    inside = _mask(mask, *image.shape[1:3])
+    reference = np.broadcast_to(reference, image.shape)
+    starts = range(0, len(image), _IMAGES_TOGETHER)
     found = [
         _best_angles(
-            picture[k : k + _PICTURES_TOGETHER, ..., 0],
-            reference[k : k + _PICTURES_TOGETHER, ..., 0],
+            image[k : k + _IMAGES_TOGETHER, ..., 0],
+            reference[k : k + _IMAGES_TOGETHER, ..., 0],
             inside,
             num_angles,
         )
-        for k in with_progress(starts, "rotation angles", f"{_PICTURES_TOGETHER} images")
+        for k in with_progress(starts, "rotation angles", f"{_IMAGES_TOGETHER} images")
     ]
     angle, correlation = (np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True))
     return RotationEstimate(angle, correlation)
@@ -105,18 +103,18 @@ def unwrap_rotation(angles: ArrayLike) -> Float[np.ndarray, " t"]:
 
 
 def rotation_range(angles: ArrayLike, kept: ArrayLike, centre: int) -> float:
-    """Returns how far a path of pictures turns, in degrees, before they stop being what they were.
+    """Returns how far a path of images turns, in degrees, before they stop being what they were.
 
     That is the largest less the smallest unwrapped angle over the longest stretch of the path around `centre` on
     which `kept` is true throughout; more than 360 where the path goes round more than once.
 
     Args:
-        angles: of the pictures along the path, in radians, (T,).
-        kept: whether each picture still shows its class, (T,), true or false.
-        centre: index of the picture that the path starts from, in [0, T).
+        angles: of the images along the path, in radians, (T,).
+        kept: whether each image still shows its class, (T,), true or false.
+        centre: index of the image that the path starts from, in [0, T).
 
     Returns:
-        The range; 0 where the picture at `centre` itself is not kept.
+        The range; 0 where the image at `centre` itself is not kept.
 
     Raises:
         ValueError: For other shapes, angles that are not finite, or a centre out of range.
@@ -138,13 +136,13 @@ def rotation_range(angles: ArrayLike, kept: ArrayLike, centre: int) -> float:
     return float(np.degrees(np.ptp(path[first:last])))
 
 
-def _pictures(name: str, x: ArrayLike) -> Float[np.ndarray, "n h w 1"]:
-    pictures = np.asarray(x, np.float32)
-    if pictures.ndim != 4 or pictures.shape[-1] != 1 or pictures.size == 0:
-        raise ValueError(f"{name} must have shape (n, H, W, 1), not empty, got {pictures.shape}")
-    if not np.isfinite(pictures).all():
+def _checked(name: str, x: ArrayLike) -> Float[np.ndarray, "n h w 1"]:
+    images = np.asarray(x, np.float32)
+    if images.ndim != 4 or images.shape[-1] != 1 or images.size == 0:
+        raise ValueError(f"{name} must have shape (n, H, W, 1), not empty, got {images.shape}")
+    if not np.isfinite(images).all():
         raise ValueError(f"{name} must be finite")
-    return pictures
+    return images
 
 
 def _mask(mask: ArrayLike | None, height: int, width: int) -> np.ndarray:
@@ -160,17 +158,17 @@ def _mask(mask: ArrayLike | None, height: int, width: int) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=3)
 def _best_angles(
-    pictures: Float[Array, "n h w"], references: Float[Array, "n h w"], inside: Array, num_angles: int
+    images: Float[Array, "n h w"], references: Float[Array, "n h w"], inside: Array, num_angles: int
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     grid = 2 * jnp.pi * jnp.arange(num_angles) / num_angles
     weight = inside.reshape(-1)
 
     def correlations(pair: tuple[Array, Array]) -> Array:
-        picture, reference = pair
+        image, reference = pair
         turned = rotate(reference[None, :, :, None], grid).reshape(num_angles, -1)
-        return jnp.matmul(_masked(turned, weight), _masked(picture.reshape(-1), weight), precision="highest")
+        return jnp.matmul(_masked(turned, weight), _masked(image.reshape(-1), weight), precision="highest")
 
-    rho = jax.lax.map(correlations, (pictures, references), batch_size=_PICTURES_AT_ONCE)
+    rho = jax.lax.map(correlations, (images, references), batch_size=_IMAGES_AT_ONCE)
     best = jnp.argmax(rho, axis=-1)
     before, at, after = (
         jnp.take_along_axis(rho, ((best + k) % num_angles)[:, None], axis=-1)[:, 0] for k in (-1, 0, 1)

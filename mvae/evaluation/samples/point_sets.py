@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 
 def flat_rows(name: str, x: ArrayLike, least: int) -> Float[np.ndarray, "n d"]:
-    """Returns points as rows of a matrix in float64, pictures with their pixels in a row.
+    """Returns points as rows of a matrix in float64, images with their pixels in a row.
 
     Args:
         name: Name of the argument in messages.

@@ -36,9 +36,9 @@ def check_channels(name: str, images: np.ndarray) -> None:
 
 
 def show(ax: Axes, picture: np.ndarray, low: float, high: float) -> AxesImage:
-    """Shows a picture (H, W, 1 or 3) in pixel coordinates, `low` black and `high` white, per channel.
+    """Shows an image (H, W, 1 or 3) in pixel coordinates, `low` black and `high` white, per channel.
 
-    The artist keeps the pixels: `get_array()` is the picture, scaled to [0, 1] when it is in colour.
+    The artist keeps the pixels: `get_array()` is the image, scaled to [0, 1] when it is in colour.
     """
     if picture.shape[-1] == 1:
         return ax.imshow(picture[..., 0], cmap="gray", vmin=low, vmax=high)

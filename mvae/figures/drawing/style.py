@@ -82,7 +82,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Writes the figure whole or not at all, then empties it.
 
     The file is written beside its destination under a temporary name and moved over it, so that a reader, or
-    a run that is killed, never meets half a picture. Equal figures give equal bytes.
+    a run that is killed, never meets half a figure. Equal figures give equal bytes.
 
     Args:
         figure: what to write; empty afterwards, so that its memory is free.

@@ -45,7 +45,7 @@ def grid(manifold: Manifold) -> Grid | None:
 
 
 def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) -> np.ndarray:
-    """Returns points to decode, laid out as the picture of them is: row 0 on top, column 0 on the left.
+    """Returns points to decode, laid out as the figure of them is: row 0 on top, column 0 on the left.
 
     Each point is the centre of one of rows × cols cells of equal prior probability.
 
@@ -100,7 +100,7 @@ def decoded_grid(
         manifold: the latent space that was gridded; `FlatTorus(2)`, `Sphere(2)` and `Euclidean(2)` give the
             axes names and ticks in their coordinates, a circle a line that says how it was read, others (and None)
             leave them bare.
-        title: above the picture.
+        title: above the figure.
         xlabel: name of the horizontal axis, instead of the one `manifold` gives.
         ylabel: name of the vertical axis, likewise.
 

@@ -1,4 +1,4 @@
-"""Pictures decoded along a path, to both sides of the one it starts from."""
+"""Images decoded along a path, to both sides of the one it starts from."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _CAPTION = 0.28  # inches that a column's caption takes
 
 @style.styled
 def extrapolated_rows(images: Any, centre: int, times: Any = None, *, title: str | None = None) -> Figure:
-    """Draws pictures decoded from extrapolated paths, a path a row, with a green frame around the starting column.
+    """Draws images decoded from extrapolated paths, a path a row, with a green frame around the starting column.
 
     Args:
         images: (rows, cols, H, W, C) with C = 1 (grey) or 3 (red, green, blue), in order of the coefficient. All
@@ -26,10 +26,10 @@ def extrapolated_rows(images: Any, centre: int, times: Any = None, *, title: str
         centre: the column that the paths start from, in [0, cols).
         times: coefficient of each column, (cols,), written above it; above every other one or fewer, counted from
             the centre, where the columns are narrow.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
-        ValueError: if `images` is no grid of pictures or has NaNs, `centre` is no column, or `times` has another
+        ValueError: if `images` is no grid of images or has NaNs, `centre` is no column, or `times` has another
             shape or NaNs.
 
     References:

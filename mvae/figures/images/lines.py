@@ -23,7 +23,7 @@ def reconstructed_lines(originals: Any, decoded: Any, *, columns: int = 5, title
         originals: (n, D).
         decoded: Their reconstructions, (n, D).
         columns: How many stand side by side.
-        title: Above the picture.
+        title: Above the figure.
 
     Raises:
         ValueError: If the shapes differ, or for NaNs.
@@ -50,7 +50,7 @@ def lines_grid(values: Any, *, title: str | None = None) -> Figure:
 
     Args:
         values: (rows, cols, D), as decoded from `latent_grid`.
-        title: Above the picture.
+        title: Above the figure.
 
     Raises:
         ValueError: For another shape, or NaNs.

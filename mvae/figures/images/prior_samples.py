@@ -24,7 +24,7 @@ def prior_samples(points: Any, origin: Any, anchors: Any, *, codes: Any = None, 
         origin: index of the anchor that each sample started from, (n,), integers in [0, m).
         anchors: encoded anchors, (m, 2), at most ten.
         codes: encoded data, (k, 2), to be seen beneath in grey.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of another shape or with NaNs, an origin that is no anchor, or more anchors than

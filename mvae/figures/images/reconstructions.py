@@ -21,7 +21,7 @@ def reconstructions(originals: Any, decoded: Any, *, columns: int = 10, title: s
         originals: (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue).
         decoded: their reconstructions, of the same shape.
         columns: how many pairs stand side by side before a new band begins.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: if the shapes differ or are no stack of images, or for NaNs.

@@ -1,4 +1,4 @@
-"""Pictures decoded from samples of a posterior, around the picture they belong to."""
+"""Images decoded from samples of a posterior, around the image they belong to."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +23,12 @@ def samples_around(
 
     Args:
         centres: the decoded examples, (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or of each method its
-            own, (methods, k, H, W, C). All pictures share one range: [0, 1] if that holds them, else from their
+            own, (methods, k, H, W, C). All images share one range: [0, 1] if that holds them, else from their
             least to their greatest value.
-        samples: pictures decoded from samples, (k, r, r, H, W, C), or (methods, k, r, r, H, W, C); r is odd and at
-            least 3, and the picture in the middle is not shown.
+        samples: images decoded from samples, (k, r, r, H, W, C), or (methods, k, r, r, H, W, C); r is odd and at
+            least 3, and the image in the middle is not shown.
         names: names of the methods, written to the left of their rows; None for no names.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of other shapes or with NaNs, an even r, or names of another number.
@@ -65,7 +65,7 @@ def samples_around(
 
 
 def _tiles(centres: Any, samples: Any) -> np.ndarray:
-    """Returns the pictures of all panels, (methods, k, r, r, H, W, C), centres included."""
+    """Returns the images of all panels, (methods, k, r, r, H, W, C), centres included."""
     shape = ("methods", "k", "r", "r", "H", "W", "C")
     samples = np.asarray(samples)
     samples = finite("samples", samples, shape if samples.ndim == 7 else shape[1:])

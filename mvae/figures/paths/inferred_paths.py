@@ -43,7 +43,7 @@ def inferred_paths(
         parameter: place of the codes along the curve they come from, (n,), in [0, 1].
         columns: how many panels stand side by side before a new row begins.
         periodic: whether the parameters 0 and 1 are the same place, and so the same colour.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of another shape, codes, starts or ends with NaNs, or both label and parameter.

@@ -56,7 +56,7 @@ def operator_orbits(
             for the time of a single orbit and the operators of several. Operators have colours that the classes
             of the codes leave, as long as there are any.
         periodic: whether the parameters 0 and 1 are the same place, and so the same colour.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of another shape, codes or anchors with NaNs, both label and parameter, another word

@@ -43,7 +43,7 @@ def walk_steps(
         columns: how many panels stand side by side at most.
         azimuth: angle of the viewer around the third axis, counted from the first, in radians.
         elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of another shape or with NaNs, steps that do not increase, or both label and parameter.

@@ -107,9 +107,9 @@ def latent_space(
         label: classes or numbers, (n,). Up to ten different values are classes with a legend, more are a
             colour bar.
         translation: two angles in radians, (n, 2): colours are periodic in both, and a square beside the
-            picture tells which is which.
+            figure tells which is which.
         angle: an angle in radians, (n,): colours are periodic, and a colour bar shows one turn.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arguments of another shape, with NaNs, off the manifold, or more than one of
@@ -197,7 +197,7 @@ def _height_by_width(manifold: Manifold) -> float:
 
 
 def _stacked(height_by_width: float) -> bool:
-    """Whether two pictures of that shape are one above the other."""
+    """Whether two figures of that shape are one above the other."""
     return height_by_width < 0.75
 
 

@@ -1,4 +1,4 @@
-"""What pictures of a planar latent space share: the view, the codes beneath, curves cut off at the view's border."""
+"""What figures of a planar latent space share: the view, the codes beneath, curves cut off at the view's border."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

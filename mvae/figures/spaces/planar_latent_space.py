@@ -48,7 +48,7 @@ def planar_latent_space(
             or none has either.
         columns: how many panels stand side by side before a new row begins.
         periodic: whether the parameters 0 and 1 are the same place, as on a circle, and so the same colour.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: if there are no panels, they are not coloured in one way, or for arrays of another shape or

@@ -147,7 +147,7 @@ def draw_panels(
         periodic: whether the parameters 0 and 1 are the same place.
         azimuth: angle of the viewer around the third axis, in radians.
         elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: if `columns` is not positive, or colours cannot be told.

@@ -60,7 +60,7 @@ def reparametrization(
         f: Differentiable map of one point, (n,) -> (m,).
         manifold: One of those.
         latent: "uniform" on [0, 1]^n or "normal", N(0, I).
-        title: Above the picture.
+        title: Above the figure.
 
     Raises:
         NotImplementedError: For another manifold.

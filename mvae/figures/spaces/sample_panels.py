@@ -40,7 +40,7 @@ def sample_panels(
         columns: how many panels stand side by side at most.
         azimuth: angle of the viewer around the third axis, counted from the first, in radians.
         elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: if there are no panels, they are not coloured alike, points of a plane and of space are to share

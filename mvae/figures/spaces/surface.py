@@ -1,6 +1,6 @@
 """Closed surfaces in space, shaded, as a viewer far away sees them, and which of their points he sees.
 
-A ray goes from every picture element towards the surface and is followed in steps, shorter than the surface is
+A ray goes from every pixel towards the surface and is followed in steps, shorter than the surface is
 thick, to the first one inside; bisection then finds where it entered.
 """
 
@@ -21,7 +21,7 @@ from mvae.manifolds.implicit.survey import survey
 
 AZIMUTH = math.radians(-72.0)
 ELEVATION = math.radians(55.0)
-_SAMPLES = 2  # rays along a side of a picture element
+_SAMPLES = 2  # rays along a side of a pixel
 _BISECTIONS = 16
 _STEPS_PER_REACH = 4
 _OFF = 0.1  # of a step, from a point of the surface to the first place that is tried
@@ -39,7 +39,7 @@ class View(NamedTuple):
     """A direction to look from.
 
     Attributes:
-        name: what to call it under a picture.
+        name: what to call it under an image.
         axes: rows are the directions to the right, upward and towards the viewer, (3, 3), orthonormal.
     """
 
@@ -86,7 +86,7 @@ class Solid(NamedTuple):
         return float(np.linalg.norm(self.upper - self.lower))
 
 
-@open_function("picture as a surface", "its points are drawn in ambient space")
+@open_function("image as a surface", "its points are drawn in ambient space")
 def solid(manifold: Manifold) -> Solid:
     """Returns the body that a closed surface in space encloses, which is all that drawing it takes.
 
@@ -174,10 +174,10 @@ def picture(manifold: Manifold, view: View, width: int) -> Picture:
     Args:
         manifold: a surface, see `is_surface`.
         view: where to look from.
-        width: picture elements along the horizontal side.
+        width: pixels along the horizontal side.
 
     Returns:
-        The picture; its height follows from `frame`.
+        The image; its height follows from `frame`.
     """
     body, extent = solid(manifold), frame(manifold, view)
     left, right, bottom, top = extent
@@ -203,7 +203,7 @@ def seen(manifold: Manifold, z: np.ndarray, view: View) -> np.ndarray:
 
 
 def _rims(depth: np.ndarray, jump: float) -> np.ndarray:
-    """Picture elements of the nearer side of a jump in depth."""
+    """Pixels of the nearer side of a jump in depth."""
     filled = np.where(np.isfinite(depth), depth, np.inf)
     wide = _SAMPLES
     padded = np.pad(filled, wide, constant_values=np.inf)

@@ -36,7 +36,7 @@ def map_numbers(member: Member) -> dict[str, Any]:
 
 
 def draw_map(view: View) -> Iterator[tuple[str, Drawing]]:
-    """The learned map of the first member, on a manifold that there is a picture of."""
+    """The learned map of the first member, on a manifold that there is a figure of."""
     yield "reparametrization.png", partial(_figure, view)
 
 

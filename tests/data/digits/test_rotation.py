@@ -1,4 +1,4 @@
-"""Rotation of pictures against numpy at quarter turns and scipy elsewhere."""
+"""Rotation of images against numpy at quarter turns and scipy elsewhere."""
 
 import jax
 import jax.numpy as jnp

@@ -20,7 +20,7 @@ def png(array):
 
 
 def coil20_picture(number, angle):
-    """Four grey areas; that of the object number and that of the angle say which picture it is."""
+    """Four grey areas; that of the object number and that of the angle say which image it is."""
     picture = np.zeros((128, 128), np.uint8)
     picture[:64, :64], picture[:64, 64:] = 10 * number, 3 * angle
     picture[64:, :64] = 255
@@ -28,7 +28,7 @@ def coil20_picture(number, angle):
 
 
 def write_coil20(path, change=()):
-    """Writes the archive; `change` maps names of pictures to other contents, None leaves one out."""
+    """Writes the archive; `change` maps names of images to other contents, None leaves one out."""
     files = _coil20_files() | dict(change)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
@@ -151,7 +151,7 @@ def write_smallnorb(folder):
 
 @functools.cache
 def frey_faces():
-    """Pictures of random bytes, (1965, 28, 20)."""
+    """Images of random bytes, (1965, 28, 20)."""
     return np.random.default_rng(0).integers(0, 256, (1965, 28, 20), np.uint8)
 
 

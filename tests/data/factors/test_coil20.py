@@ -124,7 +124,7 @@ def test_missing_data_name_the_places_and_the_remedy(tmp_path):
         load("coil20", dir=str(tmp_path))
     message = str(raised.value)
     assert f"{tmp_path} (has none of coil-20-proc.zip, coil-20-proc, obj1__0.png); {tmp_path / 'coil20'} (" in message
-    assert "put the archive coil-20-proc.zip of the processed pictures" in message
+    assert "put the archive coil-20-proc.zip of the processed images" in message
     assert "\n" not in message
     with pytest.raises(UsageError, match=r"absent \(no such folder\)"):
         load("coil20", dir=str(tmp_path / "absent"))
@@ -135,17 +135,17 @@ def test_missing_data_name_the_places_and_the_remedy(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"obj3__7.png": None}, r"expected 1440 pictures, .* found 1439 \(missing obj3__7.png\)"),
+        ({"obj3__7.png": None}, r"expected 1440 images, .* found 1439 \(missing obj3__7.png\)"),
         (
             {f"obj{n}__0.png": None for n in range(1, 6)},
             r"found 1435 \(missing obj1__0.png, obj2__0.png, obj3__0.png, ...\)",
         ),
         ({"obj21__0.png": b""}, r"found 1441 \(unknown obj21__0.png\)"),
-        ({"obj3__7.png": b"<html>"}, "obj3__7.png: damaged picture"),
-        ({"obj3__7.png": png(coil20_picture(3, 7))[:-30]}, "obj3__7.png: damaged picture"),
+        ({"obj3__7.png": b"<html>"}, "obj3__7.png: damaged image"),
+        ({"obj3__7.png": png(coil20_picture(3, 7))[:-30]}, "obj3__7.png: damaged image"),
         (
             {"obj3__7.png": png(np.zeros((128, 64), np.uint8))},
-            r"obj3__7.png: expected a grey picture of 128×128 pixels of a byte, found mode L, \(128, 64\)",
+            r"obj3__7.png: expected a grey image of 128×128 pixels of a byte, found mode L, \(128, 64\)",
         ),
         ({"obj3__7.png": png(np.zeros((128, 128, 3), np.uint8))}, "found mode RGB"),
     ],

@@ -47,7 +47,7 @@ def test_split_is_decided_by_the_seed_and_the_test_set_not_by_the_size_of_the_tr
 
 @pytest.mark.parametrize("options", [{"num_test": 144}, {"num_train": 140, "num_test": 10}])
 def test_more_pictures_than_there_are(small_sizes, options):
-    with pytest.raises(UsageError, match="there are only 144 pictures for both"):
+    with pytest.raises(UsageError, match="there are only 144 images for both"):
         load("dsprites", **options)
 
 

@@ -79,7 +79,7 @@ def test_bad_arguments_are_named(rows, rendering, extra, name):
         train_classifier(jax.random.key(0), rows, rendering, **(SMALL | extra))
 
 
-def test_pictures_of_another_shape_are_refused(classifier):
+def test_images_of_another_shape_are_refused(classifier):
     with pytest.raises(ValueError, match=r"^images must"):
         classifier.predict(np.zeros((3, 2, 2)))
 

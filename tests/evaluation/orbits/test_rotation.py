@@ -10,7 +10,7 @@ SIDE = 28
 
 
 def blob(angle, contrast=1.0):
-    """An asymmetric picture, turned counter-clockwise by an angle, from its formula."""
+    """An asymmetric image, turned counter-clockwise by an angle, from its formula."""
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     right, up = np.cos(angle) * x - np.sin(angle) * y, -np.sin(angle) * x - np.cos(angle) * y
     parts = [(4.0, 0.0, 9.0, 1.0), (7.0, 3.0, 4.0, 0.7), (-3.0, 5.0, 6.0, 0.5)]
@@ -27,7 +27,7 @@ TRUE = np.radians([0.0, 17.3, 133.7, 179.6, -120.4])
 CONTRAST = [1.0, 0.3, 5.0, 1.0, 0.1]
 BY_SCIPY = [30.0, -70.0]  # degrees
 # All in one shape, for one compilation.
-PICTURES = np.stack(
+IMAGES = np.stack(
     [blob(a, c) + 0.2 for a, c in zip(TRUE, CONTRAST, strict=True)]
     + [rotate(REFERENCE, degrees, reshape=False, order=1) for degrees in BY_SCIPY]
     + [np.full_like(REFERENCE, 0.3)]
@@ -36,7 +36,7 @@ PICTURES = np.stack(
 
 @pytest.fixture(scope="module")
 def estimate():
-    return rotation_angles(PICTURES, REFERENCE[None])
+    return rotation_angles(IMAGES, REFERENCE[None])
 
 
 def test_known_angles_are_found_within_half_a_degree_at_any_contrast(estimate):
@@ -50,26 +50,26 @@ def test_agrees_with_the_rotation_of_scipy(estimate):
     np.testing.assert_allclose(np.degrees(estimate.angle[5:7]), BY_SCIPY, atol=0.5)
 
 
-def test_parts_of_the_pictures_give_the_angles_of_all(estimate, monkeypatch):
-    monkeypatch.setattr(sys.modules[rotation_angles.__module__], "_PICTURES_TOGETHER", 4)
-    parts = rotation_angles(PICTURES, np.broadcast_to(REFERENCE, PICTURES.shape))
+def test_parts_of_the_images_give_the_angles_of_all(estimate, monkeypatch):
+    monkeypatch.setattr(sys.modules[rotation_angles.__module__], "_IMAGES_TOGETHER", 4)
+    parts = rotation_angles(IMAGES, np.broadcast_to(REFERENCE, IMAGES.shape))
     np.testing.assert_allclose(parts.angle[:7], estimate.angle[:7], atol=1e-4)
     np.testing.assert_allclose(parts.correlation, estimate.correlation, atol=1e-5)
 
 
-def test_a_constant_picture_has_no_correlation(estimate):
+def test_a_constant_image_has_no_correlation(estimate):
     assert estimate.correlation[7] == 0.0
 
 
 def test_a_coarse_grid_is_refined():
-    coarse = rotation_angles(PICTURES, REFERENCE[None], num_angles=36)
+    coarse = rotation_angles(IMAGES, REFERENCE[None], num_angles=36)
     assert np.degrees(difference(coarse.angle[:5], TRUE)).max() < 1.0
 
 
 def test_only_the_mask_counts():
-    noisy, mask = PICTURES.copy(), np.ones((SIDE, SIDE), bool)
+    noisy, mask = IMAGES.copy(), np.ones((SIDE, SIDE), bool)
     noisy[:, :, :3], mask[:, :3] = 9.0, False
-    turned = rotation_angles(noisy, np.broadcast_to(REFERENCE, PICTURES.shape), mask=mask)
+    turned = rotation_angles(noisy, np.broadcast_to(REFERENCE, IMAGES.shape), mask=mask)
     assert np.degrees(difference(turned.angle[:3], TRUE[:3])).max() < 0.5
 
 
@@ -92,8 +92,8 @@ GOOD = np.zeros((2, 5, 5, 1))
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: rotation_angles(GOOD[..., 0], GOOD), "pictures"),
-        (lambda: rotation_angles(GOOD * np.nan, GOOD), "pictures"),
+        (lambda: rotation_angles(GOOD[..., 0], GOOD), "images"),
+        (lambda: rotation_angles(GOOD * np.nan, GOOD), "images"),
         (lambda: rotation_angles(GOOD, GOOD[:, :4]), "references"),
         (lambda: rotation_angles(np.zeros((3, 5, 5, 1)), GOOD), "references"),
         (lambda: rotation_angles(GOOD, GOOD, num_angles=3), "num_angles"),

@@ -11,7 +11,7 @@ def figure():
 
 @pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_saves_what_the_ending_says_and_nothing_else(tmp_path, ending, magic):
-    path = tmp_path / "new" / f"picture.{ending}"
+    path = tmp_path / "new" / f"image.{ending}"
     save(figure(), path)
     assert path.read_bytes().startswith(magic)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
@@ -55,7 +55,7 @@ def test_failure_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["picture", "picture.docx"])
+@pytest.mark.parametrize("name", ["figure", "figure.docx"])
 def test_unknown_ending_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"^path "):
         save(figure(), tmp_path / name)

@@ -9,7 +9,7 @@ RNG = np.random.default_rng(3)
 
 
 def coordinates(manifold, z):
-    """Returns the two coordinates that the axes of the picture show."""
+    """Returns the two coordinates that the axes of the image show."""
     if isinstance(manifold, FlatTorus):
         return np.arctan2(z[..., 1], z[..., 0]), np.arctan2(z[..., 3], z[..., 2])
     if isinstance(manifold, Sphere):

@@ -63,7 +63,7 @@ def test_losses_are_those_of_the_critics_scores():
     terms = method.critic_terms(params, KEY, image)
     np.testing.assert_allclose(terms.loss, -terms.wasserstein + 10 * terms.penalty, rtol=1e-5, atol=1e-6)
     assert all(term.shape == (6,) for term in terms)
-    # Scores of pictures count by themselves, those of samples with the other sign, and samples come from the key.
+    # Scores of images count by themselves, those of samples with the other sign, and samples come from the key.
     moved = method.critic_terms(params, KEY, image[::-1])
     np.testing.assert_allclose(moved.wasserstein.mean(), terms.wasserstein.mean(), rtol=1e-5)
     drawn = method.model.sample(params, jax.random.split(KEY)[0], 6)

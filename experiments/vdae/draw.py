@@ -1,8 +1,8 @@
 """The figures of [li2020, Figs. 2 to 6] from the run folders of compare.py.
 
-    python experiments/vdae/pictures.py --workdir=W --data_dir=DIR --figures=experiments/vdae/figures
+    python experiments/vdae/draw.py --workdir=W --data_dir=DIR --figures=experiments/vdae/figures
 
-walk_loop: a walk on the loop (Fig. 2). codes_turntable and codes_coil20_object: pictures at their codes, four methods
+walk_loop: a walk on the loop (Fig. 2). codes_turntable and codes_coil20_object: images at their codes, four methods
 (Fig. 3). single_seed: twenty steps from one seed, and many single steps from it (Fig. 4). walk_mnist: samples after a
 few steps from a digit of each kind (Fig. 5). samples_gaussian_grid: samples of three methods beside the data (Fig. 6).
 What has not been run is left out, and said.
@@ -31,7 +31,7 @@ from mvae.runs import log_to_console
 LOGGER = logging.getLogger("mvae.experiments")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders of compare.py.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with the folders of real data.")
-_FIGURES = flags.DEFINE_string("figures", None, "Folder of the pictures.", required=True)
+_FIGURES = flags.DEFINE_string("figures", None, "Folder of the figures.", required=True)
 
 NUM_POINTS = 2000
 NUM_CODES = 300
@@ -82,9 +82,7 @@ def codes_of(data: str) -> Figure:
         codes.append(found.code)
         pictures.append(np.clip(found.decoded, 0, 1))
         names.append(title)
-    return figures.pictures_at_codes(
-        np.stack(codes), np.stack(pictures), names, columns=2, max_pictures=150, overlap=0.5
-    )
+    return figures.images_at_codes(np.stack(codes), np.stack(pictures), names, columns=2, max_images=150, overlap=0.5)
 
 
 def samples_of_clusters() -> Figure:

@@ -1,4 +1,4 @@
-"""Pictures in the plane, each at its code."""
+"""Images in the plane, each at its code."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,33 +18,33 @@ _CODES = np.full(3, GREY)
 
 
 @style.styled
-def pictures_at_codes(
+def images_at_codes(
     codes: Any,
-    pictures: Any,
+    images: Any,
     names: Sequence[str] | None = None,
     *,
-    max_pictures: int = 100,
+    max_images: int = 100,
     size: float = 0.13,
     overlap: float = 0.35,
     columns: int = 4,
     title: str | None = None,
 ) -> Figure:
-    """Draws pictures as thumbnails centred at their codes, over all codes as grey dots, a panel for each method.
+    """Draws images as thumbnails centred at their codes, over all codes as grey dots, a panel for each method.
 
-    The pictures shown are spread as widely as their codes allow: each is the one farthest from those before it, until
-    there are `max_pictures` or the next would hide too much. Each panel has its own scale, equal in both directions.
+    The images shown are spread as widely as their codes allow: each is the one farthest from those before it, until
+    there are `max_images` or the next would hide too much. Each panel has its own scale, equal in both directions.
 
     Args:
-        codes: where the pictures belong, (n, 2), or of each method, (methods, n, 2). Codes of more dimensions are to
+        codes: where the images belong, (n, 2), or of each method, (methods, n, 2). Codes of more dimensions are to
             be projected first.
-        pictures: (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or (methods, n, H, W, C). All share one
+        images: (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or (methods, n, H, W, C). All share one
             range: [0, 1] if that holds them, else from their least to their greatest value.
         names: names of the methods, the panels' captions; None for no captions.
-        max_pictures: how many are shown in a panel at most.
+        max_images: how many are shown in a panel at most.
         size: longest side of a thumbnail, as a share of the panel's, in (0, 1].
         overlap: the share of their sides by which thumbnails may overlap in both directions at once, in [0, 1).
         columns: how many panels stand side by side at most.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of other shapes or with NaNs, names of another number, or options out of range.
@@ -52,10 +52,10 @@ def pictures_at_codes(
     References:
         Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Fig. 3.
     """
-    codes, pictures = _arrays(codes, pictures)
+    codes, images = _arrays(codes, images)
     if names is not None and len(names) != len(codes):
         raise ValueError(f"names must be {len(codes)}, one for each method, got {len(names)}")
-    for name, value in (("max_pictures", max_pictures), ("columns", columns)):
+    for name, value in (("max_images", max_images), ("columns", columns)):
         if value < 1:
             raise ValueError(f"{name} must be positive, got {value}")
     if not 0.0 < size <= 1.0:
@@ -70,13 +70,13 @@ def pictures_at_codes(
     )
     below = 0.0 if names is None else captions_height(texts)
     figure = style.new_figure(columns * inches, rows * (inches + below) + (0.2 if title else 0.0), title)
-    limits = shared_range(pictures)
+    limits = shared_range(images)
     for k in range(len(codes)):
         ax = figure.add_subplot(rows, columns, k + 1)
-        sides, view = _layout(codes[k], pictures.shape[2:4], size)
+        sides, view = _layout(codes[k], images.shape[2:4], size)
         scatter(ax, codes[k], np.tile(_CODES, (len(codes[k]), 1)), inches, zorder=1)
-        for j in spread(codes[k] / sides, max_pictures, 1.0 - overlap):
-            _thumbnail(ax, pictures[k, j], codes[k, j], sides, limits)
+        for j in spread(codes[k] / sides, max_images, 1.0 - overlap):
+            _thumbnail(ax, images[k, j], codes[k, j], sides, limits)
         show_square(ax, view)
         ax.set_xlabel(texts[k], fontsize=FONT, linespacing=0.95)
     return figure
@@ -119,23 +119,23 @@ def _layout(codes: np.ndarray, shape: tuple[int, ...], size: float) -> tuple[np.
     return share * side, Square(middle - side / 2, middle + side / 2)
 
 
-def _thumbnail(ax: Axes, picture: np.ndarray, at: np.ndarray, sides: np.ndarray, limits: tuple[float, float]) -> None:
-    image = show(ax, picture, *limits)
+def _thumbnail(ax: Axes, image: np.ndarray, at: np.ndarray, sides: np.ndarray, limits: tuple[float, float]) -> None:
+    artist = show(ax, image, *limits)
     (left, bottom), (right, top) = at - sides / 2, at + sides / 2
-    image.set_extent((left, right, bottom, top))
-    image.set_zorder(3)
+    artist.set_extent((left, right, bottom, top))
+    artist.set_zorder(3)
     # A hairline around each parts dark ones that overlap.
     ax.plot(
         [left, right, right, left, left], [bottom, bottom, top, top, bottom], color="white", linewidth=0.4, zorder=3
     )
 
 
-def _arrays(codes: Any, pictures: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns codes (methods, n, 2) and pictures (methods, n, H, W, C)."""
-    codes, pictures = np.asarray(codes), np.asarray(pictures)
+def _arrays(codes: Any, images: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns codes (methods, n, 2) and images (methods, n, H, W, C)."""
+    codes, images = np.asarray(codes), np.asarray(images)
     several = codes.ndim == 3
     codes = finite("codes", codes, ("methods", "n", 2) if several else ("n", 2))
     wanted = (*codes.shape[:-1], "H", "W", "C")
-    pictures = finite("pictures", pictures, wanted)
-    check_channels("pictures", pictures)
-    return (codes, pictures) if several else (codes[None], pictures[None])
+    images = finite("images", images, wanted)
+    check_channels("images", images)
+    return (codes, images) if several else (codes[None], images[None])

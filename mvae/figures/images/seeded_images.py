@@ -1,4 +1,4 @@
-"""Pictures that random walks make from a seed: after each number of steps, and many after the same."""
+"""Images that random walks make from a seed: after each number of steps, and many after the same."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,16 +28,16 @@ def seeded_walks(
     labels: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draws pictures along random walks, a walk a row: the seed in a green frame, then what came of it.
+    """Draws images along random walks, a walk a row: the seed in a green frame, then what came of it.
 
     Args:
-        seeds: the pictures that the walks start from, (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All
-            pictures share one range: [0, 1] if that holds them, else from their least to their greatest value.
-        paths: pictures after each number of steps, (t, n, H, W, C).
+        seeds: the images that the walks start from, (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All
+            images share one range: [0, 1] if that holds them, else from their least to their greatest value.
+        paths: images after each number of steps, (t, n, H, W, C).
         steps: how many steps were taken, (t,), increasing integers from 0; None for 1, 2, …, t. Written above the
             columns, above fewer of them where they are narrow.
         labels: names of the rows, to their left; None for none.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of other shapes or with NaNs, steps that do not increase, or labels of another number.
@@ -85,12 +85,12 @@ def seeded_grids(
     """Draws for each seed a square grid of samples that came of it, the seed on the top left in a green frame.
 
     Args:
-        seeds: (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All pictures share one range: [0, 1] if that
+        seeds: (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All images share one range: [0, 1] if that
             holds them, else from their least to their greatest value.
-        samples: pictures that came of each seed, (k, r² - 1, H, W, C), r at least 2, row by row.
+        samples: images that came of each seed, (k, r² - 1, H, W, C), r at least 2, row by row.
         names: captions of the grids, below them; None for none.
         columns: how many grids stand side by side at most.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
         ValueError: for arrays of other shapes or with NaNs, another number of samples, or names of another number.
@@ -144,7 +144,7 @@ def _columns(ax: Axes, names: Sequence[str], width: int, inches: float) -> None:
 
 
 def _grids(seeds: Any, samples: Any) -> np.ndarray:
-    """Returns the pictures of all grids, (k, r, r, H, W, C), the seeds first."""
+    """Returns the images of all grids, (k, r, r, H, W, C), the seeds first."""
     samples = finite("samples", samples, ("k", "r² - 1", "H", "W", "C"))
     check_channels("samples", samples)
     count, number, *picture = samples.shape
