@@ -35,7 +35,7 @@ def encode(workdir: str, data: str, out: str, seed: str = "best", layer: str | N
 
     Args:
         workdir: Folder of the run.
-        data: File of examples, see `mvae.data.tables.read_table`.
+        data: File of examples, see `mvae.data.own.files.read_table`.
         out: File of codes.
         seed: "best" or the number of a seed.
         layer: Of an .h5ad; None for that of the run's own data.
@@ -69,7 +69,8 @@ def examples(source: Path, layer: str | None, run: Any) -> tuple[np.ndarray, dic
     Raises:
         UsageError: For a file that cannot be read or that lacks a column.
     """
-    from mvae.data.tables import aligned, choose, column_of, names_in, read_table
+    from mvae.data.own.files import read_table
+    from mvae.data.own.table import aligned, choose, column_of, names_in
 
     wanted = run[0].features
     options = run.config["data"] if run.config["data"]["name"] == "file" else {}

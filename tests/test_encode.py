@@ -100,7 +100,7 @@ def test_sparse_counts_of_an_h5ad_are_read(folder, tmp_path):
     h5py = pytest.importorskip("h5py")
     from scipy import sparse
 
-    from mvae.data.tables import read_table
+    from mvae.data.own.files import read_table
 
     counts = np.random.default_rng(0).poisson(0.5, (20, 3)).astype(np.float32)
     for kind in (sparse.csr_matrix, sparse.csc_matrix):

@@ -4,8 +4,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from mvae.data.arrays import NAME as ARRAYS
-from mvae.data.arrays import from_arrays, from_file
 from mvae.data.dataset import Dataset, Scaling
 from mvae.data.digits.mnist import mnist, mnist_of_records
 from mvae.data.digits.rotated_mnist import rotated_mnist
@@ -21,6 +19,8 @@ from mvae.data.graph import rendered, with_graph
 from mvae.data.lifted import lifted
 from mvae.data.meshes.mesh_points import bunny
 from mvae.data.meshes.surface_distance import surface_distance
+from mvae.data.own.arrays import NAME as ARRAYS
+from mvae.data.own.arrays import from_arrays, from_file
 from mvae.data.pictures import (
     Picture,
     fourier_picture,

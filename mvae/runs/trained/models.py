@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from mvae.data.arrays import CHECKED, check_finite, narrow, numeric, row_sizes
-from mvae.data.tables import aligned, dense
+from mvae.data.own.arrays import CHECKED, check_finite, narrow, numeric, row_sizes
+from mvae.data.own.table import aligned, dense
 from mvae.errors import UsageError, check_count
 from mvae.manifolds import Manifold
 from mvae.models.autoencoder import Networks

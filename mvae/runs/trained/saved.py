@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data import Scaling
-from mvae.data.arrays import row_sizes
+from mvae.data.own.arrays import row_sizes
 from mvae.errors import UsageError
 from mvae.methods import METHODS
 from mvae.models import Model

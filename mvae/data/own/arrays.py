@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvae.data.dataset import Batch, Dataset, Rows, Scaling
-from mvae.data.tables import Table, aligned, choose, column_of, dense, names_in, of_frame, plain_objects, read_table
+from mvae.data.own.files import read_table
+from mvae.data.own.table import Table, aligned, choose, column_of, dense, names_in, of_frame, plain_objects
 from mvae.errors import UsageError
 
 LOGGER = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def from_file(
     """Returns a data set of a user's own file.
 
     Args:
-      path: .npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images; see `mvae.data.tables.read_table`.
+      path: .npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images; see `mvae.data.own.files.read_table`.
       scale: as for `from_arrays`.
       test_fraction: as for `from_arrays`.
       test: the column that says which rows are the test set, as for `from_arrays`; "" for none.
