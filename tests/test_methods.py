@@ -21,6 +21,8 @@ from mvae.runs.running import conclude, train
 from tests.programs import ROOT
 from tests.test_configs import CONFIGS, tiny
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
+
 # The smallest config of each method: images of few pixels, or points of the plane.
 STEMS = {name: name for name in METHODS} | {"dvae": "dvae_torus", "vaells": "vaells_circles"}
 
@@ -145,7 +147,6 @@ import sys, pathlib
 from tests.test_methods import smallest
 from mvae.runs.running import run
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
 results = run(smallest(sys.argv[1]), pathlib.Path(sys.argv[2]))
 assert (results["failed"], results["figures_unavailable"]) == ({}, {}), results
 """
