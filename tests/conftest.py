@@ -10,14 +10,19 @@ from tests import strictness
 strictness.install()
 
 from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 -- not before the hook is there
-from tests.compiling import without_optimizations  # noqa: E402
+from tests import compiling  # noqa: E402
 
 STATES = {}
 
 
+def pytest_addoption(parser):
+    """Adds `--optimized`."""
+    parser.addoption("--optimized", action="store_true", help="compile with XLA's optimisations, as users do")
+
+
 def pytest_configure(config):
-    """Gives each process of pytest-xdist a core of its own where there are as many: small programs run faster so."""
-    del config
+    """Compiles as tests/compiling.py says; each process of pytest-xdist has a core of its own if there are enough."""
+    compiling.optimize(on=config.getoption("optimized"))
     use_compilation_cache()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if os.environ.get("PYTEST_XDIST_WORKER_COUNT") == str(len(cores)):
@@ -49,7 +54,7 @@ def strict(request):
 
 
 @pytest.fixture(scope="module")
-def quick_compilation():
-    """`without_optimizations` for a module: pytestmark = pytest.mark.usefixtures("quick_compilation")."""
-    with without_optimizations():
+def optimized():
+    """XLA's optimisations for a module: pytestmark = pytest.mark.usefixtures("optimized"); see tests/compiling.py."""
+    with compiling.optimized():
         yield

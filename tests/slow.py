@@ -1,11 +1,11 @@
-"""The slow tests, in parts of about an hour.
+"""All tests, the slow ones too, compiled as users compile: in parts of about an hour.
 
   python -m tests.slow --part=1/4          one part of four; without --part all of them
   python -m tests.slow --part=1/4 --list   its files and what they are expected to take
 
 Files are shared out by the seconds that tests/slow_seconds.json has for them, the longest first, each to the part that
-has least so far; a file that is not there counts SECONDS for each slow test. A part that was run writes what its files
-took into that file, to be committed with a change of the tests. Other arguments go to pytest.
+has least so far; a file that is not there counts SECONDS for each slow test and FAST for each other. A part that was
+run writes what its files took into that file, to be committed with a change of the tests. Other arguments go to pytest.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "slow_seconds.json"
-SECONDS = 20.0  # of a slow test of which nothing is known
-PYTEST = (sys.executable, "-m", "pytest", "-m", "slow")
+SECONDS, FAST = 20.0, 0.5  # of a test of which nothing is known
+PYTEST = (sys.executable, "-m", "pytest", "--optimized")
 
 
 def share_out(seconds: Mapping[str, float], parts: int) -> list[list[str]]:
@@ -40,22 +40,28 @@ def share_out(seconds: Mapping[str, float], parts: int) -> list[list[str]]:
     return shares
 
 
+def listed(expression: str) -> collections.Counter[str]:
+    """Returns how many tests of a marker expression each file has."""
+    command = [*PYTEST, "-m", expression, "--collect-only", "-q"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
+        sys.exit(found.stdout + found.stderr)
+    return collections.Counter(line.partition("::")[0] for line in found.stdout.splitlines() if "::" in line)
+
+
 def expected_seconds() -> dict[str, float]:
-    """Returns what each file with slow tests is expected to take."""
-    listed = subprocess.run([*PYTEST, "--collect-only", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        sys.exit(listed.stdout + listed.stderr)
-    counts = collections.Counter(line.partition("::")[0] for line in listed.stdout.splitlines() if "::" in line)
+    """Returns what each file is expected to take."""
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    return {name: known.get(name, SECONDS * count) for name, count in counts.items()}
+    slow, fast = listed("slow"), listed("not slow")
+    return {name: known.get(name, SECONDS * slow[name] + FAST * fast[name]) for name in slow | fast}
 
 
 def run(files: list[str], rest: list[str]) -> int:
-    """Runs the slow tests of the files, records what each file took, and returns pytest's exit code."""
+    """Runs all tests of the files, records what each file took, and returns pytest's exit code."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         options = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "-q", f"--junitxml={report}"]
-        code = subprocess.run([*PYTEST, *options, *rest, *files], cwd=ROOT, check=False).returncode
+        code = subprocess.run([*PYTEST, "-m", "", *options, *rest, *files], cwd=ROOT, check=False).returncode
         if report.exists():
             record(report, files)
     return code

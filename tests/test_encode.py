@@ -9,8 +9,6 @@ import mvae
 from tests.programs import assert_refused, call
 from tests.runs.trained.test_training import SMALL
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 PROGRAM = "mvae/encode.py"
 X = np.random.default_rng(1).normal(size=(30, 3)).astype(np.float32)
 

@@ -9,8 +9,6 @@ import pytest
 from tests.data.test_own_data import new_cells
 from tests.programs import ROOT
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 SMALL = {"num_steps": 3, "batch_size": 8, "encoder_widths": (8,), "decoder_widths": (8,)}
 
 

@@ -21,8 +21,6 @@ from mvae.runs.running import conclude, train
 from tests.programs import ROOT
 from tests.test_configs import CONFIGS, tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 # The smallest config of each method: images of few pixels, or points of the plane.
 STEMS = {name: name for name in METHODS} | {"dvae": "dvae_torus", "vaells": "vaells_circles"}
 

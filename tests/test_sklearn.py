@@ -12,8 +12,6 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from mvae.sklearn import ManifoldAutoencoder
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 SMALL = {"num_steps": 4, "widths": (8,), "random_state": 0}
 X = np.random.default_rng(0).normal(size=(60, 5)) * [1, 2, 3, 4, 5] + 7
 

@@ -8,6 +8,8 @@ from scipy.special import digamma, gammaln, loggamma
 
 from mvae.distributions.gamma_ratio import log_gamma_ratio
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 X = np.array([0.5, 0.6, 1.0, 2.5, 7.9, 8.1, 30.0, 1e3])
 
 

@@ -12,6 +12,8 @@ from mvae.errors import UsageError
 from mvae.runs.run_folder import RunFolder
 from tests.engine.toy import BATCH, Toy, dataset
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 ROUNDED = "lhs_precision_type = bf16"
 IN_PROGRAM = {
     "default": "precision = [DEFAULT, DEFAULT] :",

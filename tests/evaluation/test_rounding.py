@@ -15,6 +15,8 @@ from mvae.evaluation.rounding import rounding, settled
 from mvae.evaluation.samples.mmd import median_bandwidth
 from mvae.manifolds import FlatTorus, Sphere
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 RNG = np.random.default_rng(0)
 FACTOR = np.arange(400) % 2
 EPS = {np.float32: 2.0**-23, np.float64: 2.0**-52}

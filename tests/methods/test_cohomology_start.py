@@ -17,8 +17,6 @@ from mvae.models.coordinate_start import with_coordinate
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 EVEN = 2 * np.pi * np.arange(48) / 48
 
 

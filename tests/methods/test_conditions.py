@@ -12,8 +12,6 @@ from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.methods.method import check_counts
 from mvae.runs import build_experiment, default_config
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 SMALL = {"encoder_widths": (16,), "decoder_widths": (16,), "num_walk_steps": 2, "encoder_init": "random"}
 
 

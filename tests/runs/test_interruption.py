@@ -21,8 +21,6 @@ from mvae.runs.running import run
 from tests.data.digits.digit_files import NUM, DigitFiles, idx_bytes
 from tests.sweep.tiny import members
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 (MEMBER,) = members([("run", {"num_steps": 4})])
 
 

@@ -15,8 +15,6 @@ from mvae.runs.running import run
 from tests.sweep.tiny import members
 from tests.test_configs import TORUS, tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # whose time is compilation
-
 
 @pytest.mark.slow
 def test_what_failed_or_was_asked_for_anew_is_evaluated_without_training(tmp_path, monkeypatch):

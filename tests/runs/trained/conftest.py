@@ -11,7 +11,6 @@ from mvae.models.model import Params
 from mvae.reports import REPORTS
 from mvae.runs import RunFolder, build_experiment, conclude, resolve, train
 from mvae.runs.experiment import Experiment
-from tests.compiling import without_optimizations
 from tests.test_methods import smallest
 
 
@@ -32,11 +31,6 @@ class Finished(NamedTuple):
         return {name: np.asarray(batch[name]) for name in self.experiment.model.columns}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly(quick_compilation):
-    """Compiles all tests of this folder without optimisations."""
-
-
 SLOW = ("er", "vaells", "vdae")  # to compile; tests/test_methods.py trains them in the fast lane
 
 
@@ -45,11 +39,10 @@ SLOW = ("er", "vaells", "vdae")  # to compile; tests/test_methods.py trains them
     params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(METHODS)],
 )
 def finished(request, tmp_path_factory):
-    with without_optimizations():
-        config = resolve(smallest(request.param)).block
-        folder = RunFolder(tmp_path_factory.mktemp("runs") / request.param)
-        experiment = build_experiment(config)
-        folder.claim(config, [])
-        params = train(experiment, folder)
-        conclude(experiment._replace(reports=(REPORTS["bound"],)), params, folder)
-        return Finished(folder.path, experiment, params, mvae.load(folder.path))
+    config = resolve(smallest(request.param)).block
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / request.param)
+    experiment = build_experiment(config)
+    folder.claim(config, [])
+    params = train(experiment, folder)
+    conclude(experiment._replace(reports=(REPORTS["bound"],)), params, folder)
+    return Finished(folder.path, experiment, params, mvae.load(folder.path))

@@ -24,7 +24,7 @@ def dataset(x, **columns) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def run(quick_compilation, tmp_path_factory):
+def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("condition") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mvae.runs.running.conclude_view", _numbers_alone)
@@ -86,7 +86,7 @@ def test_a_program_takes_the_condition_after_x(model, tmp_path):
     np.testing.assert_allclose(program.call(X, CAMERA)["location"], model.embed(X, condition=CAMERA), atol=1e-5)
 
 
-def test_a_size_factor_scales_what_counts_decode_to(quick_compilation):
+def test_a_size_factor_scales_what_counts_decode_to():
     counts = RNG.poisson(4.0, (40, 3)).astype(np.float32)
     sizes = RNG.uniform(0.5, 2, 40).astype(np.float32)
     data = dataset(counts, size_factor=sizes)
@@ -96,7 +96,7 @@ def test_a_size_factor_scales_what_counts_decode_to(quick_compilation):
     np.testing.assert_array_equal(model.embed(counts), model.embed(counts, size_factor=1.0))
 
 
-def test_conditions_that_are_numbers_are_the_values_of_training(quick_compilation):
+def test_conditions_that_are_numbers_are_the_values_of_training():
     """Batches 2, 3 and 5 are not taken for the numbers of categories, 0 to 2."""
     batch = np.array([2, 3, 5, 3] * 10)
     model = mvae.train("vae", {"x": X, "condition": batch}, manifold="euclidean:2", **SMALL)[0]
@@ -110,7 +110,7 @@ def test_conditions_that_are_numbers_are_the_values_of_training(quick_compilatio
         model.embed(X, condition=0)
 
 
-def test_interpolation_divides_size_factors_once(quick_compilation):
+def test_interpolation_divides_size_factors_once():
     counts, sizes = RNG.poisson(4.0, (40, 3)), RNG.uniform(50, 200, 40)
     data = {"x": counts, "size_factor": sizes}
     model = mvae.train("vae", data, manifold="euclidean:1", likelihood="poisson", **SMALL)[0]
@@ -119,7 +119,7 @@ def test_interpolation_divides_size_factors_once(quick_compilation):
     np.testing.assert_allclose(path[[0, 2]], ends, rtol=1e-4)
 
 
-def test_frames_are_read_by_the_names_of_their_columns(quick_compilation, tmp_path):
+def test_frames_are_read_by_the_names_of_their_columns(tmp_path):
     frame = Frame({"one": X[:, 0], "two": X[:, 1], "three": X[:, 2]})
     mvae.train("vae", frame, manifold="euclidean:2", workdir=tmp_path / "run", **SMALL)
     model = mvae.load(tmp_path / "run")[0]

@@ -39,7 +39,7 @@ UNIT = np.where(np.arange(200)[:, None] == 150, 2, RNG.random((200, 3)))
 
 
 @pytest.fixture(autouse=True)
-def quick(quick_compilation, monkeypatch):
+def quick(monkeypatch):
     """No figures: they are the reports' affair."""
     monkeypatch.setattr(sys.modules["mvae.reports.conclude"], "_draw", lambda *arguments: {})
 
