@@ -94,6 +94,19 @@ def test_column_knows_no_condition(num):
     assert set(batch) == {"x", "condition"}
 
 
+def test_column_joins_cameras_that_see_different_views():
+    """The second camera sees half of the turn, in between the views of the first."""
+    angle = 2 * np.pi * np.arange(96) / 96
+    camera = np.where(angle < np.pi, 0, np.arange(96) % 2)
+    x = np.where(camera[:, None] == 1, 0.4 * folded(angle) + 1, folded(angle))
+    seen = np.flatnonzero((np.arange(96) % 2 == 0) | (camera == 1))
+    order = np.random.default_rng(0).permutation(seen)
+    rows, test = np.concatenate([order, order[:2]]), np.arange(len(order) + 2) >= len(order)
+    dataset = data.from_arrays(x[rows].astype(np.float32), scale="none", test=test, condition=camera[rows])
+    points = np.asarray(with_coordinate(dataset, Sphere(1)).train["coordinate"])
+    assert abs(mapping_degree(Sphere(1), points[np.argsort(order)]).degree) == 1
+
+
 def test_examples_are_freed_of_their_condition():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3, 2)) * [1, 5]
