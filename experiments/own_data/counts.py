@@ -5,13 +5,16 @@
 The rates of 60 cells are e^(f(θ)), f a random network of one hidden layer on (cos θ, sin θ) of two angles, scaled to
 mean log 3 and a standard deviation of 1; counts are Poisson, or negative binomial with r = 3. Every seed has a network,
 rows, and a model of its own. Printed for each law of the counts and each likelihood: of how many seeds the degree from
-the angles to the latent torus is ±1, and the importance-weighted log-likelihood of the test set, in nats a row.
+the angles to the latent torus is ±1, in how many no coordinate of the raw rows was found, which only Gaussians compare,
+so that the start was "spectral", and the importance-weighted log-likelihood of the test set, in nats a row.
 
 That of the Gaussians is a log density of the same counts x, in place of the log of the probability of the bin [x - ½,
-x + ½]: it is larger by about (1 - r²) / (24 σ²) nats a cell, r deviations σ from the mean, which favours the Gaussians.
+x + ½]: it is larger by about (1 - r²) / (24 σ²) nats a cell, r deviations σ from the mean.
 "gaussian of log(1 + x)" is trained on log(1 + x), and its log density is less Σ log(1 + x), so that it is one of x too.
 Run time on two CPU cores: 20 minutes.
 """
+
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -62,30 +65,35 @@ def row(law: str, likelihood: str) -> str:
     turn = 2 * np.pi * np.arange(GRID) / GRID
     grid = np.stack(np.meshgrid(turn, turn, indexing="ij"), axis=-1).reshape(-1, 2)
     of_logs = likelihood not in (*LAWS, GAUSSIAN)
-    degrees, found = [], []
+    degrees, found, without = [], [], 0
     for seed in range(_SEEDS.value):
         counts = draw(seed, law, _ROWS.value).astype(np.int32)
         dataset = from_arrays(np.log1p(counts) if of_logs else counts, scale="none")
-        run = mvae.train(
-            "dvae",
-            dataset,
-            manifold="flat_torus:2",
-            num_steps=_STEPS.value,
-            seed=seed,
-            batch_size=128,
-            encoder_init="cohomology",
-            encoder_warmup_steps=200,
-            likelihood=GAUSSIAN if of_logs else likelihood,
-            encoder_widths=(128, 128),
-            decoder_widths=(128, 128),
-        )
+        settings: dict[str, Any] = {
+            "manifold": "flat_torus:2",
+            "num_steps": _STEPS.value,
+            "seed": seed,
+            "batch_size": 128,
+            "encoder_warmup_steps": 200,
+            "likelihood": GAUSSIAN if of_logs else likelihood,
+            "encoder_widths": (128, 128),
+            "decoder_widths": (128, 128),
+        }
+        try:
+            run = mvae.train("dvae", dataset, encoder_init="cohomology", **settings)
+        except UsageError as error:  # the data of a Gaussian are not averaged
+            if likelihood in LAWS or "have no coordinate" not in str(error):
+                raise
+            without += 1
+            run = mvae.train("dvae", dataset, encoder_init="spectral", **settings)
         seen = rates(seed, grid)
         codes = run[0].embed(np.log1p(seen) if of_logs else seen).reshape(GRID, GRID, -1)
         degrees.append(mapping_degree(FlatTorus(2), codes).degree)
         volume = np.asarray(dataset.test["x"]).sum(axis=1).mean() if of_logs else 0.0
         found.append(run.results["mean"]["log_likelihood"] - volume)
     captured = sum(abs(degree) == 1 for degree in degrees)
-    return f"| {law} | {likelihood} | {captured} of {len(degrees)} | {np.mean(found):.2f} ± {np.std(found):.2f} |"
+    cells = (law, likelihood, f"{captured} of {len(degrees)}", without, f"{np.mean(found):.2f} ± {np.std(found):.2f}")
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def main(argv: list[str]) -> None:
@@ -93,7 +101,7 @@ def main(argv: list[str]) -> None:
     del argv
     if unknown := set(_LAWS.value) - set(LAWS):
         raise UsageError(f"--laws: no {', '.join(sorted(unknown))}; there are {', '.join(LAWS)}")
-    print("| counts | likelihood | degree ±1 | log-likelihood |\n|---|---|---|---|", flush=True)
+    print("| counts | likelihood | degree ±1 | no coordinate | log-likelihood |\n|---|---|---|---|---|", flush=True)
     for law in _LAWS.value:
         for likelihood in LIKELIHOODS:
             print(row(law, likelihood), flush=True)
