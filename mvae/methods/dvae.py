@@ -230,7 +230,9 @@ def _two_stages(inputs: MethodInputs) -> Built:
 
 def _prepare(config: DVAEConfig, dataset: Dataset) -> Dataset:
     """The data, with the coordinate where the encoder is to learn it."""
-    return with_coordinate(dataset, config.manifold) if config.encoder_init == "cohomology" else dataset
+    if config.encoder_init != "cohomology":
+        return dataset
+    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
 
 
 METHOD = Method(

@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 
 from mvae.data import Dataset
 from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.manifolds import FlatTorus, Manifold, Sphere
+from mvae.models.likelihood import Likelihood
 from mvae.models.stage import Stage, gradient_stage
 from mvae.nets import Encoder
-from mvae.topology import Coordinates, blurred_images, circular_coordinates, toroidal_coordinates
+from mvae.spectral import nearest_neighbors
+from mvae.topology import Coordinates, blurred_images, circular_coordinates, extend_coordinates, toroidal_coordinates
 
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
@@ -25,6 +29,8 @@ MAX_VIEWS = 200
 COVERS = (1, 2, 3, 4, 6)
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
+NUM_AVERAGED = 10  # rows of counts that are near each other
+ROUNDING = 1e-6  # of the greatest entry: examples of one condition that vary by less do not vary
 
 
 class CoordinateTerms(NamedTuple):
@@ -40,7 +46,7 @@ def has_coordinate(manifold: Manifold) -> bool:
     )
 
 
-def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
+def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood | None = None) -> Dataset:
     """Returns the data set with a point of the manifold for each training example, from the images alone.
 
     Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
@@ -51,9 +57,15 @@ def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
+    Where a condition is known, distances are those of `free_of_condition`. Of so few views as above, those of the
+    condition that has most of them get a coordinate, and the others take it from the nearest ones,
+    `extend_coordinates`. Counts are compared as log(1 + x / s), s the size factor, which is what the encoder is given,
+    and as `mean_of_nearest`, since by their noise alone rows of equal rates lie far apart.
+
     Args:
         dataset: The data set; one whose `render` draws or turns images is compared as rendered.
         manifold: One that `has_coordinate`.
+        likelihood: Of the examples; None for one that is not of counts.
 
     Raises:
         UsageError: For training data that are streamed, or in which no loops are found.
@@ -63,9 +75,9 @@ def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
             "--stream: config.model.encoder_init = cohomology compares all training examples with each other: leave "
             "out the flag, or use principal"
         )
-    images = np.asarray(rendered(dataset, dataset.train), np.float64)
     try:
-        found = _on_circle(images) if manifold.dim == 1 else _on_torus(images, manifold.dim)
+        images, condition = _compared(dataset, likelihood)
+        found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
     except ModuleNotFoundError as error:
         raise UsageError(f"config.model.encoder_init = cohomology: {error}") from error
     except ValueError as error:
@@ -86,10 +98,73 @@ def with_coordinate(dataset: Dataset, manifold: Manifold) -> Dataset:
     return dataset._replace(train=dataset.train | {COLUMN: points}, render=render)
 
 
-def _on_circle(images: Float[np.ndarray, "n *event"]) -> Coordinates:
-    if len(images) > MAX_VIEWS:
+def _compared(
+    dataset: Dataset, likelihood: Likelihood | None
+) -> tuple[Float[np.ndarray, "n *event"], Int[np.ndarray, " n"]]:
+    """Training examples as their distances are taken, and the condition of each, 0 where there is none."""
+    x = rendered(dataset, dataset.train)
+    of_counts = likelihood if likelihood is not None and likelihood.counts else None
+    if of_counts is not None:
+        x = of_counts.seen(x, dataset.train.get("size_factor", 1.0))
+    images, condition = np.asarray(x, np.float64), np.zeros(len(x), np.int32)
+    if dataset.condition_names:
+        condition = np.asarray(dataset.train["condition"])
+        images = free_of_condition(images, condition)
+    return images if of_counts is None else mean_of_nearest(images), condition
+
+
+def free_of_condition(x: ArrayLike, condition: ArrayLike) -> Float[np.ndarray, "n *event"]:
+    """Returns examples less the mean of their condition, over the root mean square deviation of its entries from it.
+
+    So a condition that shifts every entry by a number of its own, and scales all alike, such as the gain and offset of
+    a camera, is undone exactly where the conditions have examples of the same states, and in the mean where each has
+    examples from the same law of states. What else a condition changes stays.
+
+    Args:
+        x: Examples, (n, *event).
+        condition: Their categories, (n,).
+
+    Returns:
+        (n, *event); examples of a condition all of whose examples are one are 0.
+    """
+    x, condition = np.asarray(x, np.float64), np.asarray(condition)
+    free = np.empty_like(x)
+    for category in np.unique(condition):
+        centred = x[condition == category] - x[condition == category].mean(axis=0)
+        size = np.sqrt(np.mean(centred**2))
+        free[condition == category] = centred / size if size > ROUNDING * np.abs(x).max() else 0.0
+    return free
+
+
+def mean_of_nearest(x: ArrayLike) -> Float[np.ndarray, "n *event"]:
+    """Returns the mean of each example's nearest ones, itself among them: 10, or a twentieth of all if that is less.
+
+    Noise that is independent between entries adds the same to nearly all distances, and hides what is nearer than it.
+    The mean of m examples has an m-th of its variance, and lies off the manifold by what that bends within them.
+
+    Args:
+        x: Examples, (n, *event), compared by Euclidean distance.
+    """
+    x = np.asarray(x, np.float64)
+    num = min(NUM_AVERAGED, len(x) // 20)
+    if num < 2:
+        return x
+    others = nearest_neighbors(jnp.asarray(x.reshape(len(x), -1), jnp.float32), num - 1).indices
+    return (x + x[np.asarray(others)].sum(axis=1)) / num
+
+
+def _on_circle(images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"]) -> Coordinates:
+    """Unwrapped where there are few views; of those of several conditions only one's are in even steps."""
+    views = np.flatnonzero(condition == np.bincount(condition).argmax())
+    if len(views) > MAX_VIEWS:
         return circular_coordinates(images)
-    return circular_coordinates(images, num_classes=3, covers=COVERS)
+    found = circular_coordinates(images[views], num_classes=3, covers=COVERS)
+    if len(views) == len(images):
+        return found
+    flat = images.reshape(len(images), -1)
+    return found._replace(
+        angles=extend_coordinates(found.angles, cdist(flat, flat[views])), landmarks=views[found.landmarks]
+    )
 
 
 def _on_torus(images: Float[np.ndarray, "n *event"], dim: int) -> Coordinates:

@@ -158,6 +158,27 @@ def _fitted_rates(x: Array) -> dict[str, Array]:
     return {"log_rate": jnp.log(jnp.maximum(jnp.mean(x, axis=0, keepdims=True), LEAST_MEAN))}
 
 
+def like_rows(x: Float[Array, "b *event"]) -> Float[Array, "b *event"]:
+    """Returns for each row of counts another one of nearly the same means, whose noise is independent of its own.
+
+    Each half of the entries is that of the row nearest by log(1 + x) of the other half: by the same half, rows would be
+    near whose noise is alike. Where there is one entry it is that of the next row, which any row is like.
+    """
+    flat = x.reshape(x.shape[0], -1)
+    if min(flat.shape) < 2:
+        return jnp.roll(x, 1, axis=0)
+
+    def nearest(columns: Array) -> Array:
+        logs = jnp.log1p(columns)
+        logs = logs - jnp.mean(logs, axis=0, keepdims=True)
+        products = jnp.matmul(logs, logs.T, precision=jax.lax.Precision.HIGHEST)
+        apart = jnp.diagonal(products)[None, :] - 2 * products  # less |logs_i|², the same for all of a row
+        return jnp.argmin(jnp.where(jnp.eye(len(logs), dtype=bool), jnp.inf, apart), axis=1)
+
+    even = (jnp.arange(flat.shape[1]) % 2 == 0)[None]
+    return jnp.where(even, flat[nearest(flat[:, 1::2])], flat[nearest(flat[:, ::2])]).reshape(x.shape)
+
+
 def poisson() -> Likelihood:
     """Counts with mean m = s e^(b + ℓ): log p = Σ x log m - m - log x!, with s the size factor and b_i learned.
 
@@ -178,8 +199,8 @@ def negative_binomial() -> Likelihood:
 
         log p = Σ log Γ(x + r) - log Γ(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
 
-    It tends to the Poisson law as r → ∞. r starts at the value of the moments of the first examples, within
-    [0.1, 1000].
+    It tends to the Poisson law as r → ∞. r starts at the value of the moments of pairs of like rows among the first
+    examples, `like_rows`, within [0.1, 1000]: those of all rows would count as noise what the means vary by.
     """
 
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
@@ -191,10 +212,11 @@ def negative_binomial() -> Likelihood:
         return jnp.sum(terms, axis=_event_axes(x))
 
     def fit(x: Array) -> dict[str, Array]:
-        """Mean counts, and r of the moments: variance = m + m²/r."""
-        mean, variance = jnp.mean(x, axis=0, keepdims=True), jnp.var(x, axis=0, keepdims=True)
-        excess = jnp.maximum(variance - mean, 1e-3 * mean)
-        r = jnp.where(mean > 0, mean**2 / jnp.where(mean > 0, excess, 1.0), 1.0)
+        """Mean counts, and r of rows x, y of nearly equal means: E ½(x - y)² = E m + E m²/r, E m² = E x y."""
+        like = like_rows(x)
+        mean, within = jnp.mean(x, axis=0, keepdims=True), jnp.mean((x - like) ** 2, axis=0, keepdims=True) / 2
+        excess = jnp.maximum(within - mean, 1e-3 * mean)
+        r = jnp.where(mean > 0, jnp.mean(x * like, axis=0, keepdims=True) / jnp.where(mean > 0, excess, 1.0), 1.0)
         return _fitted_rates(x) | {"log_inverse_dispersion": jnp.log(jnp.clip(r, 0.1, 1e3))}
 
     return Likelihood(

@@ -2,6 +2,7 @@
 
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,7 +14,8 @@ from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
 from mvae.methods.method import MethodInputs
 from mvae.models import coordinate_start
-from mvae.models.coordinate_start import with_coordinate
+from mvae.models.coordinate_start import free_of_condition, mean_of_nearest, with_coordinate
+from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
 
@@ -62,6 +64,99 @@ def test_column_of_a_torus_has_degree_one():
     dataset = with_coordinate(dataset_of(x), FlatTorus(2))
     points = np.asarray(dataset.train["coordinate"])[600:].reshape(12, 12, 4)
     assert abs(mapping_degree(FlatTorus(2), points).degree) == 1
+
+
+@pytest.mark.parametrize("num", [48, 240])  # views in even steps that are unwrapped, and points at random
+def test_column_knows_no_condition(num):
+    """Three cameras of other gains and offsets: copies of a state get one point, and that has degree one."""
+    rng = np.random.default_rng(0)
+    angle = rng.permutation(EVEN) if num == 48 else rng.uniform(0, 2 * np.pi, num)
+    views = folded(angle) if num == 48 else np.concatenate([embedded(angle), 0.3 * embedded(2 * angle)], axis=-1)
+    gains, offsets = (1.0, 0.3, 2.0), rng.normal(size=(3, 4))
+    x = np.concatenate([gain * views + offset for gain, offset in zip(gains, offsets, strict=True)])
+    camera = np.repeat(np.arange(3), num)
+    order = rng.permutation(3 * num)
+    dataset = data.from_arrays(
+        np.concatenate([x[order], x[:4]]).astype(np.float32),
+        scale="none",
+        test=np.arange(3 * num + 4) >= 3 * num,
+        condition=np.concatenate([camera[order], camera[:4]]),
+    )
+    found = np.asarray(with_coordinate(dataset, Sphere(1)).train["coordinate"])
+    points = np.empty_like(found)
+    points[order] = found
+    first, *others = points.reshape(3, num, 2)
+    np.testing.assert_allclose(others, np.broadcast_to(first, (2, num, 2)), atol=1e-3)
+    assert abs(mapping_degree(Sphere(1), first[np.argsort(angle)]).degree) == 1
+    batch = dataset.render({name: array[:3] for name, array in dataset.train.items()})
+    assert set(batch) == {"x", "condition"}
+
+
+def test_column_joins_cameras_that_see_different_views():
+    """The second camera sees half of the turn, in between the views of the first."""
+    angle = 2 * np.pi * np.arange(96) / 96
+    camera = np.where(angle < np.pi, 0, np.arange(96) % 2)
+    x = np.where(camera[:, None] == 1, 0.4 * folded(angle) + 1, folded(angle))
+    seen = np.flatnonzero((np.arange(96) % 2 == 0) | (camera == 1))
+    order = np.random.default_rng(0).permutation(seen)
+    rows, test = np.concatenate([order, order[:2]]), np.arange(len(order) + 2) >= len(order)
+    dataset = data.from_arrays(x[rows].astype(np.float32), scale="none", test=test, condition=camera[rows])
+    points = np.asarray(with_coordinate(dataset, Sphere(1)).train["coordinate"])
+    assert abs(mapping_degree(Sphere(1), points[np.argsort(order)]).degree) == 1
+
+
+def test_examples_are_freed_of_their_condition():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3, 2)) * [1, 5]
+    condition = np.tile([0, 2, 2, 7], 10)
+    free = free_of_condition(x, condition)
+    for category in (0, 2, 7):
+        part = free[condition == category]
+        np.testing.assert_allclose(part.mean(axis=0), 0, atol=1e-12)
+        assert np.mean(part**2) == pytest.approx(1)
+    moved = np.where(condition[:, None, None] == 2, 3 * x + rng.normal(size=(3, 2)), x)
+    np.testing.assert_allclose(free_of_condition(moved, condition), free, atol=1e-12)
+    np.testing.assert_array_equal(free_of_condition(np.ones((4, 2)), np.array([0, 0, 1, 1])), np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("law", ["poisson", "negative_binomial"])
+def test_column_of_counts_sees_through_their_noise(law):
+    """Rates whose logs vary by 1 along a torus, of rows that were observed for different times."""
+    rng = np.random.default_rng(0)
+    angles, size = rng.uniform(0, 2 * np.pi, (1200, 2)), rng.uniform(0.5, 2, 1200)
+    mean = size[:, None] * np.exp(0.5 + embedded(*angles.T) @ rng.normal(size=(4, 40)) / np.sqrt(2))
+    x = rng.poisson(mean) if law == "poisson" else rng.negative_binomial(3, 3 / (3 + mean))
+    dataset = data.from_arrays(x, scale="none", size_factor=size, test=np.arange(1200) < 4)
+    points = np.asarray(with_coordinate(dataset, FlatTorus(2), LIKELIHOODS[law]()).train["coordinate"], np.float64)
+    found = np.stack([points[:, 0] + 1j * points[:, 1], points[:, 2] + 1j * points[:, 3]])
+    true = np.exp(1j * angles[4:].T)
+    agreement = np.abs(np.stack([found[:, None] * true, found[:, None] / true]).mean(axis=-1)).max(axis=0)
+    assert np.sort(agreement.ravel())[-2:].min() > 0.85
+    assert abs(np.linalg.det(np.round(agreement))) == 1
+
+
+def test_few_examples_are_not_averaged():
+    x = np.random.default_rng(0).normal(size=(39, 2))
+    np.testing.assert_array_equal(mean_of_nearest(x), x)
+    line = np.arange(200.0)[:, None, None] * np.ones((1, 2))
+    np.testing.assert_allclose(mean_of_nearest(line)[100, :, 0], 100, atol=0.5)  # five on one side, four on the other
+    rng = np.random.default_rng(0)
+    states, noise = np.repeat(rng.normal(size=(20, 50)), 20, axis=0), 0.3 * rng.normal(size=(400, 50))
+    left = mean_of_nearest(states + noise) - states
+    assert np.mean(left**2) == pytest.approx(0.3**2 / 10, rel=0.5)
+
+
+def test_the_encoder_learns_the_column_with_the_condition():
+    """What the stage minimises depends on the condition."""
+    x = shuffled(folded(EVEN))
+    own = config(Sphere(1), num_conditions=2, encoder_widths=(8,), decoder_widths=(8,))
+    dataset = data.from_arrays(x, scale="none", condition=np.arange(48) % 2)
+    prepared = METHOD.prepare(own, dataset)
+    stage = METHOD.build(MethodInputs(own, prepared, OptimizerConfig(), 5, 16, 16)).stages[0]
+    batch = prepared.render({name: array[:16] for name, array in prepared.train.items()})
+    state, step = stage.init(jax.random.key(0), batch, None), jax.jit(stage.step)
+    swapped = batch | {"condition": 1 - batch["condition"]}
+    assert step(jax.random.key(1), state, batch)[1]["loss"] != step(jax.random.key(1), state, swapped)[1]["loss"]
 
 
 def test_blurred_pictures_of_a_torus_are_tried():

@@ -123,6 +123,35 @@ def test_negative_binomial_tends_to_poisson():
     np.testing.assert_allclose(likelihood.log_prob(params, x, OUTPUT, SIZES), poisson, rtol=1e-2)
 
 
+@pytest.mark.parametrize("shape", [(1000, 1), (1000, 40), (1000, 4, 5, 2)])
+@pytest.mark.parametrize("r", [0.5, 3.0])
+def test_dispersion_starts_at_that_of_the_noise(r, shape):
+    """Rates of many entries vary by e^±1 along a circle, which is no noise; those of one entry are all the same."""
+    rng = np.random.default_rng(0)
+    entries = int(np.prod(shape[1:]))
+    turn = rng.uniform(0, 2 * np.pi, (1000, 1)) + rng.uniform(0, 2 * np.pi, (1, entries))
+    mean = np.exp(2 + (np.sin(turn) if entries > 1 else 0 * turn)).reshape(shape)
+    x = jnp.asarray(rng.negative_binomial(r, r / (r + mean)), jnp.float32)
+    found = np.exp(LIKELIHOODS["negative_binomial"]().fit(x)["log_inverse_dispersion"])
+    assert found.shape == (1, *shape[1:])
+    assert np.median(found) == pytest.approx(r, rel=0.35)
+    variance, average = np.var(x, axis=0), np.mean(x, axis=0)
+    assert entries == 1 or np.median(average**2 / (variance - average)) < 0.65 * r  # of all rows
+
+
+def test_dispersion_of_poisson_counts_starts_large():
+    rng = np.random.default_rng(0)
+    mean = np.exp(2 + np.sin(rng.uniform(0, 2 * np.pi, (1000, 1)) + rng.uniform(0, 2 * np.pi, (1, 40))))
+    found = LIKELIHOODS["negative_binomial"]().fit(jnp.asarray(rng.poisson(mean), jnp.float32))
+    assert np.median(np.exp(found["log_inverse_dispersion"])) > 20
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_dispersion_of_few_rows_is_finite(rows):
+    found = LIKELIHOODS["negative_binomial"]().fit(jnp.asarray(np.arange(rows * 3).reshape(rows, 3), jnp.float32))
+    assert np.isfinite(found["log_inverse_dispersion"]).all()
+
+
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
 def test_counts_start_at_the_mean_of_the_data(name):
     rng = np.random.default_rng(1)
