@@ -46,7 +46,7 @@ class DVAEConfig(VariationalConfig):
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
             Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
-            steps, in a stage of their own, see `with_coordinate`, and a learned variance starts from that of the data.
+            steps, in a stage of their own, see `with_coordinate`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every image. From there log t is
             the output of a linear layer, unbounded on both sides.
@@ -194,32 +194,22 @@ def _build(inputs: MethodInputs) -> Built:
 
 
 def _two_stages(inputs: MethodInputs) -> Built:
-    """The encoder learns the coordinate; then all is trained.
-
-    A learned variance starts from that of the data: at one, the decoder of images that vary less than that has little
-    to tell, the KL term collapses the posterior in the first hundred steps, and the coordinate is lost.
-    """
+    """The encoder learns the coordinate; then all is trained."""
     config = completed(inputs)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         own, rates = with_values(config, "model", values), with_values(inputs.optimizer, "optimizer", values)
         model = dvae(own, inputs.networks)
-        likelihood = LIKELIHOODS[own.likelihood]()
-
-        def init(key: Key[Array, ""], batch: Batch) -> Params:
-            params = model.init(key, batch)
-            return params if likelihood.starts_fitted else params | {"likelihood": likelihood.fit(batch["x"])}
-
         first = coordinate_stage(
             build_core(own, brownian_motion(own).heads, inputs.networks).encoder,
-            init,
+            model.init,
             adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
             lambda batch: given(own.given, batch),
         )
         second = gradient_stage(
             "train",
             inputs.num_steps,
-            lambda key, batch, previous: init(key, batch) if previous is None else previous.params,
+            lambda key, batch, previous: model.init(key, batch) if previous is None else previous.params,
             model.loss_terms,
             adam(rates, inputs.num_steps),
         )

@@ -28,33 +28,33 @@ class Likelihood(NamedTuple):
     depth of sequencing; 1 for all where none is known. Families that are not of counts do without it.
 
     Attributes:
-        params: Initial parameters of the family itself, empty where it has none, or where they are of `starts_fitted`.
         mean: (params, decoder output, s) -> mean of x, in units of x.
         log_prob: (params, x, decoder output, s) -> log density summed over entries of x, (b,), in nats.
-        fit: x -> initial parameters of the scale of these examples, where the family has parameters.
-        starts_fitted: Whether training starts from `fit` of the first examples, not from `params`.
+        fit: x -> parameters of the scale of these examples, where training starts; empty where the family has none.
+        learns_std: Whether the parameters have "log_std", the log of one standard deviation for all entries.
         seen: (x, s) -> what the encoder is given in place of x.
         counts: Whether x are counts, whole numbers from 0 on.
     """
 
-    params: dict[str, Array]
     mean: Callable[..., Array]
     log_prob: Callable[..., Float[Array, " b"]]
     fit: Callable[[Array], dict[str, Array]] = lambda x: {}
-    starts_fitted: bool = False
+    learns_std: bool = False
     seen: Callable[[Array, Array | float], Array] = _as_it_is
     counts: bool = False
 
     def start(self, x: Array, size: Array | float = 1.0) -> dict[str, Array]:
-        """Returns the parameters where training starts, given the first examples and their size factors."""
-        if not self.starts_fitted:
-            return self.params
+        """Returns the parameters where training starts, given the first examples and their size factors.
+
+        They are of the scale of the data: from a variance far above it, the decoder has little to tell at first, the
+        KL term collapses the posterior, and a degree that the encoder has is lost.
+        """
         return self.fit(x / _beside(size, x) if self.counts else x)
 
     @property
     def capabilities(self) -> dict[str, Callable[[Params], Array]]:
         """What a model with this likelihood can be asked: "likelihood_std" where one is learned; see `Model`."""
-        if "log_std" not in self.params:
+        if not self.learns_std:
             return {}
         return {"likelihood_std": lambda params: jnp.exp(params["likelihood"]["log_std"])}
 
@@ -71,7 +71,7 @@ def gaussian() -> Likelihood:
         squares = jnp.sum((x - output) ** 2, axis=_event_axes(x))
         return -0.5 * squares - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
 
-    return Likelihood(params={}, mean=lambda params, output, size=1.0: output, log_prob=log_prob)
+    return Likelihood(mean=lambda params, output, size=1.0: output, log_prob=log_prob)
 
 
 def gaussian_sigmoid() -> Likelihood:
@@ -81,7 +81,7 @@ def gaussian_sigmoid() -> Likelihood:
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         return plain.log_prob(params, x, jax.nn.sigmoid(output), size)
 
-    return Likelihood(params={}, mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
+    return Likelihood(mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
 
 
 def gaussian_learned_variance() -> Likelihood:
@@ -98,9 +98,7 @@ def gaussian_learned_variance() -> Likelihood:
         variance = jnp.mean(jnp.var(x, axis=0))
         return {"log_std": 0.5 * jnp.log(jnp.where(variance > 0, variance, 1.0))}
 
-    return Likelihood(
-        {"log_std": jnp.zeros(())}, mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit
-    )
+    return Likelihood(mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit, learns_std=True)
 
 
 def gaussian_feature_variance() -> Likelihood:
@@ -119,7 +117,7 @@ def gaussian_feature_variance() -> Likelihood:
         """The deviation of each entry from its mean over the examples."""
         return {"log_feature_std": 0.5 * jnp.log(jnp.var(x, axis=0, keepdims=True) + LEAST_STD**2)}
 
-    return Likelihood({}, mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit, starts_fitted=True)
+    return Likelihood(mean=lambda params, output, size=1.0: output, log_prob=log_prob, fit=fit)
 
 
 def bernoulli() -> Likelihood:
@@ -130,7 +128,7 @@ def bernoulli() -> Likelihood:
         terms = x * jax.nn.log_sigmoid(output) + (1 - x) * jax.nn.log_sigmoid(-output)
         return jnp.sum(terms, axis=_event_axes(x))
 
-    return Likelihood(params={}, mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
+    return Likelihood(mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
 
 
 def _beside(size: Array | float, x: Array) -> Array:
@@ -189,9 +187,7 @@ def poisson() -> Likelihood:
         log_mean = _log_mean(params, output, size)
         return jnp.sum(x * log_mean - jnp.exp(log_mean) - gammaln(x + 1), axis=_event_axes(x))
 
-    return Likelihood(
-        {}, mean=_mean_count, log_prob=log_prob, fit=_fitted_rates, starts_fitted=True, seen=_log_counts, counts=True
-    )
+    return Likelihood(mean=_mean_count, log_prob=log_prob, fit=_fitted_rates, seen=_log_counts, counts=True)
 
 
 def negative_binomial() -> Likelihood:
@@ -219,9 +215,7 @@ def negative_binomial() -> Likelihood:
         r = jnp.where(mean > 0, jnp.mean(x * like, axis=0, keepdims=True) / jnp.where(mean > 0, excess, 1.0), 1.0)
         return _fitted_rates(x) | {"log_inverse_dispersion": jnp.log(jnp.clip(r, 0.1, 1e3))}
 
-    return Likelihood(
-        {}, mean=_mean_count, log_prob=log_prob, fit=fit, starts_fitted=True, seen=_log_counts, counts=True
-    )
+    return Likelihood(mean=_mean_count, log_prob=log_prob, fit=fit, seen=_log_counts, counts=True)
 
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {

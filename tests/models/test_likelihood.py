@@ -17,13 +17,16 @@ def test_gaussian():
     x = np.asarray(jax.random.normal(jax.random.key(1), SHAPE))
     likelihood = LIKELIHOODS["gaussian"]()
     expected = scipy.stats.norm.logpdf(x, OUTPUT).sum(axis=(1, 2, 3))
-    np.testing.assert_allclose(likelihood.log_prob(likelihood.params, x, OUTPUT), expected, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.log_prob({}, x, OUTPUT), expected, rtol=1e-5)
     np.testing.assert_array_equal(likelihood.mean({}, OUTPUT), OUTPUT)
 
 
 def test_gaussian_learned_variance():
     x = np.asarray(jax.random.normal(jax.random.key(1), SHAPE))
     likelihood = LIKELIHOODS["gaussian_learned_variance"]()
+    np.testing.assert_allclose(
+        np.exp(likelihood.start(jnp.asarray(5 + 0.1 * x))["log_std"]), 0.1 * np.sqrt(x.var(axis=0).mean()), rtol=1e-4
+    )
     params = {"log_std": jnp.asarray(-0.7)}
     expected = scipy.stats.norm.logpdf(x, OUTPUT, np.exp(-0.7)).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(likelihood.log_prob(params, x, OUTPUT), expected, rtol=1e-5)
@@ -37,9 +40,9 @@ def test_gaussian_sigmoid():
     likelihood = LIKELIHOODS["gaussian_sigmoid"]()
     mean = scipy.special.expit(OUTPUT.astype(float))
     expected = scipy.stats.norm.logpdf(x, mean).sum(axis=(1, 2, 3))
-    np.testing.assert_allclose(likelihood.log_prob(likelihood.params, x, OUTPUT), expected, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.log_prob({}, x, OUTPUT), expected, rtol=1e-5)
     np.testing.assert_allclose(likelihood.mean({}, OUTPUT), mean, rtol=1e-5)
-    assert likelihood.params == {}
+    assert likelihood.start(jnp.asarray(x)) == {}
 
 
 @pytest.mark.parametrize("scale", [1.0, 200.0])

@@ -106,7 +106,7 @@ def er(config: ERConfig, networks: Networks | None = None) -> ER:
         return {
             "encoder": core.encoder.init(encoder_key, batch["x"][:1]),
             "decoder": core.decoder.init(decoder_key, jnp.zeros((1, config.manifold.ambient_dim))),
-            "likelihood": core.likelihood.fit(batch["x"]),
+            "likelihood": core.likelihood.start(batch["x"]),
             "reparametrization": first,
         }
 
