@@ -34,7 +34,7 @@ ADJACENT = 0.8  # of `Ring`, from which a cloud is a curve
 APART = 4.5  # covering radii between parts of a cloud
 _LEAST_PART = 0.05
 _NUM_FRAMES = 500
-_NUM_NULL = 8
+_NUM_NULL = 12
 _FLOOR = (0.0, math.log(1.6), math.log(1.15))  # of the null, by the degree of homology
 
 
@@ -66,8 +66,9 @@ class Evidence(NamedTuple):
             of few points do not count.
         parts: Part of each point that was looked at, from 0 on, largest first.
         diagrams: Prime p -> for each degree the bars (birth, death) over F_p, in units of that distance.
-        band: For each degree of homology the ratio death / birth up to which bars are those of a flat ball with the
-            same numbers of points and landmarks.
+        band: For each degree of homology the ratio death / birth up to which bars are like those of a flat ball with
+            the same numbers of points and landmarks: of the greatest ratio of each of 12 such clouds, the mean of the
+            logarithms and two standard deviations.
         torsion: Logarithm of the largest ratio of the deaths of a class over F_2 and F_3: 0 where all homology is free.
         orientation: See `orientation_defect`; None below dimension 2.
         boundary: See `boundary_share`.
@@ -207,17 +208,17 @@ def _merges(distances: Float[np.ndarray, "l l"]) -> list[float]:
 
 
 def _null_band(dim: int, n: int, num: int, generator: np.random.Generator) -> tuple[float, ...]:
-    """The greatest ratio death / birth of bars of landmarks of a flat ball, by degree, over several draws."""
+    """The greatest death / birth of bars of landmarks of a flat ball, by degree: two deviations above the mean of its log."""
     find, degree = ripser("suggest_manifold"), min(dim - 1, 2)
-    logs = list(_FLOOR)
-    for _ in range(_NUM_NULL if degree else 0):
+    greatest = np.zeros((_NUM_NULL, 3))
+    for draw in greatest if degree else ():
         ball = generator.normal(size=(n, dim))
         ball *= (generator.uniform(size=(n, 1)) ** (1 / dim)) / np.linalg.norm(ball, axis=1, keepdims=True)
         found = find(_landmarks(ball, num)[2], distance_matrix=True, maxdim=degree)["dgms"]
         for k in range(1, degree + 1):
-            if len(found[k]):
-                logs[k] = max(logs[k], float(np.log(found[k][:, 1] / found[k][:, 0]).max()))
-    return tuple(math.exp(value) for value in logs)
+            draw[k] = np.log(found[k][:, 1] / found[k][:, 0]).max(initial=0)
+    bands = np.maximum(greatest.mean(axis=0) + 2 * greatest.std(axis=0), _FLOOR)
+    return tuple(float(value) for value in np.exp(bands))
 
 
 def _torsion(diagrams: dict[int, list[Float[np.ndarray, "bars 2"]]]) -> float:

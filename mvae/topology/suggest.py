@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
 from mvae.manifolds import SO3, SURFACES, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
-from mvae.topology.evidence import ADJACENT, APART, MIN_POINTS, Evidence, measure, points_of
+from mvae.topology.evidence import ADJACENT, APART, MIN_POINTS, Evidence, Ring, measure, points_of
 from mvae.topology.local_geometry import GAP
 
 
@@ -196,7 +196,7 @@ def _pieces(space: Space, evidence: Evidence) -> list[_Piece]:
     """All measurements, seen from one space."""
     curve, closed = _curve(evidence)
     if evidence.ring is not None and curve > 0.5:
-        return [_connected(evidence), *_ring_pieces(space, evidence, curve, closed)]
+        return _ring_pieces(space, evidence.ring, curve, closed)
     pieces = [_connected(evidence), _dimension(space, evidence), *_homology(space, evidence)]
     share = evidence.boundary
     pieces.append(
@@ -216,16 +216,16 @@ def _pieces(space: Space, evidence: Evidence) -> list[_Piece]:
 
 
 def _connected(evidence: Evidence) -> _Piece:
+    curve, closed = _curve(evidence)
+    whole = max(1 - _above(evidence.separation, APART, 0.15), min(curve, closed))
     return _Piece(
-        1 - _above(evidence.separation, APART, 0.15),
+        whole,
         f"the widest gap between parts is {evidence.separation:.1f} covering radii ({APART:g} parts a cloud)",
     )
 
 
-def _ring_pieces(space: Space, evidence: Evidence, curve: float, closed: float) -> list[_Piece]:
+def _ring_pieces(space: Space, ring: Ring, curve: float, closed: float) -> list[_Piece]:
     """Measurements of few points that are a curve."""
-    ring = evidence.ring
-    assert ring is not None
     return [
         _Piece(
             _either(space.dim == 1, curve),
@@ -239,18 +239,19 @@ def _ring_pieces(space: Space, evidence: Evidence, curve: float, closed: float) 
 
 
 def _dimension(space: Space, evidence: Evidence) -> _Piece:
-    dim, gap = evidence.dimension.dim, evidence.dimension.gaps[evidence.dimension.dim]
-    return _Piece(
-        _either(space.dim == dim, _above(gap, 0.85 * GAP, 0.15)),
-        f"dimension {dim}: local variance falls {gap:.1f}-fold behind {dim} directions ({GAP:g} is seen)",
-    )
+    dim, gaps = evidence.dimension.dim, evidence.dimension.gaps
+    seen = _above(gaps[dim], 0.85 * GAP, 0.15)
+    # another dimension needs a gap of its own
+    agreement = seen if space.dim == dim else min(1 - seen, _above(gaps.get(space.dim, 0.0), 0.85 * GAP, 0.15))
+    text = f"dimension {dim}: local variance falls {gaps[dim]:.1f}-fold behind {dim} directions ({GAP:g} is seen)"
+    return _Piece(agreement, text)
 
 
 def _homology(space: Space, evidence: Evidence) -> list[_Piece]:
     loops = evidence.ratios(1, 2)
     pieces = [
         _Piece(
-            _count(loops, space.loops, evidence.band[1], 0.12),
+            _count(loops, space.loops, evidence.band[1], 0.04),
             f"loops over F2: death/birth {_listed(loops)} (flat {evidence.band[1]:.2f})",
         ),
         _Piece(
@@ -263,13 +264,13 @@ def _homology(space: Space, evidence: Evidence) -> list[_Piece]:
     for prime, wanted in zip((2, 3), space.cavities, strict=True):
         ratios = evidence.ratios(2, prime)
         text = f"cavities over F{prime}: death/birth {_listed(ratios)} (flat {evidence.band[2]:.2f})"
-        pieces.append(_Piece(_count(ratios, wanted, evidence.band[2], 0.1), text))
+        pieces.append(_Piece(_count(ratios, wanted, evidence.band[2], 0.05), text))
     return pieces
 
 
-def _count(ratios: np.ndarray, wanted: int, band: float, margin: float) -> float:
+def _count(ratios: np.ndarray, wanted: int, band: float, width: float) -> float:
     """How far exactly `wanted` bars are beyond the band."""
-    beyond = [_above(ratio, band * math.exp(margin), 0.035) for ratio in ratios[: wanted + 1]]
+    beyond = [_above(ratio, band * math.exp(width), width) for ratio in ratios[: wanted + 1]]
     beyond += [_LIMIT] * (wanted + 1 - len(beyond))
     last = beyond[wanted - 1] if wanted else 1 - _LIMIT
     return min(last, 1 - beyond[wanted])
