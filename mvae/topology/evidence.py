@@ -42,8 +42,8 @@ class Ring(NamedTuple):
     """The best closed order of the points of a small cloud.
 
     Attributes:
-        adjacent: How many of the two nearest neighbours of a point are the next in the order, and how many the next or
-            the next but one, the mean of both shares: 1 on an even circle, 0.75 to 0.8 at most if the points are no curve.
+        adjacent: Which share of the two nearest neighbours of points are next to them in the order, and which next or
+            next but one, the mean of both: 1 on an even circle, at most 0.75 to 0.8 if the points are no curve.
         longest: Longest step of the order over the median: where it is open, there is one far beyond the others.
         cover: How often the loop that was found in the data winds in one turn of the order.
     """
@@ -119,7 +119,9 @@ def points_of(x: ArrayLike, metric: str, generator: np.random.Generator) -> Floa
     points = np.unique(points, axis=0)
     points = points[generator.permutation(len(points))]  # nothing is to hang on the order of the rows
     if len(points) < MIN_POINTS:
-        raise ValueError(f"x must have {MIN_POINTS} points or more that are not copies of each other, got {len(points)}")
+        raise ValueError(
+            f"x must have {MIN_POINTS} points or more that are not copies of each other, got {len(points)}"
+        )
     return points
 
 
@@ -208,7 +210,7 @@ def _merges(distances: Float[np.ndarray, "l l"]) -> list[float]:
 
 
 def _null_band(dim: int, n: int, num: int, generator: np.random.Generator) -> tuple[float, ...]:
-    """The greatest death / birth of bars of landmarks of a flat ball, by degree: two deviations above the mean of its log."""
+    """Band of `Evidence`: the greatest death / birth by degree, two deviations above the mean of its logarithm."""
     find, degree = ripser("suggest_manifold"), min(dim - 1, 2)
     greatest = np.zeros((_NUM_NULL, 3))
     for draw in greatest if degree else ():

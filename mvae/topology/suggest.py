@@ -57,6 +57,8 @@ SPACES = (
 UNLIKELY = 0.02  # agreement below which none of the table fits
 _LIMIT = 0.005  # no measurement says more than that
 _AGREES, _CONTRADICTS = 0.75, 0.05
+_ENOUGH, _ENOUGH_ON_CURVE, _FEW_ON_CURVE = 200, 100, 50  # points, to be certain
+_ORDERED = 0.85  # of `Ring.adjacent`, to be certain
 _CLOSED = 11.0  # longest step of a ring over the median
 
 
@@ -105,7 +107,7 @@ def suggest_manifold(
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n), which are embedded by classical
             scaling. Of more than 3000 rows as many are drawn.
         metric: "euclidean" or "precomputed".
-        max_landmarks: Number of points on which complexes are built, or a quarter of the points; half as many on curves.
+        max_landmarks: Number of points that complexes are built on, or a quarter of the points; half as many on curves.
         seed: Of what is drawn.
 
     Raises:
@@ -126,7 +128,7 @@ def judge(
     found = [
         Suggestion(
             space.manifold,
-            rank == 0 and _is_certain(pieces, runner_up),
+            rank == 0 and _can_tell(space, evidence) and _is_certain(pieces, runner_up),
             (*(f"{_side(piece)}: {piece.text}" for piece in pieces), *_remarks(space, evidence)),
             space.name,
             _product(pieces),
@@ -163,11 +165,11 @@ def _logistic(value: float) -> float:
 
 
 def _above(value: float, threshold: float, width: float) -> float:
-    """How far a positive number is above a threshold, from 0 to 1, 1/2 at the threshold; `width` is of its logarithm."""
+    """How far a number is above a threshold, from 0 to 1, 1/2 at the threshold; `width` is of its logarithm."""
     return _logistic((math.log(max(value, 1e-300)) - math.log(threshold)) / width)
 
 
-def _either(holds: bool, agreement: float) -> float:
+def _if(agreement: float, *, holds: bool) -> float:
     return agreement if holds else 1 - agreement
 
 
@@ -182,6 +184,14 @@ def _side(piece: _Piece) -> str:
 def _is_certain(best: list[_Piece], runner_up: list[_Piece]) -> bool:
     agrees = all(piece.agreement >= _AGREES for piece in best)
     return agrees and any(piece.agreement <= _CONTRADICTS for piece in runner_up)
+
+
+def _can_tell(space: Space, evidence: Evidence) -> bool:
+    """Whether there are enough points to be certain, and those of a curve in an order that is not to be mistaken."""
+    ring, n = evidence.ring, evidence.num_points
+    if ring is not None and _curve(evidence)[0] > 0.5:
+        return n >= _FEW_ON_CURVE and ring.adjacent >= _ORDERED and ring.cover == 1
+    return n >= (_ENOUGH_ON_CURVE if space.dim == 1 else _ENOUGH)
 
 
 def _curve(evidence: Evidence) -> tuple[float, float]:
@@ -201,14 +211,14 @@ def _pieces(space: Space, evidence: Evidence) -> list[_Piece]:
     share = evidence.boundary
     pieces.append(
         _Piece(
-            _either(space.boundary, _above(share, 0.3, 0.25)),
+            _if(_above(share, 0.3, 0.25), holds=space.boundary),
             f"one-sided neighbourhoods are {share:.2f} times as frequent as in a ball (0 without a boundary)",
         )
     )
     if evidence.orientation is not None:
         pieces.append(
             _Piece(
-                _either(not space.orientable, _above(evidence.orientation, 0.08, 0.3)),
+                _if(_above(evidence.orientation, 0.08, 0.3), holds=not space.orientable),
                 f"local frames miss an orientation by {evidence.orientation:.3f} (0 if orientable, 1/4 or so if not)",
             )
         )
@@ -228,11 +238,11 @@ def _ring_pieces(space: Space, ring: Ring, curve: float, closed: float) -> list[
     """Measurements of few points that are a curve."""
     return [
         _Piece(
-            _either(space.dim == 1, curve),
+            _if(curve, holds=space.dim == 1),
             f"in one order of the points, {ring.adjacent:.0%} of nearest neighbours are next to each other",
         ),
         _Piece(
-            _either(space.name == "circle", closed) if space.dim == 1 else 1 - curve,
+            _if(closed, holds=space.name == "circle") if space.dim == 1 else 1 - curve,
             f"its longest step is {ring.longest:.1f} times the median (up to {_CLOSED:g} if it closes)",
         ),
     ]
@@ -255,7 +265,7 @@ def _homology(space: Space, evidence: Evidence) -> list[_Piece]:
             f"loops over F2: death/birth {_listed(loops)} (flat {evidence.band[1]:.2f})",
         ),
         _Piece(
-            _either(space.torsion, _logistic((evidence.torsion - 0.015) / 0.005)),
+            _if(_logistic((evidence.torsion - 0.015) / 0.005), holds=space.torsion),
             f"deaths of loops over F2 and F3 differ by {math.expm1(evidence.torsion):.1%} (0 without torsion)",
         ),
     ]
