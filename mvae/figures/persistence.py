@@ -45,7 +45,8 @@ def persistence_diagrams(
         ax.set_title(f"over $F_{{{prime}}}$")
         ax.set_xlabel("birth")
     panels[0].set_ylabel("death")
-    panels[-1].legend(loc="lower right")
+    if degrees:
+        panels[-1].legend(loc="lower right")
     return figure
 
 

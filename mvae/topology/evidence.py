@@ -205,8 +205,8 @@ def _parts(
 
 
 def _merges(distances: Float[np.ndarray, "l l"]) -> list[float]:
-    """The largest distances at which single linkage joins parts, largest first."""
-    return sorted(minimum_spanning_tree(csr_array(distances)).data, reverse=True)[:8]
+    """The distances at which single linkage joins parts, largest first."""
+    return sorted(minimum_spanning_tree(csr_array(distances)).data, reverse=True)
 
 
 def _null_band(dim: int, n: int, num: int, generator: np.random.Generator) -> tuple[float, ...]:
