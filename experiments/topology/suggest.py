@@ -84,7 +84,7 @@ def _klein_bottle(rng: np.random.Generator, n: int, *, curved: bool = False) -> 
 
 
 def _rotations(rng: np.random.Generator, n: int, *, curved: bool = False) -> np.ndarray:
-    matrices = Rotation.random(n, random_state=rng).as_matrix()
+    matrices = Rotation.random(n, rng).as_matrix()
     return (matrices * (np.array([1, 1.1, 0.9]) if curved else 1)).reshape(n, 9)
 
 

@@ -40,8 +40,13 @@ def persistence_diagrams(
         raise ValueError(f"band must have a ratio for each degree up to {max(degrees)}, got {len(band)}")
     figure = style.new_figure(_PANEL * len(diagrams), _PANEL, title)
     panels = figure.subplots(1, len(diagrams), sharex=True, sharey=True, squeeze=False)[0]
+    every = [
+        bars[degree][bars[degree][:, 0] > 0] for bars in diagrams.values() for degree in degrees if degree < len(bars)
+    ]
+    shown = np.concatenate([np.zeros((0, 2)), *every])
+    limits = (shown.min() / 1.15, shown.max() * 1.15) if len(shown) else (0.1, 1.0)
     for ax, (prime, bars) in zip(panels, diagrams.items(), strict=True):
-        _panel(ax, {degree: bars[degree] for degree in degrees if degree < len(bars)}, band)
+        _panel(ax, {degree: bars[degree] for degree in degrees if degree < len(bars)}, band, limits)
         ax.set_title(f"over $F_{{{prime}}}$")
         ax.set_xlabel("birth")
     panels[0].set_ylabel("death")
@@ -50,10 +55,8 @@ def persistence_diagrams(
     return figure
 
 
-def _panel(ax: Axes, bars: Mapping[int, np.ndarray], band: Sequence[float]) -> None:
-    shown = np.concatenate([np.zeros((0, 2)), *(each[each[:, 0] > 0] for each in bars.values())])
-    low, high = (shown.min() / 1.15, shown.max() * 1.15) if len(shown) else (0.1, 1.0)
-    diagonal = np.array([low, high])
+def _panel(ax: Axes, bars: Mapping[int, np.ndarray], band: Sequence[float], limits: tuple[float, float]) -> None:
+    diagonal = np.array(limits)
     ax.plot(diagonal, diagonal, color=style.MUTED, linewidth=0.6)
     for degree, each in bars.items():
         colour = PALETTE[degree - 1]
@@ -61,7 +64,7 @@ def _panel(ax: Axes, bars: Mapping[int, np.ndarray], band: Sequence[float]) -> N
         beyond = each[:, 1] > band[degree] * each[:, 0]
         ax.scatter(*each[~beyond].T, s=9, marker=_MARKS[degree], facecolors="none", edgecolors=colour, linewidths=0.5)
         ax.scatter(*each[beyond].T, s=16, marker=_MARKS[degree], color=colour, label=_NAMES[degree])
-    ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(ScalarFormatter())

