@@ -59,7 +59,7 @@ def suggest(
 
     from mvae.data import from_file
     from mvae.data.tables import choose, names_in, read_table
-    from mvae.topology.evidence import measure, points_of
+    from mvae.topology.evidence import cloud_of, measure
     from mvae.topology.suggest import judge
 
     target = _checked(out)
@@ -70,13 +70,13 @@ def suggest(
         x = np.concatenate([np.asarray(part["x"]) for part in (dataset.train, dataset.test)])
     generator = np.random.default_rng(seed)
     try:
-        points = points_of(x, "precomputed" if distances else "euclidean", generator)
-        evidence = measure(points, generator=generator)
+        cloud = cloud_of(x, "precomputed" if distances else "euclidean", generator)
+        evidence = measure(cloud, generator=generator)
     except ValueError as error:
         raise UsageError(f"--data={data}: {error}") from error
     except ModuleNotFoundError as error:
         raise UsageError(str(error)) from error
-    text = _table(judge(points, evidence, generator)[:shown])
+    text = _table(judge(cloud, evidence, generator)[:shown])
     if target is not None:
         from mvae.figures import persistence_diagrams, save
 

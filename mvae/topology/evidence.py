@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from mvae.errors import check_count
@@ -33,6 +34,7 @@ COVERS = (1, 2, 3, 4, 6)
 ADJACENT = 0.8  # of `Ring`, from which a cloud is a curve
 APART = 4.5  # covering radii between parts of a cloud
 _LEAST_PART = 0.05
+_ISOLATED = 20.0  # distance of the fifth neighbour over the median
 _NUM_FRAMES = 500
 _NUM_NULL = 12
 _FLOOR = (0.0, math.log(1.6), math.log(1.15))  # of the null, by the degree of homology
@@ -73,6 +75,7 @@ class Evidence(NamedTuple):
         orientation: See `orientation_defect`; None below dimension 2.
         boundary: See `boundary_share`.
         ring: For few points.
+        isolated: How many points were left out.
     """
 
     num_points: int
@@ -87,6 +90,7 @@ class Evidence(NamedTuple):
     orientation: float | None
     boundary: float
     ring: Ring | None
+    isolated: int
 
     def ratios(self, degree: int, prime: int) -> Float[np.ndarray, " bars"]:
         """Returns death / birth of the classes of a degree over F_p, largest first."""
@@ -94,8 +98,18 @@ class Evidence(NamedTuple):
         return np.sort(bars[:, 1] / bars[:, 0])[::-1]
 
 
-def points_of(x: ArrayLike, metric: str, generator: np.random.Generator) -> Float[np.ndarray, "n f"]:
+class Cloud(NamedTuple):
+    """Distinct points, (n, f), of size about 1, and how many others were left out as isolated."""
+
+    points: Float[np.ndarray, "n f"]
+    isolated: int
+
+
+def cloud_of(x: ArrayLike, metric: str, generator: np.random.Generator) -> Cloud:
     """Returns data as distinct points of R^f, at most `MAX_POINTS` of them; distances by classical scaling.
+
+    Points are left out whose fifth neighbour is 20 times as far as that of most: a single one of them would hide all
+    else, being most of the variance.
 
     Raises:
         ValueError: For wrong shapes, values that are not finite, or too few points.
@@ -122,14 +136,20 @@ def points_of(x: ArrayLike, metric: str, generator: np.random.Generator) -> Floa
         raise ValueError(
             f"x must have {MIN_POINTS} points or more that are not copies of each other, got {len(points)}"
         )
-    return points
+    points = points / np.abs(points - points.mean(axis=0)).max()
+    fifth = np.asarray(KDTree(points).query(points, 6)[0])[:, -1]
+    kept = fifth <= _ISOLATED * np.median(fifth)
+    if kept.sum() < MIN_POINTS:
+        raise ValueError(f"x must have {MIN_POINTS} points or more that are not isolated, got {kept.sum()}")
+    points = points[kept] - points[kept].mean(axis=0)
+    return Cloud(points / np.abs(points).max(), int((~kept).sum()))
 
 
-def measure(points: Float[np.ndarray, "n f"], *, generator: np.random.Generator, max_landmarks: int = 200) -> Evidence:
-    """Returns what is measured of a cloud of distinct points.
+def measure(cloud: Cloud, *, generator: np.random.Generator, max_landmarks: int = 200) -> Evidence:
+    """Returns what is measured of a cloud.
 
     Args:
-        points: (n, f), of `points_of`.
+        cloud: Of `cloud_of`.
         generator: Draws the points of the null, and those about which is looked.
         max_landmarks: Number of landmarks on which complexes are built, or a quarter of the points.
 
@@ -138,12 +158,12 @@ def measure(points: Float[np.ndarray, "n f"], *, generator: np.random.Generator,
     """
     max_landmarks = check_count("max_landmarks", max_landmarks, MIN_POINTS)
     find = ripser("suggest_manifold")
-    y, noise = principal_part(points)
+    y, noise = principal_part(cloud.points)
     size = float(np.sqrt(np.square(y).sum(axis=1).mean()))
     y, noise = y / size, noise / size
     dimension = local_dimension(y, noise, generator)
     dim, k = dimension.dim, dimension.num_neighbors
-    ring = _ring(points) if len(y) <= FEW_POINTS else None
+    ring = _ring(cloud.points) if len(y) <= FEW_POINTS else None
     turning = ring is not None and ring.adjacent > ADJACENT
     smooth = y if turning else smoothed(y, dim, k)
     num = len(y) if turning else min(max_landmarks // (2 if dim == 1 else 1), len(y) // 4)
@@ -168,6 +188,7 @@ def measure(points: Float[np.ndarray, "n f"], *, generator: np.random.Generator,
         orientation=orientation_defect(smooth[frames_at], frames) if dim > 1 else None,
         boundary=boundary_share(one_sided, dim, k),
         ring=ring,
+        isolated=cloud.isolated,
     )
 
 

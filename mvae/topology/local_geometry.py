@@ -14,6 +14,7 @@ _MIN_NEIGHBORS = 8  # for each dimension
 _MAX_SHARE = 0.2  # of the points in a neighbourhood
 _NUM_CENTERS = 400
 _FEW_FEATURES = 8  # fewer have no bulk of noise to measure
+_CHUNK = 256  # neighbourhoods at a time
 _ONE_SIDED = 0.75  # of the mean direction in a half ball
 
 
@@ -49,7 +50,11 @@ def principal_part(x: Float[np.ndarray, "n f"]) -> tuple[Float[np.ndarray, "n q"
     """
     n = len(x)
     x = x - x.mean(axis=0)
-    left, singular, _ = np.linalg.svd(x, full_matrices=False)
+    if x.shape[1] <= n:
+        left, singular, _ = np.linalg.svd(x, full_matrices=False)
+    else:  # rounding, 1e-8 of the largest, is below what is dropped
+        squares, left = np.linalg.eigh(x @ x.T)
+        singular, left = np.sqrt(np.maximum(squares[::-1], 0)), left[:, ::-1]
     y = left * singular
     y = y[:, singular > 1e-6 * singular[0]]
     num = y.shape[1]
@@ -127,25 +132,38 @@ def smoothed(
         num_neighbors: Size of a neighbourhood.
         num_rounds: How often this is done.
     """
-    first, second = np.triu_indices(dim)
-    quadratic = num_neighbors >= 2 * (1 + dim + len(first))
     for _ in range(num_rounds):
         index = np.asarray(KDTree(y).query(y, num_neighbors + 1)[1])
-        around = y[index]
-        center = around.mean(axis=1, keepdims=True)
-        around = around - center
-        frame = np.linalg.svd(around, full_matrices=False)[2][:, :dim]
-        along = np.einsum("nkq,ndq->nkd", around, frame)
-        scaled = along / np.maximum(np.abs(along).max(axis=1, keepdims=True), np.finfo(float).tiny)
-        terms = [np.ones((*scaled.shape[:2], 1)), scaled]
-        if quadratic:
-            terms.append(scaled[..., first] * scaled[..., second])
-        basis = np.linalg.qr(np.concatenate(terms, axis=-1))[0]
-        # the value of the fit at the point itself, its own nearest neighbour
-        fitted = np.einsum("np,nkp,nkq->nq", basis[:, 0], basis, around, optimize=True)
-        kept = np.einsum("nq,ndq,nde->ne", around[:, 0] - fitted, frame, frame, optimize=True)
-        y = center[:, 0] + fitted + kept
+        y = np.concatenate([_moved(y[part], dim) for part in _chunks(index)])
     return y
+
+
+def _moved(around: Float[np.ndarray, "n k q"], dim: int) -> Float[np.ndarray, "n q"]:
+    """First points of neighbourhoods, moved across the manifold onto the fit to all of each."""
+    first, second = np.triu_indices(dim)
+    center = around.mean(axis=1, keepdims=True)
+    around = around - center
+    frame = _principal_frames(around, dim)
+    along = np.einsum("nkq,ndq->nkd", around, frame)
+    scaled = along / np.maximum(np.abs(along).max(axis=1, keepdims=True), np.finfo(float).tiny)
+    terms = [np.ones((*scaled.shape[:2], 1)), scaled]
+    if around.shape[1] > 2 * (1 + dim + len(first)):
+        terms.append(scaled[..., first] * scaled[..., second])
+    basis = np.linalg.qr(np.concatenate(terms, axis=-1))[0]
+    # the value of the fit at the point itself, its own nearest neighbour
+    fitted = np.einsum("np,nkp,nkq->nq", basis[:, 0], basis, around, optimize=True)
+    kept = np.einsum("nq,ndq,nde->ne", around[:, 0] - fitted, frame, frame, optimize=True)
+    return center[:, 0] + fitted + kept
+
+
+def _chunks(index: Int[np.ndarray, "n k"]) -> list[Int[np.ndarray, "m k"]]:
+    return [index[i : i + _CHUNK] for i in range(0, len(index), _CHUNK)]
+
+
+def _principal_frames(centered: Float[np.ndarray, "n k q"], dim: int) -> Float[np.ndarray, "n d q"]:
+    """The directions in which each neighbourhood varies most."""
+    vectors = np.linalg.eigh(centered.mT @ centered)[1]
+    return vectors[..., ::-1][..., :dim].mT
 
 
 def tangent_frames(
@@ -164,13 +182,15 @@ def tangent_frames(
         one_sided: Length of the mean unit vector from the point to its neighbours along the tangent space, in units of
             that of a half ball, Γ(d/2) / (√π Γ((d+1)/2)): about 1 on a boundary, and of the order of 1/√k inside, (m,).
     """
-    index = np.asarray(KDTree(y).query(y[at], num_neighbors + 1)[1])
-    around = y[index]
-    frames = np.linalg.svd(around - around.mean(axis=1, keepdims=True), full_matrices=False)[2][:, :dim]
-    along = np.einsum("mkq,mdq->mkd", around[:, 1:] - around[:, :1], frames)
-    unit = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), np.finfo(float).tiny)
     half = math.gamma(dim / 2) / (math.sqrt(math.pi) * math.gamma((dim + 1) / 2))  # mean of |cos| on the sphere
-    return frames, np.linalg.norm(unit.mean(axis=1), axis=-1) / half
+    frames, one_sided = [], []
+    for part in _chunks(np.asarray(KDTree(y).query(y[at], num_neighbors + 1)[1])):
+        around = y[part]
+        frames.append(_principal_frames(around - around.mean(axis=1, keepdims=True), dim))
+        along = np.einsum("mkq,mdq->mkd", around[:, 1:] - around[:, :1], frames[-1])
+        unit = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), np.finfo(float).tiny)
+        one_sided.append(np.linalg.norm(unit.mean(axis=1), axis=-1) / half)
+    return np.concatenate(frames), np.concatenate(one_sided)
 
 
 def orientation_defect(points: Float[np.ndarray, "m q"], frames: Float[np.ndarray, "m d q"]) -> float:

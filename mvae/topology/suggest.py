@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
 from mvae.manifolds import SO3, SURFACES, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
-from mvae.topology.evidence import ADJACENT, APART, MIN_POINTS, Evidence, Ring, measure, points_of
+from mvae.topology.evidence import ADJACENT, APART, MIN_POINTS, Cloud, Evidence, Ring, cloud_of, measure
 from mvae.topology.local_geometry import GAP
 
 
@@ -115,12 +115,12 @@ def suggest_manifold(
         ModuleNotFoundError: Where ripser is not installed.
     """
     generator = np.random.default_rng(check_count("seed", seed, 0))
-    points = points_of(x, metric, generator)
-    return judge(points, measure(points, generator=generator, max_landmarks=max_landmarks), generator, max_landmarks)
+    cloud = cloud_of(x, metric, generator)
+    return judge(cloud, measure(cloud, generator=generator, max_landmarks=max_landmarks), generator, max_landmarks)
 
 
 def judge(
-    points: np.ndarray, evidence: Evidence, generator: np.random.Generator, max_landmarks: int = 200
+    cloud: Cloud, evidence: Evidence, generator: np.random.Generator, max_landmarks: int = 200
 ) -> tuple[Suggestion, ...]:
     """Returns the suggestions that follow from what was measured; parts of a cloud are measured by themselves."""
     ranked = sorted(((_pieces(space, evidence), space) for space in SPACES), key=lambda pair: -_product(pair[0]))
@@ -138,21 +138,23 @@ def judge(
     found.append(Suggestion(None, False, ("nothing in the table fits better",), "none of these", UNLIKELY))
     apart = 1 - _connected(evidence).agreement
     if apart > 0.5:
-        found.append(_parts(points, evidence, apart, generator, max_landmarks))
+        found.append(_parts(cloud, evidence, apart, generator, max_landmarks))
     return tuple(sorted(found, key=lambda suggestion: -suggestion.agreement))
 
 
 def _parts(
-    points: np.ndarray, evidence: Evidence, apart: float, generator: np.random.Generator, max_landmarks: int
+    cloud: Cloud, evidence: Evidence, apart: float, generator: np.random.Generator, max_landmarks: int
 ) -> Suggestion:
     """What the parts of a cloud are, each by itself."""
     names, certain = [], apart > _AGREES
     for part in range(evidence.parts.max() + 1):
-        inside = points[evidence.parts == part]
-        if len(inside) < 3 * MIN_POINTS:
+        inside = Cloud(cloud.points[evidence.parts == part], 0)
+        if len(inside.points) < 3 * MIN_POINTS:
             names, certain = [*names, "too few points to tell"], False
             continue
-        best = judge(inside, measure(inside, generator=generator, max_landmarks=max_landmarks), generator)[0]
+        best = judge(
+            inside, measure(inside, generator=generator, max_landmarks=max_landmarks), generator, max_landmarks
+        )[0]
         names, certain = [*names, best.name], certain and best.certain
     shares = np.bincount(evidence.parts) / len(evidence.parts)
     listed = ", ".join(f"{name} ({share:.0%} of the points)" for name, share in zip(names, shares, strict=True))
@@ -292,6 +294,8 @@ def _listed(ratios: np.ndarray) -> str:
 
 def _remarks(space: Space, evidence: Evidence) -> tuple[str, ...]:
     remarks = []
+    if evidence.isolated:
+        remarks.append(f"{evidence.isolated} isolated point(s) left out")
     if space.manifold is None:
         remarks.append(f"there is no {space.name} among the manifolds here")
     if space.name == "circle" and evidence.ring is not None and evidence.ring.cover > 1:

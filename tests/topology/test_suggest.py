@@ -66,6 +66,18 @@ def test_order_rotation_and_scale_do_not_matter():
     assert other.certain
 
 
+def test_an_isolated_point_hides_nothing():
+    x = np.concatenate([cloud("circle", 0, 6, 0.05, SEED), np.full((1, 50), 1e6)])
+    first = suggest_manifold(x)[0]
+    assert first.name == "circle"
+    assert first.reasons[-1] == "1 isolated point(s) left out"
+
+
+@pytest.mark.parametrize("scale", [1e-120, 1e120])
+def test_units_do_not_matter(scale):
+    assert suggest_manifold(scale * cloud("circle", 0, 6, 0.05, SEED)[:300])[0].name == "circle"
+
+
 def test_equal_seeds_give_equal_suggestions():
     x = cloud("circle", 0, 6, 0.05, SEED)[:200]
     assert suggest_manifold(x) == suggest_manifold(x.reshape(len(x), 5, 10))
