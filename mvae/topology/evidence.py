@@ -19,6 +19,7 @@ from mvae.topology.local_geometry import (
     LocalDimension,
     boundary_share,
     local_dimension,
+    number_of_ends,
     orientation_defect,
     principal_part,
     smoothed,
@@ -74,6 +75,7 @@ class Evidence(NamedTuple):
         torsion: Logarithm of the largest ratio of the deaths of a class over F_2 and F_3: 0 where all homology is free.
         orientation: See `orientation_defect`; None below dimension 2.
         boundary: See `boundary_share`.
+        ends: Of a curve; None from dimension 2 on.
         ring: For few points.
         isolated: How many points were left out.
     """
@@ -89,6 +91,7 @@ class Evidence(NamedTuple):
     torsion: float
     orientation: float | None
     boundary: float
+    ends: int | None
     ring: Ring | None
     isolated: int
 
@@ -187,6 +190,7 @@ def measure(cloud: Cloud, *, generator: np.random.Generator, max_landmarks: int 
         torsion=_torsion(diagrams),
         orientation=orientation_defect(smooth[frames_at], frames) if dim > 1 else None,
         boundary=boundary_share(one_sided, dim, k),
+        ends=number_of_ends(smooth, one_sided, k) if dim == 1 else None,
         ring=ring,
         isolated=cloud.isolated,
     )

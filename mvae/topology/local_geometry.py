@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
 MAX_DIM = 5
 GAP = 4.0  # ratio of local variances, along the manifold over across it, from which a dimension is taken to be seen
@@ -233,3 +235,17 @@ def boundary_share(one_sided: Float[np.ndarray, " n"], dim: int, num_neighbors: 
     """
     expected = dim * (num_neighbors / len(one_sided)) ** (1 / dim) / 4
     return float((one_sided > _ONE_SIDED).mean() / expected)
+
+
+def number_of_ends(y: Float[np.ndarray, "n q"], one_sided: Float[np.ndarray, " n"], num_neighbors: int) -> int:
+    """Returns how many ends a curve has: groups of one-sided points, half a neighbourhood apart.
+
+    An end has about an eighth of a neighbourhood of them; groups of less than a quarter of that do not count.
+    """
+    found = y[one_sided > _ONE_SIDED]
+    if len(found) == 0:
+        return 0
+    reach = np.asarray(KDTree(y).query(found, num_neighbors + 1)[0])[:, -1]
+    linked = cdist(found, found) < np.median(reach) / 2
+    _, group = connected_components(csr_array(linked), directed=False)
+    return int((np.bincount(group) >= max(num_neighbors / 32, 1)).sum())

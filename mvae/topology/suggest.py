@@ -95,13 +95,14 @@ def suggest_manifold(
     A table of spaces, `SPACES`, is compared with what can be measured of the cloud: its dimension, its parts, Betti
     numbers over F_2 and F_3, orientability, and whether it has a boundary; see `Evidence`. Each measurement agrees with
     each space to a degree from 0 to 1, and spaces are ordered by the product. A bar of a persistence diagram counts by
-    how far its death / birth is beyond all bars of a flat ball with the same number of points and landmarks. "None of
-    these" is among the suggestions, with an agreement of 0.02.
+    how far its death / birth is beyond those of flat balls with the same number of points and landmarks. "None of
+    these" is among the suggestions, with an agreement of 0.02. Of 150 points or fewer a closed order is sought as well,
+    as of views of a turning object.
 
     Limits: Noise must be below the size of what is to be seen, loops and cavities wider than some distances of
     landmarks, 250 points or more for a surface and 500 for SO(3); for a curve some dozens do. Spaces beyond the
-    table with the same numbers cannot be told apart: SO(3) from the lens spaces L(4k + 2, q), a ball from any
-    contractible space of dimension 3. The third homology is not computed.
+    table with the same numbers cannot be told apart: SO(3) from other lens spaces L(p, q) with even
+    p that 3 does not divide, a ball from any contractible space of dimension 3. The third homology is not computed.
 
     Args:
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n), which are embedded by classical
@@ -210,13 +211,7 @@ def _pieces(space: Space, evidence: Evidence) -> list[_Piece]:
     if evidence.ring is not None and curve > 0.5:
         return _ring_pieces(space, evidence.ring, curve, closed)
     pieces = [_connected(evidence), _dimension(space, evidence), *_homology(space, evidence)]
-    share = evidence.boundary
-    pieces.append(
-        _Piece(
-            _if(_above(share, 0.3, 0.25), holds=space.boundary),
-            f"one-sided neighbourhoods are {share:.2f} times as frequent as in a ball (0 without a boundary)",
-        )
-    )
+    pieces.append(_boundary(space, evidence))
     if evidence.orientation is not None:
         pieces.append(
             _Piece(
@@ -225,6 +220,17 @@ def _pieces(space: Space, evidence: Evidence) -> list[_Piece]:
             )
         )
     return pieces
+
+
+def _boundary(space: Space, evidence: Evidence) -> _Piece:
+    share = evidence.boundary
+    text = f"one-sided neighbourhoods are {share:.2f} times as frequent as in a ball (0 without a boundary)"
+    agreement = _if(_above(share, 0.3, 0.25), holds=space.boundary)
+    if evidence.ends is not None:
+        text += f", at {evidence.ends} ends"
+        if space.dim == 1 and evidence.ends != (2 if space.boundary else 0):
+            agreement = min(agreement, _CONTRADICTS)
+    return _Piece(agreement, text)
 
 
 def _connected(evidence: Evidence) -> _Piece:

@@ -8,6 +8,7 @@ from mvae.topology.local_geometry import (
     boundary_share,
     local_dimension,
     neighborhood_sizes,
+    number_of_ends,
     orientation_defect,
     principal_part,
     smoothed,
@@ -125,3 +126,27 @@ def test_boundary_of_a_ball_and_none_of_a_sphere(dim):
     for cloud, least, most in ((ball(1000, dim), 0.5, 2.0), (sphere(1000, dim), 0.0, 0.05)):
         _, one_sided = tangent_frames(cloud, np.arange(1000), dim, 48)
         assert least <= boundary_share(one_sided, dim, 48) <= most
+
+
+@pytest.mark.parametrize(("arms", "ends"), [(1, 1), (2, 2), (3, 3), (4, 4)])
+def test_ends_of_stars(arms, ends):
+    angle = 2 * np.pi * rng().integers(0, arms, 800) / arms
+    radius = rng(1).uniform(0 if arms > 1 else -1, 1, 800)
+    if arms == 1:  # a circle with a tail
+        circle = 2 * np.pi * radius
+        star = np.where(
+            (radius > 0)[:, None],
+            np.stack([np.cos(circle), np.sin(circle)], 1),
+            [[1, 0]] - 2 * radius[:, None] * [[1, 0]],
+        )
+    else:
+        star = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    star = star + 0.01 * rng(2).normal(size=star.shape)
+    _, one_sided = tangent_frames(star, np.arange(800), 1, 40)
+    assert number_of_ends(star, one_sided, 40) == ends
+
+
+def test_a_circle_has_no_end():
+    circle = sphere(800, 1)
+    _, one_sided = tangent_frames(circle, np.arange(800), 1, 40)
+    assert number_of_ends(circle, one_sided, 40) == 0
