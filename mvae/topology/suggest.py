@@ -99,10 +99,11 @@ def suggest_manifold(
     these" is among the suggestions, with an agreement of 0.02. Of 150 points or fewer a closed order is sought as well,
     as of views of a turning object.
 
-    Limits: Noise must be below the size of what is to be seen, loops and cavities wider than some distances of
-    landmarks, 250 points or more for a surface and 500 for SO(3); for a curve some dozens do. Spaces beyond the
-    table with the same numbers cannot be told apart: SO(3) from other lens spaces L(p, q) with even
-    p that 3 does not divide, a ball from any contractible space of dimension 3. The third homology is not computed.
+    Limits: Noise must be below the size of what is to be seen, and loops and cavities wider than some distances of
+    landmarks; a curve that comes near itself counts as branched. A surface wants 250 points or more, SO(3) 500; for a
+    curve some dozens do. Spaces beyond the table with the same numbers cannot be told apart: SO(3) from other lens
+    spaces L(p, q) with even p that 3 does not divide, a ball from other contractible spaces of dimension 3. The third
+    homology is not computed.
 
     Args:
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n), which are embedded by classical
@@ -229,7 +230,7 @@ def _boundary(space: Space, evidence: Evidence) -> _Piece:
     if evidence.ends is not None:
         text += f", at {evidence.ends} ends"
         if space.dim == 1 and evidence.ends != (2 if space.boundary else 0):
-            agreement = min(agreement, _CONTRADICTS)
+            agreement = min(agreement, 2 * _LIMIT)
     return _Piece(agreement, text)
 
 

@@ -105,6 +105,20 @@ def test_an_open_curve_of_few_points_is_an_interval():
     assert suggest_manifold(x[rng().permutation(72)])[0].manifold == Euclidean(1)
 
 
+@pytest.mark.parametrize("arms", [3, 4])
+def test_a_star_is_no_interval(arms):
+    angle = 2 * np.pi * rng().integers(0, arms, 800) / arms
+    star = rng(1).uniform(size=(800, 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    first = suggest_manifold(star + 0.01 * rng(2).normal(size=star.shape))[0]
+    assert first.name == "none of these"
+
+
+def test_a_figure_eight_is_no_circle():
+    angle = 2 * np.pi * rng().uniform(size=800)
+    eight = np.stack([np.where(rng(1).uniform(size=800) < 0.5, 1, -1) * (1 - np.cos(angle)), np.sin(angle)], axis=1)
+    assert suggest_manifold(eight + 0.02 * rng(2).normal(size=eight.shape))[0].name == "none of these"
+
+
 @pytest.mark.parametrize("dim", [6, 50])
 def test_a_normal_distribution_of_many_dimensions_is_none_of_these(dim):
     first = suggest_manifold(rng().normal(size=(400, dim)))[0]
