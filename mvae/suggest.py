@@ -119,6 +119,9 @@ def main(argv: list[str]) -> int:
         UsageError: For bad input.
     """
     del argv
+    from mvae.runs.console import log_to_console
+
+    log_to_console()
     print(
         suggest(
             str(_DATA.value),

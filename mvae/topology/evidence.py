@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from mvae.errors import check_count
@@ -139,8 +138,11 @@ def cloud_of(x: ArrayLike, metric: str, generator: np.random.Generator) -> Cloud
         raise ValueError(
             f"x must have {MIN_POINTS} points or more that are not copies of each other, got {len(points)}"
         )
-    points = points / np.abs(points - points.mean(axis=0)).max()
-    fifth = np.asarray(KDTree(points).query(points, 6)[0])[:, -1]
+    points = points - points.mean(axis=0)
+    points /= np.abs(points).max()
+    lengths = np.square(points).sum(axis=1)
+    squares = lengths[:, None] + lengths - 2 * points @ points.T  # of many features, where a tree of them is slow
+    fifth = np.sqrt(np.maximum(np.partition(squares, 5, axis=1)[:, 5], 0))
     kept = fifth <= _ISOLATED * np.median(fifth)
     if kept.sum() < MIN_POINTS:
         raise ValueError(f"x must have {MIN_POINTS} points or more that are not isolated, got {kept.sum()}")

@@ -127,7 +127,7 @@ def test_a_normal_distribution_of_many_dimensions_is_none_of_these(dim):
     assert not first.certain
 
 
-@pytest.mark.parametrize("kind", ["disc", "sphere", "torus", "klein_bottle", "two_circles"])
+@pytest.mark.parametrize("kind", ["sphere", "two_circles"])
 def test_few_points_are_never_certain_of_another_space(kind):
     first = suggest_manifold(cloud(kind, 0, 6, 0.05, SEED)[:60])[0]
     assert not first.certain or first.name == KINDS[kind].name
