@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mvae.figures.paths.inferred_paths import inferred_paths
     from mvae.figures.paths.operator_orbits import operator_orbits
     from mvae.figures.paths.walk_steps import walk_steps
+    from mvae.figures.persistence import persistence_diagrams
     from mvae.figures.spaces.latent_space import Chart, Cloud, chart, latent_space
     from mvae.figures.spaces.planar_latent_space import PlanarPanel, planar_latent_space
     from mvae.figures.spaces.point_panels import PointPanel
@@ -47,6 +48,7 @@ __all__ = [
     "mosaic",
     "operator_orbits",
     "periodic_colours",
+    "persistence_diagrams",
     "planar_latent_space",
     "prior_samples",
     "reconstructed_lines",
@@ -82,6 +84,7 @@ __getattr__ = lazily(
         "mvae.figures.paths.inferred_paths": ("inferred_paths",),
         "mvae.figures.paths.operator_orbits": ("operator_orbits",),
         "mvae.figures.paths.walk_steps": ("walk_steps",),
+        "mvae.figures.persistence": ("persistence_diagrams",),
         "mvae.figures.spaces.latent_space": ("Chart", "Cloud", "chart", "latent_space"),
         "mvae.figures.spaces.planar_latent_space": ("PlanarPanel", "planar_latent_space"),
         "mvae.figures.spaces.point_panels": ("PointPanel",),

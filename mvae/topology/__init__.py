@@ -1,4 +1,4 @@
-"""Topology of maps and clouds of points: mapping degrees, Betti numbers, coordinates from persistent cohomology."""
+"""Topology of maps and clouds: mapping degrees, Betti numbers, coordinates from persistent cohomology, manifolds."""
 
 from mvae.topology.coordinates import (
     Candidate,
@@ -8,16 +8,20 @@ from mvae.topology.coordinates import (
     toroidal_coordinates,
 )
 from mvae.topology.distances import blurred_images, geodesic_distances, scaled_distances
+from mvae.topology.evidence import Evidence
 from mvae.topology.homology import Betti, betti_numbers
 from mvae.topology.mapping_degree import Degree, mapping_degree
 from mvae.topology.persistence import Persistence, persistent_cohomology
+from mvae.topology.suggest import Suggestion, suggest_manifold
 
 __all__ = [
     "Betti",
     "Candidate",
     "Coordinates",
     "Degree",
+    "Evidence",
     "Persistence",
+    "Suggestion",
     "betti_numbers",
     "blurred_images",
     "circular_coordinates",
@@ -26,5 +30,6 @@ __all__ = [
     "mapping_degree",
     "persistent_cohomology",
     "scaled_distances",
+    "suggest_manifold",
     "toroidal_coordinates",
 ]
