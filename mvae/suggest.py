@@ -44,7 +44,7 @@ def suggest(
     """Returns the suggestions for a file of examples as text, and draws the figure.
 
     Args:
-        data: File of examples, see `mvae.data.tables.read_table`.
+        data: File of examples, see `mvae.data.own.files.read_table`.
         out: File of the figure; None for none.
         features: Names of the columns that are the examples.
         layer: Of an .h5ad.
@@ -58,7 +58,8 @@ def suggest(
     import numpy as np
 
     from mvae.data import from_file
-    from mvae.data.tables import choose, names_in, read_table
+    from mvae.data.own.files import read_table
+    from mvae.data.own.table import choose, names_in
     from mvae.topology.evidence import cloud_of, measure
     from mvae.topology.suggest import judge
 
