@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.data.test_own_data import new_cells
+from tests.data.own.test_own_data import new_cells
 from tests.programs import ROOT
 
 SMALL = {"num_steps": 3, "batch_size": 8, "encoder_widths": (8,), "decoder_widths": (8,)}

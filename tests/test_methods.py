@@ -81,9 +81,9 @@ def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, m
     config = smallest(method)
     experiment = build_experiment(config)
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # chunks of one step
+    monkeypatch.setattr(sys.modules[train.__module__], "build_program", built_once())
     with jax.debug_key_reuse(True):
         whole = train(experiment, RunFolder(tmp_path / "whole"))
-    monkeypatch.setattr(sys.modules[train.__module__], "build_program", built_once())
     with monkeypatch.context() as patch:
         patch.setattr(loop.ProgressBar, "advance", stop_after(2))
         with pytest.raises(Interrupted):

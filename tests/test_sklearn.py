@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from mvae.sklearn import ManifoldAutoencoder
 
 SMALL = {"num_steps": 4, "widths": (8,), "random_state": 0}
+SMALL["settings"] = {"encoder_init": "random", "num_walk_steps": 2}
 X = np.random.default_rng(0).normal(size=(60, 5)) * [1, 2, 3, 4, 5] + 7
 
 

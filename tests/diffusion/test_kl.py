@@ -13,8 +13,6 @@ from tests.precisions import DOUBLE_IS_SLOW
 
 from .oracles import log_circle_kernel_by_theta, log_kernel_by_series, log_kernel_of_rotations
 
-pytestmark = pytest.mark.usefixtures("optimized")
-
 TARGET = {"float32": 1e-4, "float64": 1e-5}
 TIMES = [0.02, 0.05, 0.1, 0.3]
 # Computed before this library existed, from spectral series in float64; printed to five decimals.

@@ -54,7 +54,7 @@ def train(monkeypatch):
 
 
 def turn(monkeypatch):
-    monkeypatch.setattr(sys.modules[rotation_angles.__module__], "_PICTURES_TOGETHER", 2)
+    monkeypatch.setattr(sys.modules[rotation_angles.__module__], "_IMAGES_TOGETHER", 2)
     rotation_angles(IMAGES, IMAGES, num_angles=4)
 
 

@@ -11,8 +11,6 @@ from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, 
 from mvae.manifolds.safe_math import taylor_threshold
 from tests.precisions import DOUBLE_IS_SLOW
 
-pytestmark = pytest.mark.usefixtures("optimized")
-
 CHEAP = [Euclidean(2), Sphere(2, radius=2.5), FlatTorus(2)]
 MANIFOLDS = [*CHEAP, Sphere(1), ProjectiveSpace(2), SO3(), Sphere(20)]
 COSTLY = [ProjectiveSpace(2), SO3(), Product((Sphere(2), Euclidean(1)))]  # to compile; they have files of their own

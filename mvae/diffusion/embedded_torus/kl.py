@@ -27,10 +27,6 @@ def embedded_torus_kl(
     with l the first eigenvalue of minus the Laplacian, carries both ends and both time scales; H is a smooth
     function of t and even in the minor angle x, a Chebyshev series in log(1 + 4 t/a^2) and cos x.
 
-    >>> z = EmbeddedTorus().from_angles(jnp.zeros(2))
-    >>> round(float(embedded_torus_kl(EmbeddedTorus(), 0.05, z)), 4)
-    4.4325
-
     Args:
       manifold: the torus.
       t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.

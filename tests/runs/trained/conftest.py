@@ -31,7 +31,7 @@ class Finished(NamedTuple):
         return {name: np.asarray(batch[name]) for name in self.experiment.model.columns}
 
 
-SLOW = ("er", "vaells", "vdae")  # to compile; tests/test_methods.py trains them in the fast lane
+SLOW = ("er", "svae", "vaells", "vamp", "vdae")  # to compile; tests/test_methods.py trains them in the fast lane
 
 
 @pytest.fixture(

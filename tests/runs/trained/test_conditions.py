@@ -9,7 +9,7 @@ import pytest
 import mvae
 from mvae.data import Dataset
 from mvae.errors import UsageError
-from tests.data.test_own_data import Frame
+from tests.data.own.test_own_data import Frame
 from tests.runs.trained.test_training import SMALL
 
 RNG = np.random.default_rng(2)

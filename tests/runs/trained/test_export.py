@@ -29,7 +29,7 @@ np.savez(folder / "found.npz", **found)
 """
 
 
-QUICK = ("dvae", "er", "wgan")
+QUICK = ("dvae", "wgan")
 OTHERS = [pytest.param(method, marks=pytest.mark.slow) for method in METHODS if method not in QUICK]
 
 
