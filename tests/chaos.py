@@ -26,12 +26,10 @@ def announced(phase, function):
 
 def announce_phases() -> None:
     """Puts announcements into the program."""
+    from mvae import reports, runs
     from mvae.engine import loop
-    from mvae.reports import conclude
-    from mvae.runs import run
 
-    module = sys.modules["mvae.reports.conclude"]
-    del conclude
+    run, module = sys.modules[runs.run.__module__], sys.modules[reports.conclude.__module__]
     run.build_experiment = announced("loading", run.build_experiment)
     module._evaluate = announced("evaluating", module._evaluate)
     module._draw = announced("drawing", module._draw)

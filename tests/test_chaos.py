@@ -26,8 +26,6 @@ from tests.data.digits.digit_files import DigitFiles
 from tests.paths import CONFIGS, ROOT
 from tests.test_configs import tiny
 
-pytestmark = pytest.mark.slow
-
 NUM_RUNS = 20
 SECONDS = 400
 METHODS = {
@@ -182,6 +180,7 @@ def damage(workdir, rng):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.slow
 def test_a_disturbed_run_ends_as_if_it_had_not_been(case, whole, tmp_path):
     rng = np.random.default_rng(case.number)
     config, expected, phases = whole[case.method].result()
@@ -236,3 +235,9 @@ def test_a_disturbed_run_ends_as_if_it_had_not_been(case, whole, tmp_path):
         assert again.end() == 0, again.errors
     assert left_by(workdir) == expected
     assert not (workdir / ".locks").exists()
+
+
+def test_the_program_that_is_disturbed_has_all_phases():
+    """They are put into functions of the package by name, which must be there."""
+    code = "from tests import chaos; chaos.announce_phases()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=SECONDS)
