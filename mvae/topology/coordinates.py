@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
-from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, unwrapped
+from mvae.topology.covers import inhomogeneity, mean_step, order_score, unwrapped
 from mvae.topology.distances import scaled_distances
 from mvae.topology.harmonic import harmonic_forms
+from mvae.topology.homogeneous import Views, final_score, fitted, polished, spaced_by_steps, views_of
 from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.persistence import PRIMES, Persistence, persistent_cohomology
 
@@ -18,7 +19,8 @@ METRICS = ("euclidean", "precomputed")
 FRACTIONS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # of the bar, from the birth on: where the complex is taken
 HOMOGENEITY = 0.3
 NUM_NEAREST = 6
-NUM_POLISHED = 6  # unwrapped orders that are improved, those of least score
+NUM_FITTED = 40  # unwrapped orders whose angles are fitted: half of them the shortest, half the most even
+NUM_POLISHED = 6  # of them, those that are improved: of least score
 _CHUNK = 4096
 
 
@@ -27,7 +29,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         score: Mean distance of neighbours along the coordinate, in units of the mean distance, plus `homogeneity` times
-            the inhomogeneity. The least is taken.
+            the inhomogeneity; where covers are tried, the logarithm of either. The least is taken.
         scaled: Whether distances were scaled locally.
         classes: Ranks of the classes by persistence.
         scale: Of the complex, in units of (scaled) distance.
@@ -167,12 +169,13 @@ def circular_coordinates(
         (mean distance of points that follow each other along θ) / (mean distance) + μ · inhomogeneity(θ)
 
     is least. For views of a turning object, which a near symmetry folds, give covers=(1, 2, 3, 4, 6) and num_classes=3:
-    distances scaled locally are tried, too, each coordinate is unwrapped on the assumption that it winds so often, see
-    `mvae.topology.covers.unwrapped`, and the best orders are polished, see `mvae.topology.covers.polished`.
+    distances scaled locally are tried, too, and each coordinate is unwrapped on the assumption that it winds so often,
+    see `mvae.topology.covers.unwrapped`. Angles are fitted to the orders so found, and pieces of the best are exchanged,
+    see `mvae.topology.homogeneous`; the score is then log(mean step) + μ log(inhomogeneity).
 
-    Limits: Unwrapped angles are evenly spaced, so covers are for views that nearly are, with less noise than there is
-    between neighbours, and for hundreds of points, not thousands. Of a loop that the data wind around k times without
-    telling the turns apart, the coordinate of the quotient is all there is.
+    Limits: Covers are for views, at even steps or at random, with less noise than there is between neighbours; the time
+    grows with the cube of the number of landmarks, and 100 take a few seconds. Of a loop that the data wind around k
+    times without telling the turns apart, the coordinate of the quotient is all there is.
 
     Args:
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n).
@@ -199,33 +202,44 @@ def circular_coordinates(
             score = _circle_score(cloud.distances, angles[:, 0], homogeneity)
             tried.append((Candidate(score, False, classes, scale, 1), angles[:, 0]))
         return _best(cloud, persistence.bars, tried, "a loop")
-    _, scaled = _complexes(scaled_distances(cloud.distances), fractions, _single(num_classes))
-    for is_scaled, coordinates in ((False, found), (True, scaled)):
-        for classes, scale, angles in coordinates:
-            for winding in covers:
-                once = unwrapped(cloud.distances, angles[:, 0], winding)
-                score = order_score(cloud.distances, np.argsort(once % (2 * np.pi)), homogeneity)
-                tried.append((Candidate(score, is_scaled, classes, scale, winding), once))
-    return _best(cloud, persistence.bars, _polish(cloud.distances, tried, homogeneity), "a loop")
+    views = views_of(cloud.distances, homogeneity)
+    return _best(cloud, persistence.bars, _unwrapped(views, found, fractions, num_classes, covers), "a loop")
 
 
 def _single(num_classes: int) -> Callable[[int], list[tuple[int, ...]]]:
     return lambda most: [(k,) for k in range(min(num_classes, most))]
 
 
-def _polish(
-    distances: Float[np.ndarray, "l l"], tried: list[tuple[Candidate, np.ndarray]], homogeneity: float
+def _unwrapped(
+    views: Views,
+    found: list[tuple[tuple[int, ...], float, np.ndarray]],
+    fractions: Sequence[float],
+    num_classes: int,
+    covers: Sequence[int],
 ) -> list[tuple[Candidate, np.ndarray]]:
-    """The same candidates, the best few orders of them improved."""
-    ranked, seen, result = sorted(tried, key=lambda pair: pair[0].score), set(), []
-    for candidate, angles in ranked:
-        if (known := round(candidate.score, 9)) not in seen and len(seen) < NUM_POLISHED:
-            seen.add(known)
-            angles = polished(distances, angles, homogeneity)
-            score = order_score(distances, np.argsort(angles % (2 * np.pi)), homogeneity)
-            candidate = candidate._replace(score=score)
-        result.append((candidate, angles))
-    return result
+    """Harmonic coordinates of plain distances, and of those scaled locally, unwrapped; the best are fitted."""
+    _, scaled = _complexes(scaled_distances(views.distances), fractions, _single(num_classes))
+    orders: dict[float, tuple[Candidate, np.ndarray]] = {}
+    for is_scaled, coordinates in ((False, found), (True, scaled)):
+        for classes, scale, angles in coordinates:
+            for winding in covers:
+                once = unwrapped(views.distances, angles[:, 0], winding)
+                length = mean_step(views.distances, once)
+                orders.setdefault(
+                    round(length, 9), (Candidate(length, is_scaled, classes, scale, winding), once)
+                )
+    shortest = sorted(orders.values(), key=lambda pair: pair[0].score)
+    evenness = {
+        id(angles): order_score(views.distances, np.argsort(angles % (2 * np.pi)), views.homogeneity)
+        for _, angles in shortest
+    }
+    evenest = sorted(shortest, key=lambda pair: evenness[id(pair[1])])[: NUM_FITTED // 2]
+    tried = shortest[: NUM_FITTED // 2]
+    tried += [pair for pair in evenest if not any(pair is other for other in tried)]
+    placed = [(candidate, fitted(views, spaced_by_steps(views.distances, angles))) for candidate, angles in tried]
+    placed = sorted(placed, key=lambda pair: pair[1].score)[:NUM_POLISHED]
+    best = [(candidate, polished(views, each).angles) for candidate, each in placed]
+    return [(candidate._replace(score=final_score(views, angles)), angles) for candidate, angles in best]
 
 
 def toroidal_coordinates(
