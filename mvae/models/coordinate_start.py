@@ -34,9 +34,33 @@ ROUNDING = 1e-6  # of the greatest entry: examples of one condition that vary by
 
 
 class CoordinateTerms(NamedTuple):
-    """Loss of the encoder's first stage, (b,): squared distance in R^n of its location from the coordinate's point."""
+    """Terms of the encoder's first stage, (b,).
+
+    Attributes:
+        loss: Squared distance in R^n of the encoder's location from the coordinate's point.
+        extra: Where an angle of the examples is known and the latent space is a circle, "winding": its mean is the
+            degree of the encoder, of the batch in the order of that angle.
+    """
 
     loss: Float[Array, " b"]
+    extra: dict[str, Float[Array, " b"]]
+
+
+def known_angle(dataset: Dataset) -> str | None:
+    """Returns the column of an angle that tells all examples apart: a user's own, or the azimuth of one object."""
+    if dataset.angle is not None:
+        return dataset.angle
+    if "azimuth" not in dataset.train or "azimuth" not in dataset.factor_names:
+        return None
+    others = [column for column, name in enumerate(dataset.factor_names) if name != "azimuth"]
+    return "azimuth" if (np.ptp(np.asarray(dataset.train["factors"][:])[:, others], axis=0) == 0).all() else None
+
+
+def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Array, " b"]:
+    """Returns numbers whose mean is how often points of a circle go round it in the order of an angle."""
+    latent = jnp.arctan2(z[:, 1], z[:, 0])[jnp.argsort(angle)]
+    steps = (jnp.roll(latent, -1) - latent + jnp.pi) % (2 * jnp.pi) - jnp.pi
+    return len(angle) * steps / (2 * jnp.pi)
 
 
 def has_coordinate(manifold: Manifold) -> bool:
@@ -95,7 +119,24 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
         known = {COLUMN: rows[COLUMN]} if COLUMN in rows else {}
         return dataset.render({name: array for name, array in rows.items() if name != COLUMN}) | known
 
-    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render)
+    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=_notes(found))
+
+
+def _notes(found: Coordinates) -> dict[str, Any]:
+    """Persistence of the classes, the cover that was taken, and the best score of each that was tried."""
+    scores: dict[str, float] = {}
+    for candidate in found.tried:  # best first
+        scores.setdefault(str(candidate.winding), candidate.score)
+    if found.chosen.winding > 1:
+        LOGGER.info(
+            "the loop of the training examples is a quotient: a %d-fold cover fits better", found.chosen.winding
+        )
+    return {
+        "coordinate_births": found.bars[:, 0].tolist(),
+        "coordinate_deaths": found.bars[:, 1].tolist(),
+        "coordinate_cover": found.chosen.winding,
+        "coordinate_scores": scores,
+    }
 
 
 def _compared(
@@ -188,6 +229,7 @@ def coordinate_stage(
     init: Callable[[Key[Array, ""], Batch], dict[str, Any]],
     optimizer: optax.GradientTransformation,
     given: Callable[[Batch], Mapping[str, Array]],
+    angle: str | None = None,
 ) -> Stage:
     """Builds the stage "coordinate", in which all layers of the encoder learn the column, and nothing else learns.
 
@@ -198,12 +240,14 @@ def coordinate_stage(
         init: (key, batch) -> parameters of the model, a dict with "encoder".
         optimizer: Of the encoder.
         given: Batch -> what the encoder is given beside x.
+        angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
     """
 
     def terms(params: dict[str, Any], key: Key[Array, ""], batch: Batch, step: Array) -> CoordinateTerms:
         del key, step
         location = encoder.outputs(params["encoder"], batch["x"], **given(batch))["location"]
-        return CoordinateTerms(jnp.sum((location - batch[COLUMN]) ** 2, axis=-1))
+        extra = {} if angle is None else {"winding": winding_terms(batch[angle], location)}
+        return CoordinateTerms(jnp.sum((location - batch[COLUMN]) ** 2, axis=-1), extra)
 
     def init_params(key: Key[Array, ""], batch: Batch, previous: Any) -> dict[str, Any]:
         del previous

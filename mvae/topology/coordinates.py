@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
-from mvae.topology.covers import inhomogeneity, mean_step, order_score, unwrapped
+from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
 from mvae.topology.distances import scaled_distances
 from mvae.topology.harmonic import harmonic_forms
-from mvae.topology.homogeneous import Views, final_score, fitted, polished, spaced_by_steps, views_of
+from mvae.topology.homogeneous import NUM_LAST, Views, final_score, fitted, improved, spaced_by_steps, views_of, wrapped
 from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.persistence import PRIMES, Persistence, persistent_cohomology
 
@@ -21,6 +21,7 @@ HOMOGENEITY = 0.3
 NUM_NEAREST = 6
 NUM_FITTED = 40  # unwrapped orders whose angles are fitted: half of them the shortest, half the most even
 NUM_POLISHED = 6  # of them, those that are improved: of least score
+NUM_EVEN = 4  # orders that are improved as if their steps were even
 _CHUNK = 4096
 
 
@@ -29,11 +30,11 @@ class Candidate(NamedTuple):
 
     Attributes:
         score: Mean distance of neighbours along the coordinate, in units of the mean distance, plus `homogeneity` times
-            the inhomogeneity; where covers are tried, the logarithm of either. The least is taken.
+            the inhomogeneity; `mvae.topology.homogeneous.final_score` where covers are tried. The least is taken.
         scaled: Whether distances were scaled locally.
         classes: Ranks of the classes by persistence.
         scale: Of the complex, in units of (scaled) distance.
-        winding: Turns of the class for one turn of the coordinate: 1, or more where it was unwrapped.
+        winding: Turns of the class for one turn of the coordinate: 1, or where it was unwrapped others, too.
     """
 
     score: float
@@ -170,8 +171,8 @@ def circular_coordinates(
 
     is least. For views of a turning object, which a near symmetry folds, give covers=(1, 2, 3, 4, 6) and num_classes=3:
     distances scaled locally are tried, too, and each coordinate is unwrapped on the assumption that it winds so often,
-    see `mvae.topology.covers.unwrapped`. Angles are fitted to the orders so found, and pieces of the best are exchanged,
-    see `mvae.topology.homogeneous`; the score is then log(mean step) + μ log(inhomogeneity).
+    see `mvae.topology.covers.unwrapped`. Angles are fitted to these orders, and pieces of the best are exchanged; the
+    score is then `mvae.topology.homogeneous.final_score`. What is returned is evenly spaced in the order so found.
 
     Limits: Covers are for views, at even steps or at random, with less noise than there is between neighbours; the time
     grows with the cube of the number of landmarks, and 100 take a few seconds. Of a loop that the data wind around k
@@ -218,28 +219,43 @@ def _unwrapped(
     covers: Sequence[int],
 ) -> list[tuple[Candidate, np.ndarray]]:
     """Harmonic coordinates of plain distances, and of those scaled locally, unwrapped; the best are fitted."""
-    _, scaled = _complexes(scaled_distances(views.distances), fractions, _single(num_classes))
-    orders: dict[float, tuple[Candidate, np.ndarray]] = {}
+    distances = views.distances
+    _, scaled = _complexes(scaled_distances(distances), fractions, _single(num_classes))
+    orders: dict[float, _Order] = {}
     for is_scaled, coordinates in ((False, found), (True, scaled)):
         for classes, scale, angles in coordinates:
             for winding in covers:
-                once = unwrapped(views.distances, angles[:, 0], winding)
-                length = mean_step(views.distances, once)
+                once = unwrapped(distances, angles[:, 0], winding)
+                length = mean_step(distances, once)
                 orders.setdefault(
-                    round(length, 9), (Candidate(length, is_scaled, classes, scale, winding), once)
+                    round(length, 9), _Order(Candidate(length, is_scaled, classes, scale, winding), angles[:, 0], once)
                 )
-    shortest = sorted(orders.values(), key=lambda pair: pair[0].score)
-    evenness = {
-        id(angles): order_score(views.distances, np.argsort(angles % (2 * np.pi)), views.homogeneity)
-        for _, angles in shortest
-    }
-    evenest = sorted(shortest, key=lambda pair: evenness[id(pair[1])])[: NUM_FITTED // 2]
-    tried = shortest[: NUM_FITTED // 2]
-    tried += [pair for pair in evenest if not any(pair is other for other in tried)]
-    placed = [(candidate, fitted(views, spaced_by_steps(views.distances, angles))) for candidate, angles in tried]
+    tried = sorted(orders.values(), key=lambda order: order.candidate.score)
+    evenness = [order_score(distances, np.argsort(each.angles), views.homogeneity) for each in tried]
+    evenest = np.argsort(evenness, kind="stable").tolist()
+    chosen = sorted({*range(min(NUM_FITTED // 2, len(tried))), *evenest[: NUM_FITTED // 2]})
+    placed = [(tried[k], fitted(views, spaced_by_steps(distances, tried[k].angles))) for k in chosen]
     placed = sorted(placed, key=lambda pair: pair[1].score)[:NUM_POLISHED]
-    best = [(candidate, polished(views, each).angles) for candidate, each in placed]
-    return [(candidate._replace(score=final_score(views, angles)), angles) for candidate, angles in best]
+    finals = [(order, improved(views, each).angles) for order, each in placed]
+    for order in (tried[k] for k in evenest[:NUM_EVEN]):
+        angles = polished(distances, order.angles, views.homogeneity)
+        finals.append((order, fitted(views, spaced_by_steps(distances, angles), NUM_LAST).angles))
+    return [(_turned(order, angles, final_score(views, angles)), uniform_angles(angles)) for order, angles in finals]
+
+
+def _turned(order: "_Order", angles: Float[np.ndarray, " l"], score: float) -> Candidate:
+    """The candidate with its final score, and how often its class turns along the order in which it ended."""
+    of_class = order.of_class[np.argsort(angles)]
+    turns = wrapped(np.roll(of_class, -1) - of_class).sum() / (2 * np.pi)
+    return order.candidate._replace(score=score, winding=abs(round(turns)))
+
+
+class _Order(NamedTuple):
+    """An order of views: how it was found, angles of the class that was unwrapped, and evenly spaced ones."""
+
+    candidate: Candidate
+    of_class: Float[np.ndarray, " l"]
+    angles: Float[np.ndarray, " l"]
 
 
 def toroidal_coordinates(

@@ -12,6 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from mvae.topology.exchanges import exchanges
+
 NUM_HARMONICS = 6
 
 
@@ -118,3 +120,21 @@ def order_score(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"
     left = np.var(along - mean[lag]) / (np.var(along) + np.finfo(float).tiny)
     step = distances[order, np.roll(order, -1)].mean() / (along.mean() + np.finfo(float).tiny)
     return float(step + homogeneity * left)
+
+
+def polished(
+    distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, " n"], homogeneity: float
+) -> Float[np.ndarray, " n"]:
+    """Returns evenly spaced angles whose order has an `order_score` that no exchange of pieces of the tour lowers.
+
+    Only the shortest of the new tours are looked at, see `mvae.topology.exchanges`, but it is the score that decides,
+    so that two halves which a near symmetry makes alike are not folded onto each other.
+    """
+    order = np.argsort(angles % (2 * np.pi), kind="stable")
+    score = order_score(distances, order, homogeneity)
+    while options := exchanges(distances, order):
+        scores = [order_score(distances, each, homogeneity) for each in options]
+        if not min(scores) < score - 1e-9:
+            break
+        order, score = options[int(np.argmin(scores))], min(scores)
+    return uniform_angles(np.argsort(order) * 2 * np.pi / len(order))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from mvae.topology.covers import order_score
 from mvae.topology.exchanges import exchanges
 
 NUM_KNOTS = 24
@@ -106,10 +107,14 @@ def _left(views: Views, angles: Float[np.ndarray, " n"]) -> float:
 
 
 def final_score(views: Views, angles: Float[np.ndarray, " n"]) -> float:
-    """Returns log(mean step) + μ log(share of the variance of log D_ij that is left by f(θ_i - θ_j) + u(θ_i) + u(θ_j)).
+    """Returns a score by which orders of views are compared: the sum of three logarithms, the lower the better.
 
-    The mean step is in units of the mean distance. u is smooth, of three harmonics: from the broad side an object's
-    views differ more than from its narrow one, and that an order is right shows when this is allowed for.
+        log(mean step) + μ log(left) + log(order_score)
+
+    The mean step is in units of the mean distance. The share of the variance of log D_ij that f(θ_i - θ_j) + u(θ_i) +
+    u(θ_j) leaves is the second: u is smooth, of three harmonics, as from the broad side an object's views differ more
+    than from its narrow one. The last is the score for even steps, see `mvae.topology.covers.order_score`: where steps
+    are even it tells most, and at random angles it does no harm.
     """
     i, j = np.triu_indices(len(angles), 1)
     apart, values = np.abs(wrapped(angles[i] - angles[j])), views.logs[i, j]
@@ -121,7 +126,8 @@ def final_score(views: Views, angles: Float[np.ndarray, " n"]) -> float:
         profile = _profile(apart, values - factor).at(apart)[0]
         factor = features @ (inverse @ (features.T @ (values - profile)))
     left = np.mean((values - profile - factor) ** 2) / (values.var() + np.finfo(float).tiny)
-    return _score(views, angles, float(left))
+    even = order_score(views.distances, _order(angles), views.homogeneity)
+    return _score(views, angles, float(left)) + float(np.log(even + np.finfo(float).tiny))
 
 
 def spaced_by_steps(distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -161,11 +167,10 @@ def fitted(views: Views, start: Float[np.ndarray, " n"], num_steps: int = NUM_FI
     return Placed(best, _score(views, best, least / (values.var() + np.finfo(float).tiny)))
 
 
-def polished(views: Views, placed: Placed) -> Placed:
-    """Returns angles whose score no exchange of pieces of the order lowers, see `mvae.topology.exchanges`.
+def improved(views: Views, placed: Placed) -> Placed:
+    """Returns angles whose score no exchange of pieces of the order lowers, as `mvae.topology.covers.polished` does it.
 
-    Only the shortest of the new tours are looked at, but it is the score that decides, so that two halves which a near
-    symmetry makes alike are not folded onto each other. Gaps within a piece are kept, those where pieces are joined are
+    Gaps within a piece are kept, those where pieces are joined are
     in proportion to the distance; the best few are then fitted.
     """
     for _ in range(NUM_EXCHANGES):
