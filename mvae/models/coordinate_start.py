@@ -25,7 +25,8 @@ from mvae.topology import Coordinates, blurred_images, circular_coordinates, ext
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
 NUM_STEPS = 1000
-MAX_VIEWS = 200
+MAX_VIEWS = 1000
+MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of those nearest
 COVERS = (1, 2, 3, 4, 6)
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
@@ -75,9 +76,9 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
 
     Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
 
-    - On a circle with up to 200 training examples, these are taken for views of a turning object in nearly even steps:
-      `circular_coordinates` of the three most persistent classes, unwrapped. With more, the harmonic coordinate of the
-      most persistent class.
+    - On a circle with up to 1000 training examples, these are taken for views of a turning object:
+      `circular_coordinates` of the three most persistent classes, unwrapped on 100 of them. With more, the harmonic
+      coordinate of the most persistent class.
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
@@ -195,11 +196,11 @@ def mean_of_nearest(x: ArrayLike) -> Float[np.ndarray, "n *event"]:
 
 
 def _on_circle(images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"]) -> Coordinates:
-    """Unwrapped where there are few views; of those of several conditions only one's are in even steps."""
+    """Unwrapped where there are few views; of those of several conditions only one's fit an order."""
     views = np.flatnonzero(condition == np.bincount(condition).argmax())
     if len(views) > MAX_VIEWS:
         return circular_coordinates(images)
-    found = circular_coordinates(images[views], num_classes=3, covers=COVERS)
+    found = circular_coordinates(images[views], num_landmarks=MAX_LANDMARKS, num_classes=3, covers=COVERS)
     if len(views) == len(images):
         return found
     flat = images.reshape(len(images), -1)

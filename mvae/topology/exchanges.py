@@ -1,5 +1,6 @@
 """Tours of points that come of a tour by the exchange of pieces."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -7,6 +8,11 @@ from jaxtyping import Float, Int
 
 NUM_BREAKS = 48  # longest steps of a tour at which it may be cut
 NUM_MOVES = 48  # shortest of the new tours, which are returned
+
+
+@functools.cache
+def _triples(num: int) -> Int[np.ndarray, "3 t"]:
+    return np.array(list(itertools.combinations(range(num), 3))).reshape(-1, 3).T
 
 
 def exchanges(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " n"]]:
@@ -22,7 +28,7 @@ def exchanges(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"])
         return []
     following = np.roll(order, -1)
     longest = np.sort(np.argsort(-distances[order, following], kind="stable")[:NUM_BREAKS])
-    i, j, k = longest[np.array(list(itertools.combinations(range(len(longest)), 3))).reshape(-1, 3).T]
+    i, j, k = longest[_triples(len(longest))]
     # the tour is ... a | b ... c | d ... e | f ...
     a, b, c, d, e, f = order[i], following[i], order[j], following[j], order[k], following[k]
     before = distances[a, b] + distances[c, d] + distances[e, f]
@@ -37,7 +43,9 @@ def exchanges(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"])
     }
     changes = np.stack([distances[a, p] + distances[q, r] + distances[s, f] - before for p, q, r, s in joins.values()])
     found = []
-    for index in np.argsort(changes, axis=None, kind="stable")[:NUM_MOVES]:
+    flat = changes.ravel()
+    shortest = np.argpartition(flat, NUM_MOVES)[:NUM_MOVES] if flat.size > NUM_MOVES else np.arange(flat.size)
+    for index in shortest[np.argsort(flat[shortest], kind="stable")]:
         kind, cut = np.unravel_index(index, changes.shape)
         pieces = {"b": order[i[cut] + 1 : j[cut] + 1], "d": order[j[cut] + 1 : k[cut] + 1]}
         pieces |= {"c": pieces["b"][::-1], "e": pieces["d"][::-1]}

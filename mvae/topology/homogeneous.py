@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from mvae.topology.covers import order_score
 from mvae.topology.exchanges import exchanges
 
-NUM_KNOTS = 24
+SMOOTHNESS = 1e-3
 FLOOR = 0.5  # in median distances of nearest neighbours, added to all: of nearer ones logarithms tell nothing but noise
 PULL = 0.03  # towards the angles that a fit starts from, in units of what distances say
 DAMPING = 0.1
@@ -22,6 +22,8 @@ NUM_MODES = 3  # of the factor that each view's distances have
 NUM_FIRST, NUM_STEPS, NUM_LAST = 5, 3, 12  # Gauss-Newton steps: of an order, of one that was exchanged, of the result
 NUM_EXCHANGES = 20
 PROMISING = 0.03  # of the score, by which a fit may better an order
+_KNOTS = np.pi * np.linspace(0, 1, 25) ** 1.5
+_BENDS = np.diff(np.eye(25), 2, axis=0)
 
 
 class Views(NamedTuple):
@@ -73,14 +75,12 @@ class _Profile(NamedTuple):
 
 def _profile(apart: Float[np.ndarray, " m"], values: Float[np.ndarray, " m"]) -> _Profile:
     """Least squares, a little smoothed; knots are dense near zero, where distances rise fastest."""
-    num = NUM_KNOTS + 1
-    knots = np.pi * np.linspace(0, 1, num) ** 1.5
+    knots, num = _KNOTS, len(_KNOTS)
     k = np.clip(np.searchsorted(knots, apart, side="right") - 1, 0, num - 2)
     t = (apart - knots[k]) / (knots[k + 1] - knots[k])
     left, right = np.bincount(k, (1 - t) ** 2, num), np.roll(np.bincount(k, t**2, num), 1)
     both = np.diag(np.bincount(k, t * (1 - t), num)[:-1], 1)
-    bends = np.diff(np.eye(num), 2, axis=0)
-    normal = np.diag(left + right) + both + both.T + 1e-3 * len(apart) / NUM_KNOTS * bends.T @ bends
+    normal = np.diag(left + right) + both + both.T + SMOOTHNESS * len(apart) / num * _BENDS.T @ _BENDS
     target = np.bincount(k, (1 - t) * values, num) + np.roll(np.bincount(k, t * values, num), 1)
     return _Profile(knots, np.linalg.solve(normal + 1e-9 * np.eye(num), target))
 
