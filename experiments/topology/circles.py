@@ -42,8 +42,8 @@ def object_of(index: int, share: float) -> tuple[Mesh, int]:
     def bumps(kind: int, direction: np.ndarray, bump: int) -> np.ndarray:
         return heights[kind, bump] * np.exp(sharpness[kind, bump] * (sphere.vertices @ direction - 1))
 
-    repeated = sum(bumps(0, turn @ directions[0, b], b) for b in range(4) for turn in around)
-    others = sum(bumps(1, directions[1, b], b) for b in range(4))
+    repeated = np.sum([bumps(0, turn @ directions[0, b], b) for b in range(4) for turn in around], axis=0)
+    others = np.sum([bumps(1, directions[1, b], b) for b in range(4)], axis=0)
     return in_unit_ball(Mesh((1 + repeated + share * others)[:, None] * sphere.vertices, sphere.faces)), fold
 
 

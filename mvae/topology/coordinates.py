@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
         scaled: Whether distances were scaled locally.
         classes: Ranks of the classes by persistence.
         scale: Of the complex, in units of (scaled) distance.
-        winding: Turns of the class for one turn of the coordinate: 1, or where it was unwrapped others, too.
+        winding: Turns of the most persistent class for one turn of the coordinate: 1, or others where it was unwrapped.
     """
 
     score: float
@@ -240,14 +240,23 @@ def _unwrapped(
     for order in (tried[k] for k in evenest[:NUM_EVEN]):
         angles = polished(distances, order.angles, views.homogeneity)
         finals.append((order, fitted(views, spaced_by_steps(distances, angles), NUM_LAST).angles))
-    return [(_turned(order, angles, final_score(views, angles)), uniform_angles(angles)) for order, angles in finals]
+    first = [angles[:, 0] for classes, _, angles in found if classes == (0,)]  # at scales from birth to death
+    return [
+        (
+            order.candidate._replace(
+                score=final_score(views, angles),
+                winding=_turns(first[len(first) // 2] if first else order.of_class, angles),
+            ),
+            uniform_angles(angles),
+        )
+        for order, angles in finals
+    ]
 
 
-def _turned(order: "_Order", angles: Float[np.ndarray, " l"], score: float) -> Candidate:
-    """The candidate with its final score, and how often its class turns along the order in which it ended."""
-    of_class = order.of_class[np.argsort(angles)]
-    turns = wrapped(np.roll(of_class, -1) - of_class).sum() / (2 * np.pi)
-    return order.candidate._replace(score=score, winding=abs(round(turns)))
+def _turns(of_class: Float[np.ndarray, " l"], angles: Float[np.ndarray, " l"]) -> int:
+    """How often the coordinate of a class turns along an order."""
+    of_class = of_class[np.argsort(angles)]
+    return abs(round(wrapped(np.roll(of_class, -1) - of_class).sum() / (2 * np.pi)))
 
 
 class _Order(NamedTuple):

@@ -237,6 +237,7 @@ def test_run_keeps_the_degree(monkeypatch, tmp_path):
         degrees = [member[name] for name in ("coordinate_degree", "degree_at_start", "degree_at_end")]
         assert degrees in ([1, 1, 1], [-1, -1, -1])
         assert member["coordinate_births"][0] < member["coordinate_deaths"][0]
+        assert member["coordinate_cover"] == 2
         assert str(member["coordinate_cover"]) == min(member["coordinate_scores"], key=member["coordinate_scores"].get)
 
 
