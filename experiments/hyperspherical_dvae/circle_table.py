@@ -11,6 +11,7 @@ def table(workdir: Path, objects: list[int], starts: list[str]) -> str:
     lines = ["| object | " + " | ".join(f"{start}: degree ±1 | abs(correlation)" for start in starts) + " |"]
     lines.append("|" + "---|" * (1 + 2 * len(starts)))
     shares: dict[str, list[float]] = {start: [] for start in starts}
+    correlations: dict[str, list[float]] = {start: [] for start in starts}
     for number in objects:
         cells = []
         for start in starts:
@@ -20,9 +21,15 @@ def table(workdir: Path, objects: list[int], starts: list[str]) -> str:
                 continue
             members = json.loads(path.read_text())["members"]
             captured = [member["captured"] for member in members]
-            correlation = np.mean([abs(member["latent_azimuth_correlation"]) for member in members])
+            found = [abs(member["latent_azimuth_correlation"]) for member in members]
             shares[start] += captured
-            cells.append(f"{sum(captured):.0f} of {len(captured)} | {correlation:.3f}")
+            correlations[start] += found
+            cells.append(f"{sum(captured):.0f} of {len(captured)} | {np.mean(found):.3f}")
         lines.append(f"| {number} | " + " | ".join(cells) + " |")
-    totals = [f"{sum(share):.0f} of {len(share)} | " for share in shares.values()]
+    totals = [
+        f"{sum(shares[start]):.0f} of {len(shares[start])} | {np.mean(correlations[start]):.3f}"
+        if shares[start]
+        else "not run | –"
+        for start in starts
+    ]
     return "\n".join([*lines, "| all | " + " | ".join(totals) + " |"])

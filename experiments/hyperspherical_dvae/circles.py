@@ -5,7 +5,7 @@
 For each object and each start of the encoder, a run of several seeds in a folder of its own; the same command runs
 what is missing, and `--render` trains nothing. Printed are, per object, how many seeds wind once around the circle
 (degree ±1) and the mean circular correlation of latent angle and azimuth over all 72 views, in absolute value: no map
-is fitted.
+is fitted. Likelihoods and splits have working folders of their own.
 """
 
 import logging
@@ -15,17 +15,22 @@ from absl import flags
 from circle_table import table
 from ml_collections import ConfigDict
 
+from mvae.data.factors.coil20 import SPLITS
 from mvae.errors import UsageError
 from mvae.methods.dvae import ENCODER_INITS
 from mvae.programs import launch
 from mvae.runs import load_config, log_to_console, run
 
+GAUSSIANS = ("gaussian", "gaussian_learned_variance")
 LOGGER = logging.getLogger("mvae.experiments")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of COIL-20.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run folders.", required=True)
 _STARTS = flags.DEFINE_list("starts", ["principal", "spectral"], f"Of {', '.join(ENCODER_INITS)}.")
 _OBJECTS = flags.DEFINE_list("objects", [str(number) for number in range(1, 21)], "Objects, 1 to 20.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Members of each run.", lower_bound=1)
+_LIKELIHOOD = flags.DEFINE_enum("likelihood", "gaussian", GAUSSIANS, "Of the pictures: variance 1, or learned.")
+_SPLIT = flags.DEFINE_enum("split", "even", SPLITS, "Training views: all but every fourth, or 54 drawn at random.")
+_SPLIT_SEED = flags.DEFINE_integer("split_seed", 0, "Of the random split.", lower_bound=0)
 _STEPS = flags.DEFINE_integer("steps", 500, "Steps of training.", lower_bound=1)
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
 
@@ -38,7 +43,9 @@ def config_of(number: int, start: str) -> ConfigDict:
     config = load_config(CONFIGS / "dvae_torus.py")
     config.manifold.update({"name": "sphere", "dim": 1})
     config.data.update({"name": "coil20", "dir": _DATA_DIR.value, "object": number, "size": 32})
-    config.model.update({"encoder_init": start, "encoder_widths": (256, 256), "decoder_widths": (256, 256)})
+    config.data.update({"split": _SPLIT.value, "seed": _SPLIT_SEED.value})
+    config.model.update({"encoder_init": start, "likelihood": _LIKELIHOOD.value})
+    config.model.update({"encoder_widths": (256, 256), "decoder_widths": (256, 256)})
     config.update({"num_seeds": _SEEDS.value, "num_steps": _STEPS.value, "batch_size": 54, "checkpoint_every": 500})
     return config
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -80,6 +80,7 @@ class Dataset(NamedTuple):
       scaling: how `render` scales `"x"`, where that is to be undone in what a model puts out; None for data whose units
         are those that the model sees.
       digest: a checksum of all rows, where they are a user's own arrays.
+      notes: what a method has found out of the training rows, for its reports, in types of JSON.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Dataset(NamedTuple):
     source: RowSource | None = None
     scaling: Scaling | None = None
     digest: str | None = None
+    notes: Mapping[str, Any] = {}
 
     @property
     def num_train(self) -> int:

@@ -14,9 +14,10 @@ from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.errors import UsageError
 from mvae.manifolds import Manifold, ProjectiveSpace
+from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
-from mvae.models.coordinate_start import NUM_STEPS, coordinate_stage, has_coordinate, with_coordinate
+from mvae.models.coordinate_start import NUM_STEPS, coordinate_stage, has_coordinate, known_angle, with_coordinate
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
@@ -205,6 +206,7 @@ def _two_stages(inputs: MethodInputs) -> Built:
             model.init,
             adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
             lambda batch: given(own.given, batch),
+            known_angle(inputs.dataset) if own.manifold.dim == 1 else None,
         )
         second = gradient_stage(
             "train",
@@ -232,5 +234,6 @@ METHOD = Method(
     prepare=_prepare,
     traceable=True,
     conditional=True,
+    reports=(COORDINATE,),
     model=lambda config, num_train, networks: dvae(config, networks),
 )

@@ -25,7 +25,8 @@ from mvae.topology import Coordinates, blurred_images, circular_coordinates, ext
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
 NUM_STEPS = 1000
-MAX_VIEWS = 200
+MAX_VIEWS = 1000
+MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of those nearest
 COVERS = (1, 2, 3, 4, 6)
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
@@ -34,9 +35,33 @@ ROUNDING = 1e-6  # of the greatest entry: examples of one condition that vary by
 
 
 class CoordinateTerms(NamedTuple):
-    """Loss of the encoder's first stage, (b,): squared distance in R^n of its location from the coordinate's point."""
+    """Terms of the encoder's first stage, (b,).
+
+    Attributes:
+        loss: Squared distance in R^n of the encoder's location from the coordinate's point.
+        extra: Where an angle of the examples is known and the latent space is a circle, "winding": its mean is the
+            degree of the encoder, of the batch in the order of that angle.
+    """
 
     loss: Float[Array, " b"]
+    extra: dict[str, Float[Array, " b"]]
+
+
+def known_angle(dataset: Dataset) -> str | None:
+    """Returns the column of an angle that tells all examples apart: a user's own, or the azimuth of one object."""
+    if dataset.angle is not None:
+        return dataset.angle
+    if "azimuth" not in dataset.train or "azimuth" not in dataset.factor_names:
+        return None
+    others = [column for column, name in enumerate(dataset.factor_names) if name != "azimuth"]
+    return "azimuth" if (np.ptp(np.asarray(dataset.train["factors"][:])[:, others], axis=0) == 0).all() else None
+
+
+def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Array, " b"]:
+    """Returns numbers whose mean is how often points of a circle go round it in the order of an angle."""
+    latent = jnp.arctan2(z[:, 1], z[:, 0])[jnp.argsort(angle)]
+    steps = (jnp.roll(latent, -1) - latent + jnp.pi) % (2 * jnp.pi) - jnp.pi
+    return len(angle) * steps / (2 * jnp.pi)
 
 
 def has_coordinate(manifold: Manifold) -> bool:
@@ -51,9 +76,9 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
 
     Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
 
-    - On a circle with up to 200 training examples, these are taken for views of a turning object in nearly even steps:
-      `circular_coordinates` of the three most persistent classes, unwrapped. With more, the harmonic coordinate of the
-      most persistent class.
+    - On a circle with up to 1000 training examples, these are taken for views of a turning object:
+      `circular_coordinates` of the three most persistent classes, unwrapped on 100 of them. With more, the harmonic
+      coordinate of the most persistent class.
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
@@ -95,7 +120,24 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
         known = {COLUMN: rows[COLUMN]} if COLUMN in rows else {}
         return dataset.render({name: array for name, array in rows.items() if name != COLUMN}) | known
 
-    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render)
+    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=_notes(found))
+
+
+def _notes(found: Coordinates) -> dict[str, Any]:
+    """Persistence of the classes, the cover that was taken, and the best score of each that was tried."""
+    scores: dict[str, float] = {}
+    for candidate in found.tried:  # best first
+        scores.setdefault(str(candidate.winding), candidate.score)
+    if found.chosen.winding > 1:
+        LOGGER.info(
+            "the loop of the training examples is a quotient: a %d-fold cover fits better", found.chosen.winding
+        )
+    return {
+        "coordinate_births": found.bars[:, 0].tolist(),
+        "coordinate_deaths": found.bars[:, 1].tolist(),
+        "coordinate_cover": found.chosen.winding,
+        "coordinate_scores": scores,
+    }
 
 
 def _compared(
@@ -154,11 +196,11 @@ def mean_of_nearest(x: ArrayLike) -> Float[np.ndarray, "n *event"]:
 
 
 def _on_circle(images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"]) -> Coordinates:
-    """Unwrapped where there are few views; of those of several conditions only one's are in even steps."""
+    """Unwrapped where there are few views; of those of several conditions only one's fit an order."""
     views = np.flatnonzero(condition == np.bincount(condition).argmax())
     if len(views) > MAX_VIEWS:
         return circular_coordinates(images)
-    found = circular_coordinates(images[views], num_classes=3, covers=COVERS)
+    found = circular_coordinates(images[views], num_landmarks=MAX_LANDMARKS, num_classes=3, covers=COVERS)
     if len(views) == len(images):
         return found
     flat = images.reshape(len(images), -1)
@@ -188,6 +230,7 @@ def coordinate_stage(
     init: Callable[[Key[Array, ""], Batch], dict[str, Any]],
     optimizer: optax.GradientTransformation,
     given: Callable[[Batch], Mapping[str, Array]],
+    angle: str | None = None,
 ) -> Stage:
     """Builds the stage "coordinate", in which all layers of the encoder learn the column, and nothing else learns.
 
@@ -198,12 +241,14 @@ def coordinate_stage(
         init: (key, batch) -> parameters of the model, a dict with "encoder".
         optimizer: Of the encoder.
         given: Batch -> what the encoder is given beside x.
+        angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
     """
 
     def terms(params: dict[str, Any], key: Key[Array, ""], batch: Batch, step: Array) -> CoordinateTerms:
         del key, step
         location = encoder.outputs(params["encoder"], batch["x"], **given(batch))["location"]
-        return CoordinateTerms(jnp.sum((location - batch[COLUMN]) ** 2, axis=-1))
+        extra = {} if angle is None else {"winding": winding_terms(batch[angle], location)}
+        return CoordinateTerms(jnp.sum((location - batch[COLUMN]) ** 2, axis=-1), extra)
 
     def init_params(key: Key[Array, ""], batch: Batch, previous: Any) -> dict[str, Any]:
         del previous

@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
-from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, unwrapped
+from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
 from mvae.topology.distances import scaled_distances
 from mvae.topology.harmonic import harmonic_forms
+from mvae.topology.homogeneous import NUM_LAST, Views, final_score, fitted, improved, spaced_by_steps, views_of, wrapped
 from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.persistence import PRIMES, Persistence, persistent_cohomology
 
@@ -18,7 +19,9 @@ METRICS = ("euclidean", "precomputed")
 FRACTIONS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # of the bar, from the birth on: where the complex is taken
 HOMOGENEITY = 0.3
 NUM_NEAREST = 6
-NUM_POLISHED = 6  # unwrapped orders that are improved, those of least score
+NUM_FITTED = 40  # unwrapped orders whose angles are fitted: half of them the shortest, half the most even
+NUM_POLISHED = 6  # of them, those that are improved: of least score
+NUM_EVEN = 4  # orders that are improved as if their steps were even
 _CHUNK = 4096
 
 
@@ -27,11 +30,11 @@ class Candidate(NamedTuple):
 
     Attributes:
         score: Mean distance of neighbours along the coordinate, in units of the mean distance, plus `homogeneity` times
-            the inhomogeneity. The least is taken.
+            the inhomogeneity; `mvae.topology.homogeneous.final_score` where covers are tried. The least is taken.
         scaled: Whether distances were scaled locally.
         classes: Ranks of the classes by persistence.
         scale: Of the complex, in units of (scaled) distance.
-        winding: Turns of the class for one turn of the coordinate: 1, or more where it was unwrapped.
+        winding: Turns of the most persistent class for one turn of the coordinate: 1, or others where it was unwrapped.
     """
 
     score: float
@@ -167,12 +170,13 @@ def circular_coordinates(
         (mean distance of points that follow each other along θ) / (mean distance) + μ · inhomogeneity(θ)
 
     is least. For views of a turning object, which a near symmetry folds, give covers=(1, 2, 3, 4, 6) and num_classes=3:
-    distances scaled locally are tried, too, each coordinate is unwrapped on the assumption that it winds so often, see
-    `mvae.topology.covers.unwrapped`, and the best orders are polished, see `mvae.topology.covers.polished`.
+    distances scaled locally are tried, too, and each coordinate is unwrapped on the assumption that it winds so often,
+    see `mvae.topology.covers.unwrapped`. Angles are fitted to these orders, and pieces of the best are exchanged; the
+    score is then `mvae.topology.homogeneous.final_score`. What is returned is evenly spaced in the order so found.
 
-    Limits: Unwrapped angles are evenly spaced, so covers are for views that nearly are, with less noise than there is
-    between neighbours, and for hundreds of points, not thousands. Of a loop that the data wind around k times without
-    telling the turns apart, the coordinate of the quotient is all there is.
+    Limits: Covers are for views, at even steps or at random, with less noise than there is between neighbours; the time
+    grows with the cube of the number of landmarks, and 100 take a few seconds. Of a loop that the data wind around k
+    times without telling the turns apart, the coordinate of the quotient is all there is.
 
     Args:
         x: Data, (n, *event), or for metric "precomputed" their distances, (n, n).
@@ -199,33 +203,68 @@ def circular_coordinates(
             score = _circle_score(cloud.distances, angles[:, 0], homogeneity)
             tried.append((Candidate(score, False, classes, scale, 1), angles[:, 0]))
         return _best(cloud, persistence.bars, tried, "a loop")
-    _, scaled = _complexes(scaled_distances(cloud.distances), fractions, _single(num_classes))
-    for is_scaled, coordinates in ((False, found), (True, scaled)):
-        for classes, scale, angles in coordinates:
-            for winding in covers:
-                once = unwrapped(cloud.distances, angles[:, 0], winding)
-                score = order_score(cloud.distances, np.argsort(once % (2 * np.pi)), homogeneity)
-                tried.append((Candidate(score, is_scaled, classes, scale, winding), once))
-    return _best(cloud, persistence.bars, _polish(cloud.distances, tried, homogeneity), "a loop")
+    views = views_of(cloud.distances, homogeneity)
+    return _best(cloud, persistence.bars, _unwrapped(views, found, fractions, num_classes, covers), "a loop")
 
 
 def _single(num_classes: int) -> Callable[[int], list[tuple[int, ...]]]:
     return lambda most: [(k,) for k in range(min(num_classes, most))]
 
 
-def _polish(
-    distances: Float[np.ndarray, "l l"], tried: list[tuple[Candidate, np.ndarray]], homogeneity: float
+def _unwrapped(
+    views: Views,
+    found: list[tuple[tuple[int, ...], float, np.ndarray]],
+    fractions: Sequence[float],
+    num_classes: int,
+    covers: Sequence[int],
 ) -> list[tuple[Candidate, np.ndarray]]:
-    """The same candidates, the best few orders of them improved."""
-    ranked, seen, result = sorted(tried, key=lambda pair: pair[0].score), set(), []
-    for candidate, angles in ranked:
-        if (known := round(candidate.score, 9)) not in seen and len(seen) < NUM_POLISHED:
-            seen.add(known)
-            angles = polished(distances, angles, homogeneity)
-            score = order_score(distances, np.argsort(angles % (2 * np.pi)), homogeneity)
-            candidate = candidate._replace(score=score)
-        result.append((candidate, angles))
-    return result
+    """Harmonic coordinates of plain distances, and of those scaled locally, unwrapped; the best are fitted."""
+    distances = views.distances
+    _, scaled = _complexes(scaled_distances(distances), fractions, _single(num_classes))
+    orders: dict[float, _Order] = {}
+    for is_scaled, coordinates in ((False, found), (True, scaled)):
+        for classes, scale, angles in coordinates:
+            for winding in covers:
+                once = unwrapped(distances, angles[:, 0], winding)
+                length = mean_step(distances, once)
+                orders.setdefault(
+                    round(length, 9), _Order(Candidate(length, is_scaled, classes, scale, winding), angles[:, 0], once)
+                )
+    tried = sorted(orders.values(), key=lambda order: order.candidate.score)
+    evenness = [order_score(distances, np.argsort(each.angles), views.homogeneity) for each in tried]
+    evenest = np.argsort(evenness, kind="stable").tolist()
+    chosen = sorted({*range(min(NUM_FITTED // 2, len(tried))), *evenest[: NUM_FITTED // 2]})
+    placed = [(tried[k], fitted(views, spaced_by_steps(distances, tried[k].angles))) for k in chosen]
+    placed = sorted(placed, key=lambda pair: pair[1].score)[:NUM_POLISHED]
+    finals = [(order, improved(views, each).angles) for order, each in placed]
+    for order in (tried[k] for k in evenest[:NUM_EVEN]):
+        angles = polished(distances, order.angles, views.homogeneity)
+        finals.append((order, fitted(views, spaced_by_steps(distances, angles), NUM_LAST).angles))
+    first = [angles[:, 0] for classes, _, angles in found if classes == (0,)]  # at scales from birth to death
+    return [
+        (
+            order.candidate._replace(
+                score=final_score(views, angles),
+                winding=_turns(first[len(first) // 2] if first else order.of_class, angles),
+            ),
+            uniform_angles(angles),
+        )
+        for order, angles in finals
+    ]
+
+
+def _turns(of_class: Float[np.ndarray, " l"], angles: Float[np.ndarray, " l"]) -> int:
+    """How often the coordinate of a class turns along an order."""
+    of_class = of_class[np.argsort(angles)]
+    return abs(round(wrapped(np.roll(of_class, -1) - of_class).sum() / (2 * np.pi)))
+
+
+class _Order(NamedTuple):
+    """An order of views: how it was found, angles of the class that was unwrapped, and evenly spaced ones."""
+
+    candidate: Candidate
+    of_class: Float[np.ndarray, " l"]
+    angles: Float[np.ndarray, " l"]
 
 
 def toroidal_coordinates(

@@ -12,9 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from mvae.topology.exchanges import exchanges
+
 NUM_HARMONICS = 6
-NUM_BREAKS = 48  # longest steps of a tour at which it may be cut
-NUM_MOVES = 48  # shortest of the new tours whose score is looked at
 
 
 def uniform_angles(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -78,10 +78,11 @@ def unwrapped(
 
     Points go on to the next by the cheapest assignment of successors, in which the step from i to j costs
 
-        D_ij / (median distance to the nearest) + ((advance_ij - a) / a)²,   a = 2πk/n,
+        D_ij / (median distance to the nearest) + c ((advance_ij - a) / a)²,   a = 2πk/n,
 
     advance_ij the difference of the given angles, made uniform, from i to j. So a step to the other side of a near
-    symmetry, which does not advance, costs more than one along the circle. Cycles are joined where that costs least.
+    symmetry, which does not advance, costs more than one along the circle. c is 1 for less than a, and 1/4 for more:
+    views at random angles have gaps. Cycles are joined where that costs least.
 
     Args:
         distances: Symmetric, (n, n).
@@ -93,7 +94,8 @@ def unwrapped(
     advance = (uniform[None, :] - uniform[:, None] + np.pi) % (2 * np.pi) - np.pi
     wanted = 2 * np.pi * winding / n
     apart = distances + np.diag(np.full(n, np.inf))
-    cost = distances / (np.median(apart.min(axis=1)) + np.finfo(float).tiny) + ((advance - wanted) / wanted) ** 2
+    late = advance / wanted - 1
+    cost = distances / (np.median(apart.min(axis=1)) + np.finfo(float).tiny) + np.where(late < 0, 1, 0.25) * late**2
     np.fill_diagonal(cost, 1e6 * cost.max())
     following = _joined(linear_sum_assignment(cost)[1], cost)
     order, point = np.empty(n, np.int64), 0
@@ -120,47 +122,17 @@ def order_score(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"
     return float(step + homogeneity * left)
 
 
-def _exchanges(distances: Float[np.ndarray, "n n"], order: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " n"]]:
-    """The shortest tours that come of cutting a tour at three of its longest steps and joining the pieces anew."""
-    following = np.roll(order, -1)
-    longest = np.sort(np.argsort(-distances[order, following], kind="stable")[:NUM_BREAKS])
-    i, j, k = longest[np.array(list(itertools.combinations(range(len(longest)), 3))).reshape(-1, 3).T]
-    # the tour is ... a | b ... c | d ... e | f ...
-    a, b, c, d, e, f = order[i], following[i], order[j], following[j], order[k], following[k]
-    before = distances[a, b] + distances[c, d] + distances[e, f]
-    joins = {
-        "c b d e": (c, b, d, e),
-        "b c e d": (b, c, e, d),
-        "c b e d": (c, b, e, d),
-        "d e b c": (d, e, b, c),
-        "d e c b": (d, e, c, b),
-        "e d b c": (e, d, b, c),
-        "e d c b": (e, d, c, b),
-    }
-    changes = np.stack([distances[a, p] + distances[q, r] + distances[s, f] - before for p, q, r, s in joins.values()])
-    found = []
-    for index in np.argsort(changes, axis=None, kind="stable")[:NUM_MOVES]:
-        kind, cut = np.unravel_index(index, changes.shape)
-        pieces = {"b": order[i[cut] + 1 : j[cut] + 1], "d": order[j[cut] + 1 : k[cut] + 1]}
-        pieces |= {"c": pieces["b"][::-1], "e": pieces["d"][::-1]}
-        first, _, second, _ = list(joins)[kind].split()
-        found.append(np.concatenate([order[: i[cut] + 1], pieces[first], pieces[second], order[k[cut] + 1 :]]))
-    return found
-
-
 def polished(
     distances: Float[np.ndarray, "n n"], angles: Float[np.ndarray, " n"], homogeneity: float
 ) -> Float[np.ndarray, " n"]:
-    """Returns evenly spaced angles whose order has a score that no exchange of pieces of the tour lowers.
+    """Returns evenly spaced angles whose order has an `order_score` that no exchange of pieces of the tour lowers.
 
-    Pieces are cut out at the longest steps, where an assignment of successors was joined or went astray, and put back
-    in another order or reversed [lin1965]. Only the shortest of the new tours are looked at, but it is the score that
-    decides, so that two halves which a near symmetry makes alike are not folded onto each other.
+    Only the shortest of the new tours are looked at, see `mvae.topology.exchanges`, but it is the score that decides,
+    so that two halves which a near symmetry makes alike are not folded onto each other.
     """
     order = np.argsort(angles % (2 * np.pi), kind="stable")
     score = order_score(distances, order, homogeneity)
-    while len(order) > 4:
-        options = _exchanges(distances, order)
+    while options := exchanges(distances, order):
         scores = [order_score(distances, each, homogeneity) for each in options]
         if not min(scores) < score - 1e-9:
             break

@@ -269,7 +269,7 @@ def _torsion(diagrams: dict[int, list[Float[np.ndarray, "bars 2"]]]) -> float:
 def _ring(points: Float[np.ndarray, "n f"]) -> Ring | None:
     """The order of the best circular coordinate of few points, or None where there is no loop at all."""
     try:
-        found = circular_coordinates(points, covers=COVERS, num_classes=3)
+        found = circular_coordinates(points, num_landmarks=100, covers=COVERS, num_classes=3)
     except ValueError:
         return None
     order, n = np.argsort(found.angles % (2 * np.pi)), len(points)

@@ -3,6 +3,7 @@
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +15,13 @@ from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
 from mvae.methods.method import MethodInputs
 from mvae.models import coordinate_start
-from mvae.models.coordinate_start import free_of_condition, mean_of_nearest, with_coordinate
+from mvae.models.coordinate_start import (
+    free_of_condition,
+    known_angle,
+    mean_of_nearest,
+    winding_terms,
+    with_coordinate,
+)
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
@@ -217,11 +224,34 @@ def test_run_keeps_the_degree(monkeypatch, tmp_path):
         "batch_size": 48,
         "config": {"evaluation.importance_samples": 2, "evaluation.bound_samples": 2},
     }
-    run = mvae.train(
-        "dvae", dataset_of(shuffled(folded(EVEN))), manifold="sphere:1", workdir=tmp_path / "run", **settings
-    )
+    order = np.random.default_rng(0).permutation(48)
+    rows = np.concatenate([order, order[:4]])
+    dataset = data.from_arrays(folded(EVEN)[rows], scale="none", test=np.arange(52) >= 48, angle=EVEN[rows])
+    run = mvae.train("dvae", dataset, manifold="sphere:1", workdir=tmp_path / "run", seeds=2, **settings)
     z = run[0].embed(folded(EVEN))
     assert abs(mapping_degree(Sphere(1), z).degree) == 1
     np.testing.assert_allclose(mvae.load(tmp_path / "run")[0].embed(folded(EVEN)), z, atol=1e-6)
     learned = [record for record in run.metrics() if record["stage"] == "coordinate"]
     assert learned[-1]["loss"][0] < 0.1
+    for member in run.results["members"]:
+        degrees = [member[name] for name in ("coordinate_degree", "degree_at_start", "degree_at_end")]
+        assert degrees in ([1, 1, 1], [-1, -1, -1])
+        assert member["coordinate_births"][0] < member["coordinate_deaths"][0]
+        assert member["coordinate_cover"] == 2
+        assert str(member["coordinate_cover"]) == min(member["coordinate_scores"], key=member["coordinate_scores"].get)
+
+
+def test_winding_of_a_batch_is_that_of_its_order():
+    angle = np.random.default_rng(0).permutation(EVEN).astype(np.float32)
+    for turns in (1, -2, 0):
+        z = embedded(turns * angle) if turns else np.tile([1.0, 0.0], (48, 1))
+        assert float(winding_terms(jnp.asarray(angle), jnp.asarray(z)).mean()) == pytest.approx(turns, abs=1e-5)
+
+
+def test_angle_is_known_of_one_object_alone():
+    views = {"azimuth": np.zeros(6), "factors": np.stack([np.zeros(6, int), np.arange(6)], axis=1)}
+    plain = dataset_of(embedded(EVEN))._replace(train=views, factor_names=("object", "azimuth"))
+    assert known_angle(plain) == "azimuth"
+    views["factors"][3, 0] = 1
+    assert known_angle(plain) is None
+    assert known_angle(dataset_of(embedded(EVEN))) is None

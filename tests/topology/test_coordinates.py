@@ -13,6 +13,7 @@ from mvae.topology import (
     toroidal_coordinates,
 )
 from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
+from mvae.topology.homogeneous import final_score, fitted, improved, spaced_by_steps, views_of
 
 VIEWS = {"covers": (1, 2, 3, 4, 6), "num_classes": 3}
 
@@ -203,14 +204,49 @@ def test_unwrapped_turns_once_where_the_coordinate_turns_thrice():
     assert error(unwrapped(distances, wrapped(3 * true + 1), 3), true) < 1e-6
 
 
+def broken(true):
+    """Evenly spaced angles in the order of the true ones, but for pieces of it that are reversed or elsewhere."""
+    order = np.argsort(true)
+    order = np.concatenate([order[:8], order[8:20][::-1], order[30:], order[20:30]])
+    angles = np.empty(40)
+    angles[order] = 2 * np.pi * np.arange(40) / 40
+    return angles
+
+
 def test_polishing_puts_reversed_pieces_back():
     true = rng().permutation(2 * np.pi * np.arange(40) / 40)
-    distances = distances_of(embedded(true))
-    order = np.argsort(true)
-    broken = np.concatenate([order[:8], order[8:20][::-1], order[30:], order[20:30]])
-    angles = np.empty(40)
-    angles[broken] = 2 * np.pi * np.arange(40) / 40
-    assert error(polished(distances, angles, 0.3), true) < 1e-6
+    assert error(polished(distances_of(embedded(true)), broken(true), 0.3), true) < 1e-6
+    uneven = rng().uniform(0, 2 * np.pi, 40)
+    views = views_of(distances_of(embedded(uneven)), 0.3)
+    found = improved(views, fitted(views, broken(uneven)))
+    assert error(uniform_angles(found.angles), uniform_angles(uneven)) < 1e-6
+    assert error(found.angles, uneven) < 0.05
+    assert error(broken(uneven), uneven) > 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fitted_angles_of_uneven_views(dtype):
+    """The order is given, and angles in it: distances of any profile tell where in between the views are."""
+    true = rng(3).uniform(0, 2 * np.pi, 60)
+    x = np.concatenate([embedded(2 * true), 0.5 * embedded(true), 0.1 * embedded(5 * true)], axis=1).astype(dtype)
+    views = views_of(distances_of(x).astype(np.float64), 0.3)
+    start = spaced_by_steps(views.distances, true)
+    assert error(uniform_angles(start), uniform_angles(true)) < 1e-6
+    found = fitted(views, start, 12)
+    assert error(found.angles, true) < 0.05
+    assert error(uniform_angles(true), true) > 0.3
+    assert final_score(views, found.angles) < final_score(views, fitted(views, rng(4).permutation(start), 12).angles)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n", [60, 300])
+def test_unwrapping_views_at_random_angles(seed, n):
+    true = rng(10 + seed).uniform(0, 2 * np.pi, n)
+    x = lifted(np.concatenate([embedded(2 * true), 0.35 * embedded(true)], axis=1), 20, 0.005)
+    assert abs(degree(circular_coordinates(x, fractions=(0.5,)).angles, true)[0]) != 1
+    winding, longest = degree(circular_coordinates(x, num_landmarks=100, **VIEWS).angles, true)
+    assert abs(winding) == 1
+    assert longest < np.pi / 2
 
 
 def test_scores_of_an_even_circle():

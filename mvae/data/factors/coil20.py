@@ -13,13 +13,14 @@ from PIL import Image
 from mvae.data.dataset import Dataset, integer_option
 from mvae.data.factors.known_factors import Images, find, make_dataset
 from mvae.data.resize import area_average
-from mvae.errors import UsageError
+from mvae.errors import UsageError, unknown
 
 NUM_OBJECTS = 20
 NUM_ANGLES = 72
 SIDE = 128
 ARCHIVE = "coil-20-proc.zip"
 FOLDER = "coil-20-proc"
+SPLITS = ("even", "random")
 SIZES = {"object": NUM_OBJECTS, "azimuth": NUM_ANGLES}
 REMEDY = (
     f"put the archive {ARCHIVE} of the processed images, or its folder {FOLDER}, into a folder DIR and pass "
@@ -34,13 +35,21 @@ ReadFile = Callable[[int, int], bytes]
 
 
 def coil20(
-    *, dir: str = "", object: int = 0, objects: Sequence[int] = (), size: int = 64, test_every: int = 4
+    *,
+    dir: str = "",
+    object: int = 0,
+    objects: Sequence[int] = (),
+    size: int = 64,
+    test_every: int = 4,
+    split: str = "even",
+    seed: int = 0,
 ) -> Dataset:
     """Returns COIL-20: 20 objects seen from 72 angles, 5° apart all the way round.
 
     Images are grey, 128×128 in the files and averaged over areas down to `size`; they stay on the device as
     bytes, and `render` divides them by 255. Of every object the angles test_every - 1, 2·test_every - 1, ...
-    (counted from 0) are the test set, the others the training set: nothing is random. The factors are
+    (counted from 0) are the test set, the others the training set: nothing is random. With the split "random" as many
+    angles are drawn for the test, for every object anew, which leaves gaps of uneven width to train on. The factors are
     (object, azimuth), both counted from 0; `"label"` is the object, `"azimuth"` the angle in radians.
 
     Args:
@@ -50,17 +59,30 @@ def coil20(
       objects: which objects to keep, in this order, in place of `object`; empty keeps what that says.
       size: pixels along a side, from 1 to 128.
       test_every: every how many angles one is kept for the test, from 2 to 72.
+      split: "even" or "random".
+      seed: of the random split, in [0, 2³²).
 
     Raises:
       UsageError: if an option is out of range, or the data are missing or damaged.
     """
     integer_option("size", size, 1, SIDE)
     integer_option("test_every", test_every, 2, NUM_ANGLES)
+    integer_option("seed", seed, 0, 2**32 - 1)
+    if split not in SPLITS:
+        raise unknown("data option split", split, SPLITS)
     numbers = _numbers(object, objects)
     pictures = read(find("COIL-20", "coil20", dir, (ARCHIVE, FOLDER, _FIRST), REMEDY), numbers, size)
     is_test = pictures.factors[:, 1] % test_every == test_every - 1
+    if split == "random":
+        is_test = np.concatenate([_drawn(number, NUM_ANGLES // test_every, seed) for number in numbers])
     train, test = (Images(pictures.images[part], pictures.factors[part]) for part in (~is_test, is_test))
     return make_dataset("coil20", train, test, sizes=SIZES, label="object", azimuth="azimuth")
+
+
+def _drawn(number: int, num_test: int, seed: int) -> np.ndarray:
+    """Returns which angles of an object are in a random test set: the same whatever other objects are kept."""
+    ranks = np.random.default_rng([seed, number]).permutation(NUM_ANGLES)
+    return ranks < num_test
 
 
 def _numbers(object: int, objects: Sequence[int]) -> Sequence[int]:

@@ -118,6 +118,22 @@ def test_every_kth_angle_is_held_out(original, test_every, num_test):
     assert sorted([*held_out, *np.asarray(dataset.train["factors"][:, 1])]) == list(range(72))
 
 
+def test_random_split_is_that_of_each_object(original):
+    whole, one = (
+        load("coil20", dir=str(original), size=8, split="random", seed=3, **given) for given in ({}, {"object": 5})
+    )
+    for dataset, num in ((whole, 20), (one, 1)):
+        assert (dataset.num_train, dataset.num_test) == (54 * num, 18 * num)
+    factors = np.asarray(whole.test["factors"])
+    tests = [factors[factors[:, 0] == number, 1].tolist() for number in range(20)]
+    assert np.asarray(one.test["factors"])[:, 1].tolist() == tests[4]
+    assert len({tuple(angles) for angles in tests}) == 20
+    other = load("coil20", dir=str(original), size=8, split="random", seed=4, object=5)
+    assert np.asarray(other.test["factors"])[:, 1].tolist() != tests[4]
+    with pytest.raises(UsageError, match="unknown data option split 'odd': known are"):
+        load("coil20", dir=str(original), split="odd")
+
+
 def test_missing_data_name_the_places_and_the_remedy(tmp_path):
     (tmp_path / "coil20").mkdir()
     with pytest.raises(UsageError) as raised:
