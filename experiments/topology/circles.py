@@ -15,12 +15,10 @@ import time
 import numpy as np
 from absl import flags
 
-from mvae.data.factors.turntable import rotations
-from mvae.data.meshes.mesh import Mesh, icosphere, in_unit_ball
-from mvae.data.meshes.render import render_views
+from mvae.data.factors import rotations
+from mvae.data.meshes import Mesh, icosphere, in_unit_ball, render_views
 from mvae.programs import launch
-from mvae.topology import circular_coordinates
-from mvae.topology.winding import winding_matrix
+from mvae.topology import circular_coordinates, winding_matrix
 
 _VIEWS = flags.DEFINE_integer("views", 72, "Views of each object.", lower_bound=16)
 _OBJECTS = flags.DEFINE_integer("objects", 10, "Objects of each share.", lower_bound=1)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from mvae.models.coordinate_start import COLUMN, known_angle
 from mvae.reports import Member, Report
-from mvae.topology.winding import winding_matrix
+from mvae.topology import winding_matrix
 
 DEGREES = ("coordinate_degree", "degree_at_start", "degree_at_end")
 

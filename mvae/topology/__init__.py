@@ -10,7 +10,7 @@ from mvae.topology.coordinates import (
 from mvae.topology.distances import blurred_images, geodesic_distances, scaled_distances
 from mvae.topology.evidence import Evidence
 from mvae.topology.homology import Betti, betti_numbers
-from mvae.topology.mapping_degree import Degree, mapping_degree
+from mvae.topology.mapping_degree import Degree, mapping_degree, winding_matrix
 from mvae.topology.persistence import Persistence, persistent_cohomology
 from mvae.topology.suggest import Suggestion, suggest_manifold
 
@@ -32,4 +32,5 @@ __all__ = [
     "scaled_distances",
     "suggest_manifold",
     "toroidal_coordinates",
+    "winding_matrix",
 ]

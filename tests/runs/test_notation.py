@@ -36,7 +36,10 @@ def test_texts_of_data(text, block):
         ("coil20:object=", "write NAME or NAME:OPTION=VALUE"),
         ("coil20:object=1:object=2", "write NAME or NAME:OPTION=VALUE"),
         ("coil20:object=one", "object must be int, got 'one'"),
-        ("coil20:objct=1", "objct = '1' does not apply: coil20 has dir, object, objects, size, test_every only"),
+        (
+            "coil20:objct=1",
+            "does not apply: coil20 has dir, object, objects, size, test_every, split, seed",
+        ),
         ("mnist:dir='/x", "a bracket or quote is not closed"),
         ("coil20(1)", "parentheses are for the factors of a product"),
     ],

@@ -106,7 +106,10 @@ def test_the_config_is_not_changed():
         ({"manifold": "spere:2"}, "unknown manifold 'spere': known are sphere"),
         ({"manifold.dim": "two"}, "config.manifold.dim must be int, got 'two'"),
         ({"manifold.name": "embedded_torus", "manifold.dim": 3}, "config.manifold.dim = 3: embedded_torus has dim"),
-        ({"data.objct": 1, "data.name": "coil20"}, "coil20 has dir, object, objects, size, test_every only"),
+        (
+            {"data.objct": 1, "data.name": "coil20"},
+            "coil20 has dir, object, objects, size, test_every, split, seed",
+        ),
         ({"data.name": "mnst"}, "unknown data set 'mnst': known are mnist"),
         ({"data.size": 1.5}, "config.data.size must be int, got 1.5"),
         ({"data": 3}, "config.data must be a text or a block of keys, got 3"),

@@ -1,1 +1,5 @@
 """Image data sets with known factors."""
+
+from mvae.data.factors.turntable import rotations
+
+__all__ = ["rotations"]
