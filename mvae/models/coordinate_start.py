@@ -20,14 +20,20 @@ from mvae.models.likelihood import Likelihood
 from mvae.models.stage import Stage, gradient_stage
 from mvae.nets import Encoder
 from mvae.spectral import nearest_neighbors
-from mvae.topology import Coordinates, blurred_images, circular_coordinates, extend_coordinates, toroidal_coordinates
+from mvae.topology import (
+    COVERS,
+    Coordinates,
+    blurred_images,
+    circular_coordinates,
+    extend_coordinates,
+    toroidal_coordinates,
+)
 
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
 NUM_STEPS = 1000
 MAX_VIEWS = 1000
 MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of those nearest
-COVERS = (1, 2, 3, 4, 6)
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
 NUM_AVERAGED = 10  # rows of counts that are near each other

@@ -1,6 +1,7 @@
 """Topology of maps and clouds: mapping degrees, Betti numbers, coordinates from persistent cohomology, manifolds."""
 
 from mvae.topology.coordinates import (
+    COVERS,
     Candidate,
     Coordinates,
     circular_coordinates,
@@ -15,6 +16,7 @@ from mvae.topology.persistence import Persistence, persistent_cohomology
 from mvae.topology.suggest import Suggestion, suggest_manifold
 
 __all__ = [
+    "COVERS",
     "Betti",
     "Candidate",
     "Coordinates",

@@ -18,6 +18,7 @@ from mvae.topology.persistence import PRIMES, Persistence, persistent_cohomology
 METRICS = ("euclidean", "precomputed")
 FRACTIONS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # of the bar, from the birth on: where the complex is taken
 HOMOGENEITY = 0.3
+COVERS = (1, 2, 3, 4, 6)  # that are tried for views of an object that may look alike from several sides
 NUM_NEAREST = 6
 NUM_FITTED = 40  # unwrapped orders whose angles are fitted: half of them the shortest, half the most even
 NUM_POLISHED = 6  # of them, those that are improved: of least score

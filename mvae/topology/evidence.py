@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 
 from mvae.errors import check_count
-from mvae.topology.coordinates import METRICS, circular_coordinates
+from mvae.topology.coordinates import COVERS, METRICS, circular_coordinates
 from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.local_geometry import (
     LocalDimension,
@@ -30,7 +30,6 @@ MIN_POINTS = 20
 MAX_POINTS = 3000
 FEW_POINTS = 150  # so few may be views of a turning object: the order of a loop is sought
 FIELDS = (2, 3)
-COVERS = (1, 2, 3, 4, 6)
 ADJACENT = 0.8  # of `Ring`, from which a cloud is a curve
 APART = 4.5  # covering radii between parts of a cloud
 _LEAST_PART = 0.05

@@ -170,8 +170,8 @@ def fitted(views: Views, start: Float[np.ndarray, " n"], num_steps: int = NUM_FI
 def improved(views: Views, placed: Placed) -> Placed:
     """Returns angles whose score no exchange of pieces of the order lowers, as `mvae.topology.covers.polished` does it.
 
-    Gaps within a piece are kept, those where pieces are joined are
-    in proportion to the distance; the best few are then fitted.
+    Gaps within a piece are kept, and those where pieces are joined are in proportion to the distance; the best few are
+    then fitted.
     """
     for _ in range(NUM_EXCHANGES):
         order = _order(placed.angles)
