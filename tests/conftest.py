@@ -23,6 +23,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Compiles as tests/compiling.py says; each process of pytest-xdist has a core of its own if there are enough."""
     compiling.optimize(on=config.getoption("optimized"))
+    if not config.getoption("optimized"):
+        compiling.without_emitters()
     use_compilation_cache()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if os.environ.get("PYTEST_XDIST_WORKER_COUNT") == str(len(cores)):
