@@ -3,6 +3,7 @@
 import logging
 import os
 
+import jax
 import pytest
 
 from tests import strictness
@@ -13,6 +14,12 @@ from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 --
 from tests import compiling  # noqa: E402
 
 STATES = {}
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Forgets what was compiled for a folder of tests once it is left: programs are gigabytes in the end."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        jax.clear_caches()
 
 
 def pytest_addoption(parser):

@@ -238,9 +238,10 @@ def test_fitted_angles_of_uneven_views(dtype):
     assert final_score(views, found.angles) < final_score(views, fitted(views, rng(4).permutation(start), 12).angles)
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("n", [60, 300])
-def test_unwrapping_views_at_random_angles(seed, n):
+@pytest.mark.parametrize(
+    ("n", "seed"), [(60, 0), (300, 1), *(pytest.param(n, s, marks=pytest.mark.slow) for n in (60, 300) for s in (2, 3))]
+)
+def test_unwrapping_views_at_random_angles(n, seed):
     true = rng(10 + seed).uniform(0, 2 * np.pi, n)
     x = lifted(np.concatenate([embedded(2 * true), 0.35 * embedded(true)], axis=1), 20, 0.005)
     assert abs(degree(circular_coordinates(x, fractions=(0.5,)).angles, true)[0]) != 1
