@@ -34,16 +34,21 @@ def test_padded_coefficients_make_the_same_picture(capture):
 
 
 @pytest.mark.slow
-def test_every_ingredient_runs_and_schedules_end(capture, monkeypatch):
+@pytest.mark.parametrize("coordinate_steps", [0, 3])
+def test_every_ingredient_runs_and_schedules_end(capture, monkeypatch, coordinate_steps):
     runs, _ = capture
     monkeypatch.setattr(runs, "NUM_STEPS", 4)
-    recipe = runs.Recipe("mlp", (8, 8), "principal", 2, 0.05, 1.0, 1, 1.5)
+    monkeypatch.setattr(runs, "COORDINATE_BATCH", 500)
+    recipe = runs.Recipe("mlp", (8, 8), "principal", 2, 0.05, 1.0, 1, 1.5, coordinate_steps)
     keys = jax.random.split(jax.random.key(0), 3)
     targets = jnp.stack([runs.coefficients(key, 2, 0.5) for key in keys])
-    outcome = runs.train_all(recipe, keys, targets, 2)
+    found = [runs.coordinates(recipe, key, target) for key, target in zip(keys, targets, strict=True)]
+    learned = jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
+    outcome = runs.train_all(recipe, keys, targets, learned, 2)
     assert outcome.end.shape == (3, runs.GRID, runs.GRID, 4)
     assert all(np.isfinite(leaf).all() for leaf in outcome)
     assert np.abs(np.asarray(outcome.end - outcome.start)).max() > 0
+    assert learned.points.shape == (3, 500 if coordinate_steps else 0, 4)
     left = runs._shown(recipe, targets[0], jnp.int32(2)).coefficients  # half of the training is over
     np.testing.assert_allclose(left, targets[0])
     shown = runs._shown(recipe._replace(pretrain_steps=0), targets[0], jnp.int32(0)).coefficients

@@ -238,7 +238,7 @@ def test_confusion_matrix_is_made_from_run_folders_alone(tmp_path):
         folder.mkdir()
         best = [[1.0, 2.0]] if candidate == "circle" else [[-1.0, 0.0]]
         (folder / candidates.MEASURED).write_text(json.dumps({"log_likelihood": [[-9.0, -9.0], *best]}))
-    lines = candidates.render(tmp_path, ["circle", "sphere"], networks=1).splitlines()
+    lines = candidates.render(tmp_path, ["circle", "sphere"], list(candidates.CANDIDATES), networks=1).splitlines()
     assert "| circle | -2.00 | 0.00 | -2.00 | -2.00 | -2.00 | -2.00 |" in lines
     assert lines.count("| circle | 0 | **1** | 0 | 0 | 0 | 0 |") == 2  # of the best seeds
     assert lines.count("| circle | 1 | **1** | 0 | 0 | 0 | 0 |") == 2  # of single ones, in the first of which all tie

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from capture_cells import Cell, draw, summary, table
-from capture_runs import RECIPES, coefficients, train_all
+from capture_runs import RECIPES, coefficients, coordinates, train_all
 from tqdm import tqdm
 
 from mvae import figures
@@ -49,8 +49,12 @@ def _train(cell: Cell, path: Path) -> None:
     key = jax.random.fold_in(jax.random.key(_SEED.value), cell.max_frequency)  # not of γ or recipe: paired comparisons
     keys = jax.vmap(lambda index: jax.random.split(jax.random.fold_in(key, index)))(jnp.arange(cell.pictures))
     targets = jnp.stack([coefficients(each, cell.max_frequency, cell.gamma) for each in keys[:, 0]])
-    began = time.perf_counter()
-    outcome = jax.block_until_ready(train_all(RECIPES[cell.recipe], keys[:, 1], targets, _TOGETHER.value))
+    began, recipe = time.perf_counter(), RECIPES[cell.recipe]
+    found = [
+        coordinates(recipe, jax.random.fold_in(run, 1), target) for run, target in zip(keys[:, 1], targets, strict=True)
+    ]
+    learned = jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
+    outcome = jax.block_until_ready(train_all(recipe, keys[:, 1], targets, learned, _TOGETHER.value))
     seconds = time.perf_counter() - began
     partial = path.with_suffix(".partial.npz")
     np.savez_compressed(partial, **jax.tree.map(np.asarray, outcome._asdict()), seconds=seconds)

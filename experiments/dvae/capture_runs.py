@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from mvae.data import Picture, fourier_picture, random_translations, simple_picture, translate, translation_grid
@@ -15,6 +16,7 @@ from mvae.diffusion import kl_to_uniform
 from mvae.manifolds import FlatTorus
 from mvae.methods.dvae import BrownianPosterior, DVAEConfig, dvae
 from mvae.models import Model, OptimizerConfig, Params, adam
+from mvae.topology import toroidal_coordinates
 
 TORUS = FlatTorus(2)
 SIZE = 24  # pixels along a side
@@ -22,6 +24,8 @@ LARGEST_FREQUENCY = 10  # below SIZE / 2
 WEIGHT = (64 / SIZE) ** 2  # of the reconstruction, which then counts as that of an image of 64 × 64
 BATCH = 64
 INIT_BATCH = 1024
+COORDINATE_BATCH = 8192  # pictures that have a coordinate
+COORDINATE_BLUR = 0.7  # of the pictures that are compared for it, radians
 GRID = 32  # translations per direction for the degree
 LEARNING_RATE = 1e-3
 NUM_STEPS = 1000
@@ -42,6 +46,8 @@ class Recipe(NamedTuple):
         pretrain_steps: Steps on the simple image before the image itself.
         blur: Width σ in radians of a Gaussian filter on the images at first, falling linearly to 0 over half the
             training.
+        coordinate_steps: Steps in which the encoder alone learns the `coordinates` of 8192 translations before the
+            training; each step sees them with a filter of a width of its own, from 0 to `blur`.
     """
 
     net: str = "mlp"
@@ -52,6 +58,7 @@ class Recipe(NamedTuple):
     extra_time: float = 0.0
     pretrain_steps: int = 0
     blur: float = 0.0
+    coordinate_steps: int = 0
 
 
 RECIPES = {
@@ -64,6 +71,8 @@ RECIPES = {
     "blurred": Recipe(blur=1.5),
     "principal_blurred": Recipe(encoder_init="principal", warmup_steps=100, blur=1.5),
     "spectral_blurred": Recipe(encoder_init="spectral", warmup_steps=100, blur=1.5),
+    "cohomology": Recipe(warmup_steps=100, coordinate_steps=2000),
+    "cohomology_blurred": Recipe(warmup_steps=100, coordinate_steps=2000, blur=1.5),
 }
 
 
@@ -97,6 +106,34 @@ def coefficients(key: Key[Array, ""], max_frequency: int, gamma: float) -> Float
 _SIMPLE = coefficients(jax.random.key(0), 0, 1.0)
 _FREQUENCIES = np.concatenate([np.arange(LARGEST_FREQUENCY + 1), np.arange(1, LARGEST_FREQUENCY + 1)])
 _SQUARES = (_FREQUENCIES[:, None] ** 2 + _FREQUENCIES[None, :] ** 2).astype(np.float32)
+
+
+class Coordinates(NamedTuple):
+    """What the encoder learns first; empty where a recipe has no coordinates.
+
+    Attributes:
+        shifts: Translations, (n, 2).
+        points: Of the torus, one for the picture at each translation, (n, 4).
+    """
+
+    shifts: Float[Array, "n 2"]
+    points: Float[Array, "n 4"]
+
+
+def coordinates(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"]) -> Coordinates:
+    """Finds toroidal coordinates of pictures at random translations, from the pictures alone."""
+    if not recipe.coordinate_steps:
+        return Coordinates(jnp.zeros((0, 2)), jnp.zeros((0, 4)))
+    shifts = random_translations(key, COORDINATE_BATCH)
+    images = np.asarray(translate(Picture(_blurred(target, COORDINATE_BLUR), SIZE), shifts))
+    angles = toroidal_coordinates(images, fractions=(0.5,)).angles
+    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(angles), -1)
+    return Coordinates(shifts, TORUS.project(jnp.asarray(pairs, jnp.float32)))
+
+
+def _blurred(target: Float[Array, "K K"], width: ArrayLike) -> Float[Array, "K K"]:
+    """Coefficients after a Gaussian filter."""
+    return target * jnp.exp(-(jnp.asarray(width) ** 2) * _SQUARES / 2)
 
 
 def _left(step: Array) -> Array:
@@ -142,14 +179,42 @@ def _bound(model: Model, params: Params, key: Key[Array, ""], image: Array, extr
 
 def _shown(recipe: Recipe, target: Float[Array, "K K"], step: Array) -> Picture:
     """The image that is shown at a step."""
-    blurred = target * jnp.exp(-((recipe.blur * _left(step)) ** 2) * _SQUARES / 2)
+    blurred = _blurred(target, recipe.blur * _left(step))
     return Picture(jnp.where(step < recipe.pretrain_steps, _SIMPLE, blurred), SIZE)
 
 
-def _init(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"]) -> Params:
+def _init(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"], learned: Coordinates) -> Params:
     init_key, batch_key, *_ = jax.random.split(key, 4)
     picture = _shown(recipe, target, jnp.zeros((), jnp.int32))
-    return _build(recipe).init(init_key, {"x": translate(picture, random_translations(batch_key, INIT_BATCH))})
+    model = _build(recipe)
+    params = model.init(init_key, {"x": translate(picture, random_translations(batch_key, INIT_BATCH))})
+    return _learn(recipe, model, params, jax.random.fold_in(init_key, 1), target, learned)
+
+
+def _learn(
+    recipe: Recipe, model: Model, params: Params, key: Key[Array, ""], target: Float[Array, "K K"], learned: Coordinates
+) -> Params:
+    """Encoder after its steps on the coordinates."""
+    if not recipe.coordinate_steps:
+        return params
+    optimizer = adam(OptimizerConfig(LEARNING_RATE, 0, 0.0, decay_fraction=0.5), recipe.coordinate_steps)
+
+    def body(carry: tuple[Params, optax.OptState], step: Array) -> tuple[tuple[Params, optax.OptState], None]:
+        params, state = carry
+        rows_key, blur_key = jax.random.split(jax.random.fold_in(key, step))
+        rows = jax.random.randint(rows_key, (2 * BATCH,), 0, len(learned.shifts))
+        picture = Picture(_blurred(target, recipe.blur * jax.random.uniform(blur_key)), SIZE)
+        image = translate(picture, learned.shifts[rows])
+
+        def loss(params: Params) -> Array:
+            location = model.encode(params, image).location
+            return jnp.mean(jnp.sum((location - learned.points[rows]) ** 2, axis=-1))
+
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    (params, _), _ = jax.lax.scan(body, (params, optimizer.init(params)), jnp.arange(recipe.coordinate_steps))
+    return params
 
 
 def _train(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"], start: Params) -> Outcome:
@@ -183,8 +248,10 @@ def _train(recipe: Recipe, key: Key[Array, ""], target: Float[Array, "K K"], sta
 
 
 @partial(jax.jit, static_argnames=("recipe", "together"))
-def train_all(recipe: Recipe, keys: Key[Array, " r"], targets: Float[Array, "r K K"], together: int) -> Outcome:
+def train_all(
+    recipe: Recipe, keys: Key[Array, " r"], targets: Float[Array, "r K K"], learned: Coordinates, together: int
+) -> Outcome:
     """Trains one model per key and image, `together` of them vmapped at a time; axis r comes first in the outcome."""
     # One at a time: several eigendecompositions inside a loop block each other on CPU (jaxlib 0.10).
-    starts = jax.lax.map(lambda run: _init(recipe, *run), (keys, targets))
+    starts = jax.lax.map(lambda run: _init(recipe, *run), (keys, targets, learned))
     return jax.lax.map(lambda run: _train(recipe, *run), (keys, targets, starts), batch_size=together)

@@ -14,6 +14,7 @@ from mvae.runs import RunFolder, build_experiment, load_config, train
 from mvae.sweep import Member, build_members, line
 
 CONFIG = Path(__file__).parents[2] / "configs" / "er.py"
+ENCODER_INITS = ("random", "cohomology")
 NOISE = 0.01
 NUM_TRAIN, NUM_TEST = 16_384, 2000
 SAMPLES = 500  # of the importance-sampled log-likelihood
@@ -45,16 +46,31 @@ def name_of(space: str, candidate: str, network: int) -> str:
     return f"{space}.{candidate}.{network}"
 
 
-def members(data: Sequence[str], *, networks: int, seeds: int, noise: float, num_steps: int) -> list[Member]:
-    """Returns the runs: exact maps and, where there is a group, the group-action encoder."""
+def members(
+    data: Sequence[str],
+    candidates: Sequence[str],
+    *,
+    networks: int,
+    seeds: int,
+    noise: float,
+    num_steps: int,
+    start: str,
+) -> list[Member]:
+    """Returns the runs: exact maps and, where there is a group, the group-action encoder.
+
+    `start` is the `encoder_init` of circle and torus.
+    """
     found = []
-    for candidate in CANDIDATES:
+    for candidate in candidates:
         config: Any = load_config(CONFIG, candidate)
         config.num_seeds, config.num_steps = seeds, num_steps
         config.data.noise, config.data.num_train, config.data.num_test = noise, NUM_TRAIN, NUM_TEST
         config.evaluation.importance_samples = SAMPLES
         config.model.reparametrization.kind = "exact"
         config.model.group = candidate not in ("interval", "plane")
+        if candidate in ("circle", "torus"):
+            config.model.encoder_init = start
+            config.optimizer.encoder_warmup_steps = 100 if start == "cohomology" else 0
         runs = [
             (name_of(space, candidate, network), {"data.space": space, "data.net_seed": network})
             for space in data
@@ -64,7 +80,7 @@ def members(data: Sequence[str], *, networks: int, seeds: int, noise: float, num
     return sorted(found, key=lambda member: (member.name.split(".")[::2], member.name))
 
 
-def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
+def render(folder: Path, data: Sequence[str], candidates: Sequence[str], *, networks: int) -> str:
     """Returns the table of log-likelihoods and the confusion matrices of what is there.
 
     A choice is made for each network that carries the data: from single seeds, the same one of every candidate, and
@@ -72,20 +88,22 @@ def render(folder: Path, data: Sequence[str], *, networks: int) -> str:
     log-likelihood, and by the least dimension among those that tie with it, within `TIE` standard errors of the mean
     difference or `MARGIN` nats.
     """
-    found = {(space, network): _values(folder, space, network) for space in data for network in range(networks)}
-    found = {key: each for key, each in found.items() if len(each) == len(CANDIDATES)}
+    found = {
+        (space, network): _values(folder, space, candidates, network) for space in data for network in range(networks)
+    }
+    found = {key: each for key, each in found.items() if len(each) == len(candidates)}
     best = {
         key: [{name: seeds[seeds.mean(axis=1).argmax()] for name, seeds in each.items()}] for key, each in found.items()
     }
     single = {key: _by_seed(each) for key, each in found.items()}
-    titles = [candidate.title for candidate in CANDIDATES.values()]
+    titles = [CANDIDATES[name].title for name in candidates]
     header = line(["data", *titles]) + "\n" + line(["---"] * (len(titles) + 1))
     parts = [f"log p(x), nats, best seed, mean over networks less the greatest\n\n{header}"]
-    parts += [_likelihoods(space, best) for space in data]
+    parts += [_likelihoods(space, candidates, best) for space in data]
     for which, trials in (("single seeds", single), ("best seeds", best)):
         for title, choose in (("greatest log p(x)", greatest), ("least dimension of those that tie", simplest)):
             parts.append(f"\n{title}, {which}: how often each candidate is chosen\n\n{header}")
-            parts += [_chosen(space, trials, choose) for space in data]
+            parts += [_chosen(space, candidates, trials, choose) for space in data]
     return "\n".join(parts)
 
 
@@ -116,10 +134,10 @@ def measure(member: Member, folder: Path) -> None:
     write_json(path, {"log_likelihood": found})
 
 
-def _values(folder: Path, space: str, network: int) -> dict[str, np.ndarray]:
+def _values(folder: Path, space: str, candidates: Sequence[str], network: int) -> dict[str, np.ndarray]:
     """Log p(x) of the test points by each seed of each candidate, (seeds, points)."""
     found = {}
-    for candidate in CANDIDATES:
+    for candidate in candidates:
         path = folder / name_of(space, candidate, network) / MEASURED
         if path.exists():
             found[candidate] = np.array(json.loads(path.read_text())["log_likelihood"])
@@ -147,17 +165,19 @@ def simplest(values: dict[str, np.ndarray]) -> str:
 Trials = dict[tuple[str, int], list[dict[str, np.ndarray]]]  # by space and network: log p(x) by candidate
 
 
-def _likelihoods(space: str, best: Trials) -> str:
+def _likelihoods(space: str, candidates: Sequence[str], best: Trials) -> str:
     rows = [row for (of, _), trials in best.items() if of == space for row in trials]
     if not rows:
-        return line([CANDIDATES[space].title, *["-"] * len(CANDIDATES)])
-    relative = np.array([[row[name].mean() for name in CANDIDATES] for row in rows])
+        return line([CANDIDATES[space].title, *["-"] * len(candidates)])
+    relative = np.array([[row[name].mean() for name in candidates] for row in rows])
     relative = (relative - relative.max(axis=1, keepdims=True)).mean(axis=0)
     return line([CANDIDATES[space].title, *(f"{value:.2f}" for value in relative)])
 
 
-def _chosen(space: str, trials: Trials, choose: Callable[[dict[str, np.ndarray]], str]) -> str:
+def _chosen(
+    space: str, candidates: Sequence[str], trials: Trials, choose: Callable[[dict[str, np.ndarray]], str]
+) -> str:
     chosen = [choose(row) for (of, _), rows in trials.items() if of == space for row in rows]
-    counts = [chosen.count(name) for name in CANDIDATES]
-    cells = [f"**{count}**" if name == space else str(count) for name, count in zip(CANDIDATES, counts, strict=True)]
+    counts = [chosen.count(name) for name in candidates]
+    cells = [f"**{count}**" if name == space else str(count) for name, count in zip(candidates, counts, strict=True)]
     return line([CANDIDATES[space].title, *cells])

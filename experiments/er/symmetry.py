@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from absl import flags
-from candidates import CANDIDATES, NOISE, measure, members, render
+from candidates import CANDIDATES, ENCODER_INITS, NOISE, measure, members, render
 
 from mvae.errors import UsageError
 from mvae.programs import launch
@@ -26,6 +26,8 @@ _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each candidate, 0 and up.", 
 _NOISE = flags.DEFINE_float("noise", NOISE, "Standard deviation of the noise.", lower_bound=0.0)
 _STEPS = flags.DEFINE_integer("steps", 3000, "Steps of training.", lower_bound=1)
 _SHARD = flags.DEFINE_string("shard", None, "K/N: the K-th of N shares of the runs, from 0.")
+_CANDIDATES = flags.DEFINE_list("candidates", list(CANDIDATES), f"Latent spaces, of {', '.join(CANDIDATES)}.")
+_START = flags.DEFINE_enum("start", "random", ENCODER_INITS, "config.model.encoder_init of circle and torus.")
 _RENDER = flags.DEFINE_bool("render", default=False, help="Print what is there and train nothing.")
 
 
@@ -35,10 +37,18 @@ def main(argv: list[str]) -> None:
     log_to_console()
     if wrong := set(_DATA.value) - set(CANDIDATES):
         raise UsageError(f"--data: no {', '.join(sorted(wrong))}; there are {', '.join(CANDIDATES)}")
+    if wrong := set(_CANDIDATES.value) - set(CANDIDATES):
+        raise UsageError(f"--candidates: no {', '.join(sorted(wrong))}; there are {', '.join(CANDIDATES)}")
     folder = Path(_WORKDIR.value).expanduser()
     if not _RENDER.value:
         asked = members(
-            _DATA.value, networks=_NETWORKS.value, seeds=_SEEDS.value, noise=_NOISE.value, num_steps=_STEPS.value
+            _DATA.value,
+            _CANDIDATES.value,
+            networks=_NETWORKS.value,
+            seeds=_SEEDS.value,
+            noise=_NOISE.value,
+            num_steps=_STEPS.value,
+            start=_START.value,
         )
         share = asked if _SHARD.value is None else shard_of(asked, *parse_shard(_SHARD.value))
         for member, outcome in zip(share, run_members(share, folder), strict=True):
@@ -46,7 +56,7 @@ def main(argv: list[str]) -> None:
                 LOGGER.error("%s is %s and is left out: %s", outcome.name, outcome.status, outcome.reason)
                 continue
             measure(member, folder)
-    print(render(folder, _DATA.value, networks=_NETWORKS.value))
+    print(render(folder, _DATA.value, _CANDIDATES.value, networks=_NETWORKS.value))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from mvae.manifolds import Manifold, ProjectiveSpace
 from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
-from mvae.models.coordinate_start import NUM_STEPS, coordinate_stage, has_coordinate, known_angle, with_coordinate
+from mvae.models.coordinate_start import NUM_STEPS, check_coordinate, coordinate_stage, known_angle, with_coordinate
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
@@ -67,11 +67,8 @@ class DVAEConfig(VariationalConfig):
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
-        if self.encoder_init == "cohomology" and not has_coordinate(self.manifold):
-            raise ValueError(
-                "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
-                f"{self.manifold!r}: use principal or spectral"
-            )
+        if self.encoder_init == "cohomology":
+            check_coordinate(self.manifold)
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.sampler not in SAMPLERS:
@@ -201,11 +198,11 @@ def _two_stages(inputs: MethodInputs) -> Built:
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         own, rates = with_values(config, "model", values), with_values(inputs.optimizer, "optimizer", values)
         model = dvae(own, inputs.networks)
+        encoder = build_core(own, brownian_motion(own).heads, inputs.networks).encoder
         first = coordinate_stage(
-            build_core(own, brownian_motion(own).heads, inputs.networks).encoder,
-            model.init,
+            lambda params, batch: encoder.outputs(params["encoder"], batch["x"], **given(own.given, batch))["location"],
+            lambda key, batch, previous: model.init(key, batch),
             adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
-            lambda batch: given(own.given, batch),
             known_angle(inputs.dataset) if own.manifold.dim == 1 else None,
         )
         second = gradient_stage(

@@ -1,7 +1,7 @@
 """Start of an encoder from persistent cohomology: coordinates of the training set that it learns before all else."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,7 +18,6 @@ from mvae.errors import UsageError
 from mvae.manifolds import FlatTorus, Manifold, Sphere
 from mvae.models.likelihood import Likelihood
 from mvae.models.stage import Stage, gradient_stage
-from mvae.nets import Encoder
 from mvae.spectral import nearest_neighbors
 from mvae.topology import (
     COVERS,
@@ -232,32 +231,38 @@ def _on_torus(images: Float[np.ndarray, "n *event"], dim: int) -> Coordinates:
 
 
 def coordinate_stage(
-    encoder: Encoder,
-    init: Callable[[Key[Array, ""], Batch], dict[str, Any]],
+    location: Callable[[dict[str, Any], Batch], Float[Array, "b n"]],
+    init: Callable[[Key[Array, ""], Batch, Any], dict[str, Any]],
     optimizer: optax.GradientTransformation,
-    given: Callable[[Batch], Mapping[str, Array]],
     angle: str | None = None,
+    *,
+    frozen: tuple[str, ...] = ("decoder", "likelihood"),
 ) -> Stage:
     """Builds the stage "coordinate", in which all layers of the encoder learn the column, and nothing else learns.
 
     Fitting the last layer alone has the right degree, too, but soon loses it in training.
 
     Args:
-        encoder: Of the model.
-        init: (key, batch) -> parameters of the model, a dict with "encoder".
+        location: (parameters of the model, batch) -> where the encoder has the examples.
+        init: (key, batch, previous) -> parameters of the model, a dict with "encoder".
         optimizer: Of the encoder.
-        given: Batch -> what the encoder is given beside x.
         angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
+        frozen: All parameters but the encoder's.
     """
 
     def terms(params: dict[str, Any], key: Key[Array, ""], batch: Batch, step: Array) -> CoordinateTerms:
         del key, step
-        location = encoder.outputs(params["encoder"], batch["x"], **given(batch))["location"]
-        extra = {} if angle is None else {"winding": winding_terms(batch[angle], location)}
-        return CoordinateTerms(jnp.sum((location - batch[COLUMN]) ** 2, axis=-1), extra)
+        z = location(params, batch)
+        extra = {} if angle is None else {"winding": winding_terms(batch[angle], z)}
+        return CoordinateTerms(jnp.sum((z - batch[COLUMN]) ** 2, axis=-1), extra)
 
-    def init_params(key: Key[Array, ""], batch: Batch, previous: Any) -> dict[str, Any]:
-        del previous
-        return init(key, batch)
+    return gradient_stage("coordinate", NUM_STEPS, init, terms, optimizer, frozen=frozen)
 
-    return gradient_stage("coordinate", NUM_STEPS, init_params, terms, optimizer, frozen=("decoder", "likelihood"))
+
+def check_coordinate(manifold: Manifold) -> None:
+    """Raises a ValueError that says what the start "cohomology" needs of a manifold that has no coordinate."""
+    if not has_coordinate(manifold):
+        raise ValueError(
+            "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
+            f"{manifold!r}: use another start"
+        )

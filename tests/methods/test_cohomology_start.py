@@ -1,7 +1,9 @@
 """The start from persistent cohomology: the coordinate as a column, its stage, and a run that keeps the degree."""
 
+import dataclasses
 import sys
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +13,11 @@ import mvae
 from mvae import data
 from mvae.data.rows import ArrayRows
 from mvae.errors import UsageError
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
+from mvae.methods.er.method import METHOD as ER
+from mvae.methods.er.model import ERConfig
+from mvae.methods.er.reparametrization import ReparametrizationConfig
 from mvae.methods.method import MethodInputs
 from mvae.models import coordinate_start
 from mvae.models.coordinate_start import (
@@ -207,6 +212,44 @@ def test_only_this_start_has_a_stage_and_a_column(start, names):
     built = METHOD.build(MethodInputs(own, dataset, OptimizerConfig(), 5, 16, 16))
     assert [stage.name for stage in built.stages] == names
     assert ("coordinate" in dataset.train) == (start == "cohomology")
+
+
+def er_config(**changes):
+    settings = {"manifold": FlatTorus(1), "encoder_widths": (16,), "decoder_widths": (8,), "net": "mlp", "group": True}
+    return ERConfig(event_shape=(4,), encoder_init="cohomology", **(settings | changes))
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_group_action_encoder_learns_the_column_before_all_else(learned):
+    own = er_config(reparametrization=ReparametrizationConfig(kind="learned" if learned else "exact", num_steps=3))
+    dataset = ER.prepare(own, dataset_of(shuffled(folded(EVEN))))
+    stages = ER.build(MethodInputs(own, dataset, OptimizerConfig(learning_rate=3e-2), 5, 48, 48)).stages
+    assert [stage.name for stage in stages] == ["reparametrization"] * learned + ["coordinate", "autoencoder"]
+    batch, state = dataset.render({name: array[:48] for name, array in dataset.train.items()}), None
+    for stage in stages:
+        state, before = stage.init(jax.random.key(0), batch, state), state
+        if stage.name == "autoencoder":
+            chex.assert_trees_all_equal(state.params, before.params)  # goes on from where the coordinate led
+        if stage.name == "coordinate":
+            start, step, losses = state.params, jax.jit(stage.step), []
+            for key in jax.random.split(jax.random.key(1), 60):
+                state, metrics = step(key, state, batch)
+                losses.append(float(metrics["loss"]))
+            assert losses[-1] < losses[0] / 2
+            chex.assert_trees_all_equal(*({**params, "encoder": ()} for params in (state.params, start)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"manifold": SO3()}, "encoder_init = 'cohomology' needs a circle"),
+        ({"group": False}, "encoder_init = 'cohomology' needs group = True"),
+        ({"encoder_init": "principal"}, "encoder_init must be one of random, cohomology, got 'principal'"),
+    ],
+)
+def test_what_the_group_action_encoder_cannot_start_from_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(er_config(), **changes)
 
 
 @pytest.mark.slow

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mvae.data import Dataset
 from mvae.errors import UsageError
+from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.reports import REPORTS
 from mvae.methods.er.training import reparametrization_stages
 from mvae.methods.method import Built, Method, MethodInputs, completed, traceable
+from mvae.models.coordinate_start import with_coordinate
+from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.model import Model
-from mvae.models.optimizer import adam
 from mvae.models.stage import Stage
 from mvae.models.traced import with_values
 
@@ -19,8 +22,8 @@ def _build(inputs: MethodInputs) -> Built:
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         method = er(with_values(config, "model", values), inputs.networks)
-        rates = adam(with_values(inputs.optimizer, "optimizer", values), inputs.num_steps)
-        return method.model, reparametrization_stages(method, config.reparametrization, rates, inputs.num_steps)
+        rates = with_values(inputs.optimizer, "optimizer", values)
+        return method.model, reparametrization_stages(method, config, rates, inputs.num_steps)
 
     try:
         return traceable(at)
@@ -28,11 +31,19 @@ def _build(inputs: MethodInputs) -> Built:
         raise UsageError(f"config.model: {error}") from error
 
 
+def _prepare(config: ERConfig, dataset: Dataset) -> Dataset:
+    """The data, with the coordinate where the encoder is to learn it."""
+    if config.encoder_init != "cohomology":
+        return dataset
+    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
+
+
 METHOD = Method(
     "er",
     ERConfig,
     _build,
+    prepare=_prepare,
     traceable=True,
-    reports=REPORTS,
+    reports=(*REPORTS, COORDINATE),
     model=lambda config, num_train, networks: er(config, networks).model,
 )

@@ -12,11 +12,13 @@ from jaxtyping import Array, Float, Key
 from mvae.methods.er.group_action import group_action
 from mvae.methods.er.reparametrization import Reparametrization, ReparametrizationConfig, reparametrization
 from mvae.models.autoencoder import Drawn, Latent, Networks, autoencoder, build_core
+from mvae.models.coordinate_start import check_coordinate
 from mvae.models.model import Batch, Model, Params
 from mvae.models.objective import VariationalConfig
 from mvae.nets import Head
 
 FROZEN = ("reparametrization",)
+ENCODER_INITS = ("random", "cohomology")
 
 
 class ReparametrizedPosterior(NamedTuple):
@@ -44,6 +46,9 @@ class ERConfig(VariationalConfig):
         group: Whether the encoder puts out a group element too, which acts on f(z_hid).
         initial_variance: Variance of each coordinate of the posterior on Z_hid at initialisation.
         reparametrization: How f is had.
+        encoder_init: "random"; or "cohomology", on a circle or flat torus with a group: the encoder learns a coordinate
+            of the training set for some steps, in a stage of its own, before the decoder learns, see `with_coordinate`.
+            Its group element takes it round the torus; without a group it would tear.
 
     Raises:
         ValueError: For a value outside the ranges above, naming it.
@@ -53,8 +58,15 @@ class ERConfig(VariationalConfig):
     group: bool = False
     initial_variance: float = 0.05
     reparametrization: ReparametrizationConfig = dataclasses.field(default_factory=ReparametrizationConfig)
+    encoder_init: str = "random"
 
     def __post_init__(self):
+        if self.encoder_init not in ENCODER_INITS:
+            raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
+        if self.encoder_init == "cohomology":
+            check_coordinate(self.manifold)
+            if not self.group:
+                raise ValueError("encoder_init = 'cohomology' needs group = True, by which encoders go round a torus")
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):
             raise ValueError(f"initial_variance must be a positive number, got {self.initial_variance}")
         super().__post_init__()
