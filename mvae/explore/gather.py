@@ -445,9 +445,8 @@ def _curves(run: Run) -> list[dict[str, Any]]:
                     {"name": name if len(stages) == 1 else f"{stage}: {name}", "steps": steps, "values": rounded}
                 )
     rank = {"elbo": 0, "loss": 1}
-    return sorted(
-        reversed(found), key=lambda curve: rank.get(curve["name"].rpartition(" ")[2], 2)
-    )  # the last stage first
+    found.reverse()  # the last stage first
+    return sorted(found, key=lambda curve: rank.get(curve["name"].rpartition(" ")[2], 2))
 
 
 def _numbers(run: Run) -> list[list[str]]:

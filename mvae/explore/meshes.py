@@ -71,7 +71,7 @@ def rectangle(lower: np.ndarray, upper: np.ndarray, num: int) -> Mesh:
 
 
 def surface(manifold: Manifold, num: int) -> Mesh:
-    """Returns a closed surface in space by about num points, evenly spread over it; by up to twice as many if it is thin.
+    """Returns a closed surface in space by about num points, evenly spread over it, up to twice as many if it is thin.
 
     Marching tetrahedra cut the level function of its `mvae.figures.solid`; then each point goes to the mean of its
     neighbours and back onto the surface, a few times, which makes the triangles alike.

@@ -36,7 +36,7 @@ class Look:
             self.note = f"the {MOST_BARS} of {size} entries that vary most"
         elif self.kind == "line" and size > MOST_ENTRIES:
             self._chosen = self._chosen[:: -(-size // MOST_ENTRIES)]
-            self.note = f"every {-(-size // MOST_ENTRIES)}th of {size} entries"
+            self.note = f"1 in {-(-size // MOST_ENTRIES)} of {size} entries"
         elif self.kind == "image" and max(event_shape[:2]) > MOST_SIDE:
             self.note = f"made smaller, from {event_shape[0]} × {event_shape[1]} pixels"
         self.features = [features[k] for k in self._chosen] if features else []

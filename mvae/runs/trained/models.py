@@ -648,6 +648,23 @@ class Run(Sequence[Trained]):
             raise UsageError(f"no seed has an ELBO to be the best by ({reason}): take one of the {len(self)}, run[0]")
         return self[max(known, key=lambda index: elbos[index]) if known else 0]
 
+    def explore(self, x: Any = None, **columns: Any) -> Any:
+        """Returns a page of the best model's latent space, which a notebook displays; see `mvae.explore.explore`.
+
+        Args:
+            x: Examples to show, (n, *event), in units of the data; None for those of the run's own.
+            **columns: What is known of each, (n,): what the model is given beside x, and what else is to colour codes.
+
+        Returns:
+            An `mvae.explore.Explorer`: `save(path)` writes it to a file.
+
+        Raises:
+            UsageError: As for `mvae.explore.explore`.
+        """
+        from mvae.explore.page import explore  # which needs matplotlib and pictures
+
+        return explore(self, x, columns=columns)
+
     def __len__(self) -> int:
         return len(self._members)
 
