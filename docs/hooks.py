@@ -41,7 +41,9 @@ def bibliography() -> str:
     lines = ["# Bibliography", "", "Docstrings and pages cite by these keys, as in `[perezrey2019, Eq. 2]`.", ""]
     for key, body in ENTRY.findall((ROOT / "docs" / "bibliography.bib").read_text()):
         fields = {name: re.sub(r"\{\\\w\{(\w+)\}\}|[{}]", r"\1", value) for name, value in FIELD.findall(body)}
-        place = fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("school") or ""
+        place = (
+            fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("school") or ""
+        )
         link = fields.get("url") or (f"https://arxiv.org/abs/{fields['eprint']}" if "eprint" in fields else "")
         title = f"[{fields['title']}]({link})" if link else fields["title"]
         authors = fields["author"].replace(" and ", "; ")
