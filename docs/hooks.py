@@ -8,11 +8,12 @@ from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingI
 
 ROOT = Path(__file__).parents[1]
 TAKEN = ("experiments/*/README.md", "experiments/*/figures/*.png", "examples/*.py", "configs/*.py")
-CONTRIBUTING = "CONTRIBUTING.md"
+CONTRIBUTING, BIBLIOGRAPHY = "CONTRIBUTING.md", "bibliography.md"
 ABOVE = re.compile(r"\]\((?:\.\./)+(experiments|examples|configs|CONTRIBUTING)")
-KEY = re.compile(r"\[((?:[a-z]+(?:18|19|20)\d{2}[a-z]?)(?:[,;] [^\]\[]*)?)\](?!\()")
+SOURCES = (ROOT / "docs" / "bibliography.bib").read_text()
 ENTRY = re.compile(r"^@\w+\{([^,]*),\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.MULTILINE)
+CITED = re.compile(r"(\[|(?<=\d); )(" + "|".join(key for key, _ in ENTRY.findall(SOURCES)) + r")(?=[\],;])")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -21,7 +22,7 @@ def on_files(files: Files, config: Any) -> Files:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             files.append(File(name, str(ROOT), config["site_dir"], config["use_directory_urls"]))
-    files.append(File.generated(config, "bibliography.md", content=bibliography()))
+    files.append(File.generated(config, BIBLIOGRAPHY, content=bibliography()))
     return files
 
 
@@ -32,6 +33,15 @@ def on_page_markdown(markdown: str, page: Any, **given: Any) -> str:
     return ABOVE.sub(lambda found: f"]({'../' * depth}{found[1]}", markdown) if _is_of_docs(page) else markdown
 
 
+def on_page_content(html: str, page: Any, **given: Any) -> str:
+    """Makes keys in brackets links to the bibliography."""
+    del given
+    if page.file.src_uri == BIBLIOGRAPHY:
+        return html
+    to = "../" * page.url.count("/") + BIBLIOGRAPHY.replace(".md", "/")
+    return CITED.sub(lambda found: f'{found[1]}<a href="{to}#{found[2]}">{found[2]}</a>', html)
+
+
 def _is_of_docs(page: Any) -> bool:
     return not page.file.src_uri.startswith("experiments/") and page.file.src_uri != CONTRIBUTING
 
@@ -39,7 +49,7 @@ def _is_of_docs(page: Any) -> bool:
 def bibliography() -> str:
     """Returns the sources as a page, each with its key, which citations in brackets are."""
     lines = ["# Bibliography", "", "Docstrings and pages cite by these keys, as in `[perezrey2019, Eq. 2]`.", ""]
-    for key, body in ENTRY.findall((ROOT / "docs" / "bibliography.bib").read_text()):
+    for key, body in ENTRY.findall(SOURCES):
         fields = {name: re.sub(r"\{\\\w\{(\w+)\}\}|[{}]", r"\1", value) for name, value in FIELD.findall(body)}
         place = (
             fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("school") or ""
@@ -47,5 +57,5 @@ def bibliography() -> str:
         link = fields.get("url") or (f"https://arxiv.org/abs/{fields['eprint']}" if "eprint" in fields else "")
         title = f"[{fields['title']}]({link})" if link else fields["title"]
         authors = fields["author"].replace(" and ", "; ")
-        lines.append(f"- `{key}` {authors}. {title}. {place}{', ' if place else ''}{fields['year']}.")
+        lines.append(f'- <a id="{key}"></a>`{key}` {authors}. {title}. {place}{", " if place else ""}{fields["year"]}.')
     return "\n".join(lines) + "\n"

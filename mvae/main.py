@@ -74,6 +74,11 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; implies --distributed.")
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes; implies --distributed.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0; implies --distributed.")
+GROUPS = {
+    "The run": ("config", "workdir", "dry_run"),
+    "Devices and memory": ("devices", "cpu_devices", "replicas", "matmul_precision", "stream", "compilation_cache"),
+    "Several processes": ("distributed", "coordinator", "num_processes", "process_id"),
+}
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -91,7 +96,7 @@ def _parse(argv: list[str]) -> list[str]:
         raise UsageError("--config is given more than once: give one, and its entries by --config.NAME=VALUE")
     rest = flags.FLAGS([argv[0], *(argument for argument in others if argument not in HELP)])[1:]
     if HELP & set(others):
-        print_help(f"\n\n{config_help(_resolved(overrides))}" if _CONFIG.value else "")
+        print_help(f"\n\n{config_help(_resolved(overrides))}" if _CONFIG.value else "", GROUPS)
     if rest:
         raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
     return [argv[0], *arguments]

@@ -196,3 +196,9 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(tmp_path):
     assert "memory" in lines
     assert not workdir.exists()
     assert_refused(main(*TINY, "--dry_run", "--config.batch_size=257"), "batch_size = 257 is larger")
+
+
+def test_help_has_every_flag_in_a_group():
+    output = main("--help").output
+    groups = [block.splitlines() for block in output.split("\n\n") if block.partition(":")[2].startswith("\n  --")]
+    assert [group[0] for group in groups] == ["The run:", "Devices and memory:", "Several processes:"]
