@@ -150,6 +150,7 @@ class Page {
 
   end(code) {
     const { marks } = this.stage;
+    if (marks.landmarks && !marks.landmarks.includes(code)) return; // a neighbour that no path leads to
     marks.ends = marks.ends.length === 1 && marks.ends[0] !== code ? [marks.ends[0], code] : [code];
     this.stage.drawOverlay();
     if (marks.ends.length === 2) this.showGeodesic(...marks.ends);
