@@ -185,7 +185,7 @@ def _main(argv: list[str]) -> int:
         if is_lead():
             print(description)
         return 0
-    workdir = Path(_WORKDIR.value).expanduser()
+    workdir = Path(str(_WORKDIR.value)).expanduser()
     try:
         results = run(resolved.block, workdir, as_arguments(overrides), **options)
     except Diverged as error:

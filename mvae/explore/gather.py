@@ -29,7 +29,7 @@ MOST_NODES = 2600
 BUDGET = 8_000_000  # pixels of the places that are decoded; numbers of vectors weigh as four
 NEIGHBOURS = 6
 LANDMARKS = 16  # codes between which geodesics are computed beforehand
-STRIP = 9  # pictures of a geodesic
+STRIP, FINE = 9, 33  # places of a geodesic, with pictures of their own and without
 WALKS, WALK_STEPS = 6, 40
 ORBITS, ORBIT_TIMES = 6, 33
 ORBIT_ANGLE = math.pi  # coefficient at the ends, in turns by a radian
@@ -93,7 +93,7 @@ def gather(
     if space.nodes is not None:
         sheets["nodes"] = look.sheet(model.decode(space.nodes, **_of_nodes(model, beside)))
     paths, tiles = _paths(model, space, examples, _of_nodes(model, beside))
-    if paths:
+    if len(tiles):
         sheets["paths"] = look.sheet(tiles)
     return {
         "title": _title(run, model),
@@ -246,8 +246,8 @@ def _column(name: str, values: np.ndarray, texts: Sequence[str] | None, *, angle
             {"stops": _hex(hue_ring(np.linspace(0, 2 * np.pi, 17))), "ends": ["0", "2π"]},
         )
     else:
-        low, high = float(values.min()), float(values.max())
-        share = (values - low) / (high - low if high > low else 1.0)
+        low, high = (float(value) for value in np.quantile(values, [0.01, 0.99]))  # a few that are far off are the ends
+        share = np.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
         viridis = colormaps["viridis"]
         colours = viridis(share)[:, :3]
         legend = {"stops": _hex(viridis(np.linspace(0, 1, 17))[:, :3]), "ends": [f"{low:.3g}", f"{high:.3g}"]}
@@ -331,9 +331,11 @@ def _paths(
     for name, z in _orbits(model, examples.codes):
         add("orbit", name, space.place(z), model.decode(z, **beside))
     if not space.geodesic:
-        for one, other, z in _geodesics(model.manifold, examples.codes):
-            add("geodesic", "", space.place(z), model.decode(z, **beside), ends=[one, other])
-    return found, np.concatenate(tiles) if tiles else np.empty(0)
+        num = FINE if space.kind == "solid" else STRIP  # where the page has pictures all over the surface, of any place
+        for one, other, z in _geodesics(model.manifold, examples.codes, num):
+            pictures = np.empty((0, *model.event_shape)) if space.kind == "solid" else model.decode(z, **beside)
+            add("geodesic", "", space.place(z), pictures, ends=[one, other])
+    return found, np.concatenate(tiles) if tiles else np.empty((0, *model.event_shape))
 
 
 def _walks(model: Trained, space: Scene, examples: Examples) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -372,7 +374,7 @@ def _orbits(model: Trained, codes: np.ndarray) -> list[tuple[str, np.ndarray]]:
     return [each for each in found if len(each[1]) > 1]
 
 
-def _geodesics(manifold: Manifold, codes: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
+def _geodesics(manifold: Manifold, codes: np.ndarray, num: int) -> list[tuple[int, int, np.ndarray]]:
     """Geodesics between any two landmarks: both numbers, and points (t, n)."""
     marks = _spread_out(codes, LANDMARKS)
     pairs = [(int(one), int(other)) for k, one in enumerate(marks) for other in marks[:k]]
@@ -382,7 +384,7 @@ def _geodesics(manifold: Manifold, codes: np.ndarray) -> list[tuple[int, int, np
 
     @jax.jit
     def points(z: Any, w: Any) -> Any:
-        times = jnp.linspace(0, 1, STRIP)[:, None]
+        times = jnp.linspace(0, 1, num)[:, None]
         return manifold.exp(z[:, None], times * manifold.log(z, w)[:, None])
 
     return [(*pair, z) for pair, z in zip(pairs, np.asarray(points(starts, ends)), strict=True)]

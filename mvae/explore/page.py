@@ -80,6 +80,7 @@ def explore(
             method has no encoder, or the page would be larger than 15 MB.
     """
     model = run.best if model is None else model
+    page = ""
     for share in SHARES:
         page = _assembled(gather.gather(run, model, x, columns, share=share))
         if len(page.encode()) <= MOST_BYTES:

@@ -51,8 +51,9 @@ def describe_run(
     seconds, params = _tried(experiment, programs)
     total = sum(seconds)
     whole = need.fixed + seeds * need.per_seed
-    devices = f"{mesh.shape[REPLICA]} for seeds × {mesh.shape[DATA]} for batches, {jax.devices()[0].device_kind}"
-    room = f"there are {_bytes(memory_limit() * mesh.size)}"
+    across, along = (1, 1) if mesh is None else (mesh.shape[REPLICA], mesh.shape[DATA])
+    devices = f"{across} for seeds × {along} for batches, {jax.devices()[0].device_kind}"
+    room = f"there are {_bytes(memory_limit() * across * along)}"
     lines = [
         *_data_lines(experiment),
         f"seeds       {seeds}, batches of {batch_size}",

@@ -18,9 +18,10 @@ from tests.runs.trained.test_training import SMALL
 
 PROGRAM = "mvae/explore/__main__.py"
 GENERATOR = np.random.default_rng(1)
-ANGLES = GENERATOR.uniform(0, 2 * np.pi, 80)
-IMAGES = (np.arange(8)[None, :, None, None] * np.cos(ANGLES)[:, None, None, None] / 16 + 0.5).repeat(8, axis=2)
-IMAGES = IMAGES.astype(np.float32)
+ANGLES = np.linspace(0, 2 * np.pi, 80, endpoint=False)
+ACROSS = np.linspace(-0.25, 0.25, 8)
+IMAGES = 0.5 + np.cos(ANGLES)[:, None, None] * ACROSS[:, None] + np.sin(ANGLES)[:, None, None] * ACROSS
+IMAGES = IMAGES[..., None].astype(np.float32)  # of a plane that turns
 
 
 @pytest.fixture(scope="module")

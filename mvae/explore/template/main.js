@@ -162,13 +162,22 @@ class Page {
     const { space } = this.data;
     if (!space.geodesic) {
       const path = this.paths.find(({ ends }) => ends && ends.includes(one) && ends.includes(other));
-      return this.showPath(title, path, path.ends[0] !== one);
+      if (space.kind !== "solid") return this.showPath(title, path, path.ends[0] !== one);
+      const found = Array.from({ length: path.count }, (_, k) => placeAt(path.places, 3, k));
+      return this.showPlaces(title, path.ends[0] === one ? found : found.reverse());
     }
-    const { dims, places, mesh } = this.stage;
+    const { dims, places } = this.stage;
     const points = geodesic(space.geodesic, placeAt(places, dims, one), placeAt(places, dims, other), STRIP);
     if (space.kind === "line") points.forEach((point) => (point[1] = 0.5)); // upward is chance
+    return this.showPlaces(title, points);
+  }
+
+  /** A path whose pictures are blended from those of the nodes around it. */
+  showPlaces(title, points) {
+    const { dims, mesh } = this.stage;
+    const { space } = this.data;
     const sheet = this.sheets.nodes;
-    return this.strip.show(title, points, (canvas, k) => {
+    this.strip.show(title, points, (canvas, k) => {
       const { nodes, weights } = blendAt(mesh.nodes, dims, points[k], space.corners);
       this.painter.draw(canvas, sheet.mixture(nodes, weights), sheet);
     });
