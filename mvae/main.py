@@ -10,6 +10,8 @@ All devices train, seeds shared out along one axis and batches along the other; 
 For several processes, on one host or many with a common file system, start the same command in each with
 --coordinator, --num_processes and --process_id, or with --distributed where a cluster says who is who.
 
+--dry_run prints shapes, parameters, memory, steps and the time to expect, trains nothing and needs no folder.
+
 Exit codes: 0 done; 2 bad input; 1 the loss was not finite; 130 and 143 stopped by SIGINT and SIGTERM, a
 checkpoint written.
 """
@@ -34,6 +36,9 @@ _CONFIG = flags.DEFINE_string(
     "config", None, "Config file, FILE.py or FILE.py:ARGUMENT; its entries are --config.NAME=VALUE."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, figures, results.")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Say what the run would be, by its programs and some seconds of steps; write nothing."
+)
 _DEVICES = flags.DEFINE_integer("devices", None, "How many devices train; all of them if not given.")
 _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices",
@@ -69,6 +74,11 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; implies --distributed.")
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes; implies --distributed.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0; implies --distributed.")
+GROUPS = {
+    "The run": ("config", "workdir", "dry_run"),
+    "Devices and memory": ("devices", "cpu_devices", "replicas", "matmul_precision", "stream", "compilation_cache"),
+    "Several processes": ("distributed", "coordinator", "num_processes", "process_id"),
+}
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -86,7 +96,7 @@ def _parse(argv: list[str]) -> list[str]:
         raise UsageError("--config is given more than once: give one, and its entries by --config.NAME=VALUE")
     rest = flags.FLAGS([argv[0], *(argument for argument in others if argument not in HELP)])[1:]
     if HELP & set(others):
-        print_help(f"\n\n{config_help(_resolved(overrides))}" if _CONFIG.value else "")
+        print_help(f"\n\n{config_help(_resolved(overrides))}" if _CONFIG.value else "", GROUPS)
     if rest:
         raise UsageError(f"unexpected argument {rest[0]!r}: flags start with --")
     return [argv[0], *arguments]
@@ -153,9 +163,8 @@ def _main(argv: list[str]) -> int:
     overrides, _ = split_overrides(argv[1:])
     processes = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     resolved = _resolved(overrides)
-    if not _WORKDIR.value:
+    if not _WORKDIR.value and not _DRY_RUN.value:
         raise UsageError("give --workdir=FOLDER, the folder of the run")
-    workdir = Path(_WORKDIR.value).expanduser()
     if _DISTRIBUTED.value or any(value is not None for value in processes):
         connect(*processes)
     use_cpu_devices(_CPU_DEVICES.value)
@@ -163,16 +172,22 @@ def _main(argv: list[str]) -> int:
     use_compilation_cache(_CACHE.value)
     for note in resolved.notes:
         LOGGER.info(note)
+    options = {
+        "num_devices": _DEVICES.value,
+        "replicas": _REPLICAS.value,
+        "matmul_precision": _PRECISION.value,
+        "stream": _STREAM.value,
+    }
+    if _DRY_RUN.value:
+        from mvae.runs.dry_run import describe_run
+
+        description = describe_run(resolved.block, **options)
+        if is_lead():
+            print(description)
+        return 0
+    workdir = Path(str(_WORKDIR.value)).expanduser()
     try:
-        results = run(
-            resolved.block,
-            workdir,
-            as_arguments(overrides),
-            num_devices=_DEVICES.value,
-            replicas=_REPLICAS.value,
-            matmul_precision=_PRECISION.value,
-            stream=_STREAM.value,
-        )
+        results = run(resolved.block, workdir, as_arguments(overrides), **options)
     except Diverged as error:
         print(f"mvae: {error}", file=sys.stderr)
         return 1

@@ -11,8 +11,9 @@ import os
 import re
 import select
 import sys
+import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -59,11 +60,29 @@ def launch(
         sys.exit(READER_GONE)
 
 
-def print_help(more: str = "") -> NoReturn:
-    """Prints the docstring and the flags of the program, and ends it."""
+def print_help(more: str = "", groups: Mapping[str, Sequence[str]] | None = None) -> NoReturn:
+    """Prints the docstring and the flags of the program, and ends it.
+
+    Args:
+        more: What follows.
+        groups: Titles -> names of flags, in the order in which they are printed; those in none come last, by name.
+    """
     program = sys.modules["__main__"]
-    print(f"{program.__doc__ or ''}\nFlags:\n{flags.FLAGS.module_help(program)}{more}")
+    own = {flag.name: flag for flag in flags.FLAGS.get_key_flags_for_module(program)}
+    titled = [(title, [own.pop(name) for name in names]) for title, names in (groups or {}).items()]
+    titled += [("Flags", [own[name] for name in sorted(own)])] if own else []
+    parts = [f"{title}:\n" + "\n".join(map(_described, group)) for title, group in titled]
+    print("\n\n".join([program.__doc__ or "", *parts]) + more)
     sys.exit(0)
+
+
+def _described(flag: flags.Flag) -> str:
+    """A flag, what it is for, and what it is where it is not given."""
+    name = f"  --{'[no]' if flag.boolean else ''}{flag.name}: "
+    text = " ".join(f"{name.strip()} {flag.help}".split())
+    if flag.default is not None and not flag.boolean:
+        text += f" (default: {flag.default})"
+    return textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="      ")
 
 
 def fail(name: str, error: Exception | str) -> NoReturn:

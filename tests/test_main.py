@@ -180,3 +180,25 @@ def test_stopped_while_programs_compile_or_doubled(tmp_path, number):
     assert "Fatal" not in errors
     assert "Traceback" not in errors
     assert not (workdir / ".locks").exists()
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(tmp_path):
+    workdir = tmp_path / "run"
+    outcome = main(*TINY, "--config.num_seeds=2", "--dry_run", f"--workdir={workdir}")
+    assert outcome.code == 0, outcome.errors
+    lines = {line.split()[0]: line for line in outcome.output.splitlines()}
+    assert "256 training and 64 test examples of shape 8×8×1, with " in lines["data"]
+    assert "FlatTorus(dim=2): dimension 2, points of 4 numbers" in lines["latent"]
+    assert lines["seeds"].split() == ["seeds", "2,", "batches", "of", "32"]
+    # The encoder: 64 to 16, 16 to 4 and to 1; the decoder: 4 to 16, 16 to 64; each with a bias.
+    assert "parameters  2,293 a seed" in lines["parameters"]
+    assert "48 steps, about " in lines["stage"]
+    assert "memory" in lines
+    assert not workdir.exists()
+    assert_refused(main(*TINY, "--dry_run", "--config.batch_size=257"), "batch_size = 257 is larger")
+
+
+def test_help_has_every_flag_in_a_group():
+    output = main("--help").output
+    groups = [block.splitlines() for block in output.split("\n\n") if block.partition(":")[2].startswith("\n  --")]
+    assert [group[0] for group in groups] == ["The run:", "Devices and memory:", "Several processes:"]

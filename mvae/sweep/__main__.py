@@ -61,6 +61,11 @@ _CACHE = flags.DEFINE_string(
     "JAX_COMPILATION_CACHE_DIR, else mvae in the user's cache folder.",
 )
 _RETRIES = flags.DEFINE_integer("retries", 3, "ray: how often a task whose worker died is run again.", lower_bound=0)
+GROUPS = {
+    "The sweep": ("config", "sweep", "workdir", "render", "metrics", "shard"),
+    "How it runs": ("executor", "seeds_per_program", "memory_limit_gb", "cpu_devices", "compilation_cache"),
+    "On a cluster of ray": ("cpus_per_member", "gpus_per_member", "retries"),
+}
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -72,7 +77,7 @@ def _parse(argv: list[str]) -> list[str]:
     from mvae.runs.overrides import split_overrides
 
     if HELP & set(argv):
-        print_help()
+        print_help(groups=GROUPS)
     arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
     _, others = split_overrides(arguments)
     rest = flags.FLAGS([argv[0], *others])[1:]

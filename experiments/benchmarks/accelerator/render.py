@@ -17,7 +17,7 @@ UNMEASURED = f"GPU: not measured; `{COMMAND}`, then `--workdir=W --render`, fill
 Rows = list[list[str]]
 # A page for each marker, and the part that its text is of.
 PAGES = {
-    "headline": (Path("README.md"), "c"),
+    "headline": (Path("docs/cost.md"), "c"),
     "device": (Path("experiments/benchmarks/README.md"), "a"),
     "truth": (Path("experiments/benchmarks/README.md"), "b"),
     "steps": (Path("experiments/benchmarks/README.md"), "c"),
@@ -194,7 +194,7 @@ def table_text(record: Record) -> str:
 
 
 def headline_text(record: Record) -> str:
-    """What the README says."""
+    """What the page on costs says."""
     rows = [
         f"{name.removeprefix('step_').replace('_', ', ')}: {_over(result['steps_per_second'])} steps/s, "
         f"{result['of_own_products']['median']:.2f} of its own products"

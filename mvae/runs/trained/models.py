@@ -152,6 +152,20 @@ class Trained:
         return self._functions.model.given
 
     @property
+    def conditions(self) -> tuple[str, ...]:
+        """Categories of the condition that `encode` and `decode` take, where they do."""
+        return self._functions.saved.conditions
+
+    @property
+    def operators(self) -> np.ndarray:
+        """Transport operators of a VAELLS, (M, d, d).
+
+        Raises:
+            NotImplementedError: If the method has none.
+        """
+        return np.asarray(self._capability("operators")(self.params))
+
+    @property
     def log_scale(self) -> float:
         """Σ log of the scale over the entries of an example: densities in units of the data have a factor e^-this."""
         scaling, shape = self._functions.saved.scaling, self.event_shape
@@ -338,6 +352,27 @@ class Trained:
         found = self._decode_rows(flat).reshape(len(z), num, *self.event_shape)
         return found[0] if alone else found
 
+    def walk(self, x: Any, num_steps: int, seed: int = 0) -> np.ndarray:
+        """Returns paths of the random walk by which a VDAE generates, (n, num_steps + 1, *event), in units of the data.
+
+        Args:
+            x: Where they begin, (n, *event).
+            num_steps: Steps of each.
+            seed: Of the draws.
+
+        Raises:
+            UsageError: As for `encode`.
+            NotImplementedError: If the method has no walk.
+        """
+        num_steps, seed = _count("num_steps", num_steps, 1), _count("seed", seed, 0)
+        walk, scaling = self._capability("walk"), self._functions.saved.scaling
+
+        def paths(params: Params, key: Array, batch: Batch) -> Array:
+            return scaling.undo(jnp.moveaxis(walk(params, key, self._seen(batch)["x"], num_steps), 0, 1))
+
+        size = min(batch_size(self.event_shape), max(1, len(np.asarray(x))))
+        return self._over(f"walk {num_steps}", paths, x, {}, seed=seed, size=size)
+
     def elbo(self, x: Any, *, num_samples: int = 10, seed: int = 0, **columns: Any) -> np.ndarray:
         """Returns the evidence lower bound of each example, (n,), in nats, the mean over draws of the posterior.
 
@@ -421,6 +456,12 @@ class Trained:
     def _check_has(self, name: str) -> None:
         if (reason := self._functions.model.lacks.get(name)) is not None:
             raise NotImplementedError(f"the method {self.config['method']}: {reason}")
+
+    def _capability(self, name: str) -> Any:
+        found = self._functions.model.capabilities
+        if name not in found:
+            raise NotImplementedError(f"the method {self.config['method']} has no {name}")
+        return found[name]
 
     def _over(
         self,
@@ -606,6 +647,23 @@ class Run(Sequence[Trained]):
             reason = self.results["unavailable"].get("elbo", "it is not known")
             raise UsageError(f"no seed has an ELBO to be the best by ({reason}): take one of the {len(self)}, run[0]")
         return self[max(known, key=lambda index: elbos[index]) if known else 0]
+
+    def explore(self, x: Any = None, **columns: Any) -> Any:
+        """Returns a page of the best model's latent space, which a notebook displays; see `mvae.explore.explore`.
+
+        Args:
+            x: Examples to show, (n, *event), in units of the data; None for those of the run's own.
+            **columns: What is known of each, (n,): what the model is given beside x, and what else is to colour codes.
+
+        Returns:
+            An `mvae.explore.Explorer`: `save(path)` writes it to a file.
+
+        Raises:
+            UsageError: As for `mvae.explore.explore`.
+        """
+        from mvae.explore.page import explore  # which needs matplotlib and pictures
+
+        return explore(self, x, columns=columns)
 
     def __len__(self) -> int:
         return len(self._members)
