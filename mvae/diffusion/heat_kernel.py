@@ -3,6 +3,7 @@
 import functools
 import math
 import operator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from mvae.diffusion.checks import check_ends
 from mvae.diffusion.circle_kernel import log_circle_kernel
 from mvae.diffusion.embedded_torus.kernel import log_embedded_torus_kernel
 from mvae.diffusion.implicit_kernel import log_implicit_kernel
+from mvae.diffusion.radial_table import log_chord_kernel, log_line_chord_kernel
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import (
     SO3,
@@ -57,7 +59,9 @@ def log_heat_kernel(
       Log densities, (...), with finite derivatives in t, z and w, at z and at its cut locus too. Against
       exact series, for t in [1e-5, 10] and d up to 50, the density has relative error below 1e-10 in float64
       and 1e-4 in float32; as |log q| grows past 100 the error follows its rounding. Smaller times give the
-      Gaussian in the distance with its curvature factors, larger ones -log Vol.
+      Gaussian in the distance with its curvature factors, larger ones -log Vol. In float32 spheres, lines and
+      rotations take all but their leading factors from a table of the dimension, see `radial_table`, built at the
+      first use in some ten milliseconds; a time for each row or for all is cheaper than one for each pair.
 
     Raises:
       ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
@@ -81,17 +85,23 @@ def _(manifold: FlatTorus, t: Array, z: Array, w: Array) -> Array:
 @log_heat_kernel.register(Sphere)
 def _(manifold: Sphere, t: Array, z: Array, w: Array) -> Array:
     dim, radius = manifold.dim, manifold.radius
+    if is_tabulated(dim, z):
+        return _log_tabulated(dim, t / radius**2, z, w) - dim * math.log(radius)
     angle = manifold.distance(z, w) / radius
     return log_radial_kernel(dim, *jnp.broadcast_arrays(t / radius**2, angle)) - dim * math.log(radius)
 
 
 @log_heat_kernel.register(ProjectiveSpace)
 def _(manifold: ProjectiveSpace, t: Array, z: Array, w: Array) -> Array:
+    if is_tabulated(manifold.dim, z):
+        return _log_tabulated(manifold.dim, t, z, w, lines=True)
     return log_line_kernel(manifold.dim, *jnp.broadcast_arrays(t, manifold.distance(z, w)))
 
 
 @log_heat_kernel.register(SO3)
 def _(manifold: SO3, t: Array, z: Array, w: Array) -> Array:
+    if is_tabulated(3, z):
+        return _log_tabulated_rotations(t / SO3_RADIUS**2, z, w) - 3 * math.log(SO3_RADIUS)
     angle = manifold.distance(z, w) / SO3_RADIUS
     return log_line_kernel(3, *jnp.broadcast_arrays(t / SO3_RADIUS**2, angle)) - 3 * math.log(SO3_RADIUS)
 
@@ -140,6 +150,49 @@ def _(manifold: Implicit) -> bool:
 @is_expansion.register(Product)
 def _(manifold: Product) -> bool:
     return any(is_expansion(factor) for factor in manifold.factors)
+
+
+def is_tabulated(dim: int, z: Array) -> bool:
+    """Whether the density on S^d comes from a table, for points of this dtype."""
+    return dim > 1 and z.dtype == jnp.float32
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames="lines")
+def _log_tabulated(dim: int, t: Array, z: Array, w: Array, *, lines: bool = False) -> Array:
+    """Log heat kernel of the unit sphere, or of its lines, between points of any sphere around the origin."""
+    squares = jnp.sum(z**2, axis=-1) + jnp.sum(w**2, axis=-1)
+    chord = _squared_norm(z, w, operator.sub)
+    if not lines:
+        return log_chord_kernel(dim, t, jnp.minimum(chord / (2 * squares), 1))
+    chord = jnp.minimum(chord, _squared_norm(z, w, operator.add))
+    return log_line_chord_kernel(dim, t, jnp.minimum(chord / (2 * squares), 0.5))
+
+
+def _squared_norm(z: Array, w: Array, of: Callable[[Array, Array], Array]) -> Array:
+    # Entry by entry, which compiles to loops over the batch; XLA sums along a short last axis one number at a time.
+    entries = zip(jnp.moveaxis(z, -1, 0), jnp.moveaxis(w, -1, 0), strict=True)
+    return functools.reduce(operator.add, (of(x, y) ** 2 for x, y in entries))
+
+
+@jax.jit
+def _log_tabulated_rotations(t: Array, z: Array, w: Array) -> Array:
+    """Log heat kernel of RP^3 between the quaternions of two rotations, at half the angle b of the turn between."""
+    (a, b) = (jnp.moveaxis(x, -1, 0) for x in (z, w))
+    trace = functools.reduce(operator.add, (x * y for x, y in zip(a, b, strict=True)))
+    # The vector of Z^T W - W^T Z, of length 2 sin b; by the difference of the points small turns keep their digits.
+    change = [y - x for x, y in zip(a, b, strict=True)]
+    axial = [
+        sum(a[3 * k + j] * change[3 * k + i] - a[3 * k + i] * change[3 * k + j] for k in range(3))
+        for i, j in ((1, 2), (2, 0), (0, 1))
+    ]
+    product = sum(x**2 for x in axial) / 16  # sin^2(b/2) cos^2(b/2)
+    cosine_squared = jnp.clip((1 + trace) / 4, 0, 1)
+    small_turn = cosine_squared > 0.5
+    smaller = product / jnp.where(small_turn, cosine_squared, 1 - cosine_squared)
+    sine_squared = jnp.where(small_turn, smaller, 1 - smaller)
+    cosine = jnp.sqrt(jnp.where(small_turn, 1 - smaller, jnp.where(smaller > 0, smaller, 1)))
+    cosine = jnp.where(small_turn | (smaller > 0), cosine, 0)
+    return log_line_chord_kernel(3, t, sine_squared / (2 * (1 + cosine)))
 
 
 @functools.partial(jax.jit, static_argnums=0)
