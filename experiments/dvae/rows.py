@@ -109,6 +109,7 @@ def members(table: str, seeds: int, epochs: int, data_dir: str | None) -> Iterat
     for name, row in ROWS.items():
         config = load_config(path)
         config.manifold.update(row.manifold)
+        config.model.location = "projected"  # as in the paper, on projective spaces too
         config.num_seeds, config.num_epochs, config.data.dir = seeds, epochs, data_dir
         yield name, config
 

@@ -34,6 +34,7 @@ from mvae.data.pictures import (
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
 from mvae.data.stream import on_host
+from mvae.data.tree import binary_tree
 from mvae.errors import UsageError, unknown
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
 ]
 
 BUILDERS: dict[str, Callable[..., Dataset]] = {
+    "binary_tree": binary_tree,
     "bunny": bunny,
     "cars3d": cars3d,
     "circle": circle,

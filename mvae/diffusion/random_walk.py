@@ -5,7 +5,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.checks import check_start
-from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds import (
+    SO3,
+    EmbeddedTorus,
+    Euclidean,
+    FlatTorus,
+    Hyperbolic,
+    Manifold,
+    Product,
+    ProjectiveSpace,
+    Sphere,
+)
 from mvae.manifolds.checks import in_float32
 from mvae.manifolds.dispatch import open_function
 
@@ -64,16 +74,47 @@ def random_walk(
 
     # Noise is drawn step by step: it is used where it is made, and not written to memory and read again.
     def step(position: Array, key: Array) -> tuple[Array, Array | None]:
-        increment = jax.random.normal(key, z.shape, z.dtype)
-        if kind == "projection":
-            position = manifold.project(position + scale * increment)
-        else:
-            position = manifold.exp(position, scale * manifold.to_tangent(position, increment))
+        position = walk_step(manifold, position, scale, jax.random.normal(key, z.shape, z.dtype), kind)
         return position, position if return_path else None
 
     unroll = min(num_steps, steps_per_turn(manifold))
     end, path = jax.lax.scan(step, z, jax.random.split(key, num_steps), unroll=unroll)
     return end if path is None else jnp.concatenate([z[None], path])
+
+
+@open_function("step of a walk", "register one")
+def walk_step(
+    manifold: Manifold,
+    z: Float[Array, "*batch n"],
+    scale: Float[Array, "*#batch 1"],
+    noise: Float[Array, "*batch n"],
+    kind: str,
+) -> Float[Array, "*batch n"]:
+    """Returns where a step of a walk leads, for normal `noise` in the ambient space, times `scale`.
+
+    A manifold whose metric is not that of the ambient space registers its own: there noise is not isotropic.
+    """
+    return walk_step.of(manifold)(manifold, z, scale, noise, kind)
+
+
+@walk_step.register(Manifold)
+def _(manifold: Manifold, z: Array, scale: Array, noise: Array, kind: str) -> Array:
+    if kind == "projection":
+        return manifold.project(z + scale * noise)
+    return manifold.exp(z, scale * manifold.to_tangent(z, noise))
+
+
+@walk_step.register(Hyperbolic)
+def _(manifold: Hyperbolic, z: Array, scale: Array, noise: Array, kind: str) -> Array:
+    """A geodesic, of both kinds: the last d entries of the noise are carried from the origin."""
+    del kind
+    return manifold.carry(z, scale * noise[..., 1:])
+
+
+@walk_step.register(Product)
+def _(manifold: Product, z: Array, scale: Array, noise: Array, kind: str) -> Array:
+    parts = zip(manifold.factors, manifold.split(z), manifold.split(noise), strict=True)
+    return manifold.join(tuple(walk_step(factor, part, scale, own, kind) for factor, part, own in parts))
 
 
 @open_function("number of steps per turn", "it is 1")
@@ -94,6 +135,7 @@ def _(manifold: Manifold) -> int:
 
 @steps_per_turn.register(Euclidean)
 @steps_per_turn.register(FlatTorus)
+@steps_per_turn.register(Hyperbolic)
 @steps_per_turn.register(Sphere)
 @steps_per_turn.register(ProjectiveSpace)
 @steps_per_turn.register(SO3)

@@ -13,23 +13,26 @@ from mvae import diffusion
 from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.errors import UsageError
-from mvae.manifolds import Manifold, ProjectiveSpace
+from mvae.manifolds import Manifold, symmetry_group
 from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
 from mvae.models.coordinate_start import NUM_STEPS, check_coordinate, coordinate_stage, known_angle, with_coordinate
 from mvae.models.likelihood import LIKELIHOODS
+from mvae.models.location import Location, location, of_cover, target
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
 from mvae.models.optimizer import adam
+from mvae.models.pose_location import bodies  # noqa: F401 -- registers where poses lie
 from mvae.models.principal_start import fit_principal_head
 from mvae.models.spectral_start import fit_spectral_head
 from mvae.models.stage import Stage, gradient_stage
 from mvae.models.traced import with_values
 from mvae.nets import Encoder, Head
 
-KL_METHODS = ("exact", "asymptotic")
+KL_METHODS = ("exact", "asymptotic", "sampled")
 SAMPLERS = ("walk", "exact")
+LOCATIONS = ("embedded", "projected")
 ENCODER_INITS = ("random", "principal", "spectral", "cohomology")
 
 
@@ -43,7 +46,11 @@ class DVAEConfig(VariationalConfig):
         sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
             with the law of Brownian motion itself, where the manifold has it.
         num_walk_steps: Steps N of the walk.
-        kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
+        kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`; or "sampled", log q(z | x) - log p(z) at the
+            draw of the sampler "exact", an unbiased estimate where the heat kernel is known.
+        location: How the encoder's output becomes a point: "embedded", by an embedding of the space itself where one is
+            known, see `mvae.models.location.location`; or "projected" onto the ambient space's points, which for a
+            quotient are those of its cover.
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
             Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
@@ -59,12 +66,19 @@ class DVAEConfig(VariationalConfig):
     sampler: str = "walk"
     num_walk_steps: int = 10
     kl: str = "exact"
+    location: str = "embedded"
     encoder_init: str = "principal"
     initial_time: float = 0.05
 
     def __post_init__(self):
         if self.kl not in KL_METHODS:
             raise ValueError(f"kl must be one of {', '.join(KL_METHODS)}, got {self.kl!r}")
+        if self.kl == "sampled" and self.sampler != "exact":
+            raise ValueError(
+                f"kl = 'sampled' needs sampler = 'exact', got {self.sampler!r}: a walk's density is not known"
+            )
+        if self.location not in LOCATIONS:
+            raise ValueError(f"location must be one of {', '.join(LOCATIONS)}, got {self.location!r}")
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         if self.encoder_init == "cohomology":
@@ -93,13 +107,13 @@ class BrownianPosterior(NamedTuple):
 def brownian_motion(config: DVAEConfig) -> Latent:
     """Builds the family: Brownian motion from z(x) for the time t(x), prior uniform (standard normal on R^d).
 
-    z(x) is the encoder's location, projected onto the manifold, and log t(x) its head "log_time".
+    z(x) is the encoder's location, taken to the manifold as `location_of` says, and log t(x) its head "log_time".
     """
-    manifold = config.manifold
+    manifold, where = config.manifold, location_of(config)
 
     def posterior(params: Params, outputs: dict[str, Array]) -> BrownianPosterior:
         del params
-        return BrownianPosterior(manifold.project(outputs["location"]), jnp.exp(outputs["log_time"][:, 0]))
+        return BrownianPosterior(where.retract(outputs["location"]), jnp.exp(outputs["log_time"][:, 0]))
 
     def draw(key: Key[Array, ""], q: BrownianPosterior, shape: tuple[int, ...] = ()) -> Drawn:
         location = jnp.broadcast_to(q.location, (*shape, *q.location.shape))
@@ -110,21 +124,33 @@ def brownian_motion(config: DVAEConfig) -> Latent:
             z = random_walk(key, manifold, location, time, num_steps=config.num_walk_steps)
         return Drawn(z, z)
 
+    def log_ratio(params: Params, q: BrownianPosterior, drawn: Drawn) -> Array:
+        del params
+        return log_prior(manifold, drawn.z) - log_heat_kernel(manifold, q.time, q.location, drawn.z)
+
+    def kl(params: Params, q: BrownianPosterior, drawn: Drawn) -> Array:
+        if config.kl == "sampled":
+            return -log_ratio(params, q, drawn)
+        return kl_to_uniform(manifold, q.time, q.location, method=config.kl)
+
     reason = missing_density(manifold)
     return Latent(
         manifold=manifold,
-        heads={"location": Head(manifold.ambient_dim), "log_time": Head(1, math.log(config.initial_time))},
+        heads={"location": Head(where.size), "log_time": Head(1, math.log(config.initial_time))},
         posterior=posterior,
         draw=draw,
-        kl=lambda params, q, drawn: kl_to_uniform(manifold, q.time, q.location, method=config.kl),
-        log_ratio=lambda params, q, drawn: (
-            log_prior(manifold, drawn.z) - log_heat_kernel(manifold, q.time, q.location, drawn.z)
-        ),
+        kl=kl,
+        log_ratio=log_ratio,
         sample_prior=lambda params, key, num: manifold.uniform(key, (num,)),
         terms=lambda q: {"time": q.time},
-        even=isinstance(manifold, ProjectiveSpace),
+        symmetry=symmetry_group(manifold),
         lacks={} if reason is None else {"log_likelihood": reason},
     )
+
+
+def location_of(config: DVAEConfig) -> Location:
+    """Returns how the encoder's output becomes a point of the manifold."""
+    return (location if config.location == "embedded" else of_cover)(config.manifold)
 
 
 def missing_density(manifold: Manifold) -> str | None:
@@ -148,9 +174,10 @@ def encoder_start(config: DVAEConfig) -> Start:
             return params
         x = batch["x"]
         hidden = encoder.hidden(params, x, **given(config.given, batch))
+        space = target(config.manifold, location_of(config))
         if config.encoder_init == "principal":
-            return encoder.with_location(params, *fit_principal_head(key, config.manifold, hidden))
-        return encoder.with_location(params, *fit_spectral_head(key, config.manifold, hidden, x))
+            return encoder.with_location(params, *fit_principal_head(key, space, hidden))
+        return encoder.with_location(params, *fit_spectral_head(key, space, hidden, x))
 
     return start
 
@@ -179,7 +206,10 @@ def _check_densities(config: DVAEConfig) -> None:
     """Raises if the manifold lacks what the objective needs; the results say if they lack the log-likelihood."""
     z = jax.ShapeDtypeStruct((config.manifold.ambient_dim,), jnp.float32)
     try:
-        jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
+        if config.kl == "sampled":
+            jax.eval_shape(lambda z: log_heat_kernel(config.manifold, 1.0, z, z), z)
+        else:
+            jax.eval_shape(lambda z: kl_to_uniform(config.manifold, 1.0, z, method=config.kl), z)
         if config.sampler == "exact":
             jax.eval_shape(lambda z: sample(jax.random.key(0), config.manifold, z, 1.0), z)
     except NotImplementedError as error:

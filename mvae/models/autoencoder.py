@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import Manifold
+from mvae.manifolds import Group, Manifold
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.model import Batch, LossTerms, Model, Params, given, lacking
 from mvae.models.objective import VariationalConfig
@@ -57,7 +57,8 @@ class Latent(NamedTuple):
         sample_prior: (params, key, num) -> points, (num, n).
         terms: q -> numbers of the posterior that training reports, by name, each (b,).
         init: (key, batch) -> parameters of its own.
-        even: Whether z and -z are one point, so that decoders are even.
+        symmetry: The group whose elements take representatives of a point to each other, so that decoders do not change
+            under it; None where each point has one.
         lacks: As of `Model`, such as the reason why `log_ratio` is not known.
     """
 
@@ -70,7 +71,7 @@ class Latent(NamedTuple):
     sample_prior: Callable[[Params, Key[Array, ""], int], Float[Array, "num n"]]
     terms: Callable[[Any], dict[str, Float[Array, " b"]]]
     init: Callable[[Key[Array, ""], Batch], dict[str, Any]] = lambda key, batch: {}
-    even: bool = False
+    symmetry: Group | None = None
     lacks: Mapping[str, str] = {}
 
 
@@ -98,7 +99,10 @@ class Core(NamedTuple):
 
 
 def build_core(
-    config: VariationalConfig, heads: Mapping[str, Head], networks: Networks | None = None, *, even: bool = False
+    config: VariationalConfig,
+    heads: Mapping[str, Head],
+    networks: Networks | None = None,
+    symmetry: Group | None = None,
 ) -> Core:
     """Builds the networks and writes down ELBO and importance weights.
 
@@ -113,7 +117,7 @@ def build_core(
         config: Networks, likelihood and objective.
         heads: Of the encoder.
         networks: A user's own.
-        even: Whether the decoder is.
+        symmetry: Under which the decoder does not change.
 
     Source: [kingma2014]; [burda2016, Eq. 8].
     """
@@ -123,10 +127,10 @@ def build_core(
     if num_conditions or likelihood.counts:
         channels = len(config.event_shape) == 3 and (config.net != "mlp" or own.encoder is not None)
         encoder = conditional_encoder(encoder, num_conditions, likelihood.seen, channels=channels)
-    even_alone = even and not num_conditions
-    decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, even=even_alone)
+    alone = None if num_conditions else symmetry
+    decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, symmetry=alone)
     if num_conditions:
-        decoder = conditional_decoder(decoder, num_conditions, even=even)
+        decoder = conditional_decoder(decoder, num_conditions, symmetry)
 
     def output_of(params: Params, z: Array, condition: Array | None = None) -> Array:
         # one that knows no condition may be a user's own function, without such an argument
@@ -197,7 +201,7 @@ def autoencoder(
         return latent.posterior(params, core.encoder.outputs(params["encoder"], x, **beside))
 
     latent = make_latent(encode)
-    core = build_core(config, latent.heads, networks, even=latent.even)
+    core = build_core(config, latent.heads, networks, latent.symmetry)
 
     def init(key: Key[Array, ""], batch: Batch) -> Params:
         x = batch["x"]

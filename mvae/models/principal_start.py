@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Manifold
+from mvae.models.location import EmbeddedSpace
 
 RESTARTS = 32
 ITERATIONS = 60
@@ -17,7 +18,7 @@ SPARE_DIRECTIONS = 8
 
 
 def fit_principal_head(
-    key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"]
+    key: Key[Array, ""], manifold: Manifold | EmbeddedSpace, hidden: Float[Array, "b k"]
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
     """Returns kernel and bias of a linear layer whose output lies around the manifold as the prior does.
 
@@ -49,13 +50,13 @@ def fit_principal_head(
     return kernel, -mean @ kernel
 
 
-def prior_scale(key: Key[Array, ""], manifold: Manifold) -> Float[Array, ""]:
+def prior_scale(key: Key[Array, ""], manifold: Manifold | EmbeddedSpace) -> Float[Array, ""]:
     """Returns σ, where σ² is the mean variance of the ambient coordinates under the prior; by sampling."""
     return jnp.sqrt(jnp.mean(manifold.uniform(key, (MOMENT_DRAWS,)) ** 2))
 
 
 def turn_to_manifold(
-    key: Key[Array, ""], manifold: Manifold, x: Float[Array, "b m"]
+    key: Key[Array, ""], manifold: Manifold | EmbeddedSpace, x: Float[Array, "b m"]
 ) -> tuple[Float[Array, "r m n"], Float[Array, " r"]]:
     """Returns matrices R with orthonormal columns that bring x R near the manifold, and the distances E|y - P(y)|².
 

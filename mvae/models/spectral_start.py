@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Manifold
+from mvae.models.location import EmbeddedSpace
 from mvae.models.principal_start import prior_scale, turn_to_manifold
 from mvae.spectral import diffusion_map, squared_distances
 
@@ -16,7 +17,10 @@ NEAR = 0.1  # relative squared distances from the manifold well below this one c
 
 
 def fit_spectral_head(
-    key: Key[Array, ""], manifold: Manifold, hidden: Float[Array, "b k"], images: Float[Array, "b *event"]
+    key: Key[Array, ""],
+    manifold: Manifold | EmbeddedSpace,
+    hidden: Float[Array, "b k"],
+    images: Float[Array, "b *event"],
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
     """Returns kernel and bias of a linear layer whose output lies on the manifold as a diffusion map of the data does.
 

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from mvae.manifolds import Group
+from mvae.manifolds.quotient.space import orbit
 from mvae.nets.conv import ConvDecoder, ConvEncoder
 from mvae.nets.head import HEAD, Head, apply_head, head_kernel, heads_of, num_columns, split_heads
 from mvae.nets.mlp import MLPDecoder, MLPEncoder
@@ -116,7 +118,7 @@ def build_decoder(
     event_shape: tuple[int, ...],
     own: Network | None = None,
     *,
-    even: bool = False,
+    symmetry: Group | None = None,
     zero_output: bool = True,
 ) -> Network:
     """Returns the decoder of an architecture, or a user's own.
@@ -126,7 +128,7 @@ def build_decoder(
         widths: Its widths, for convolutions channels, from the latent space on.
         event_shape: Shape of an example; (height, width, channels) for convolutions.
         own: A user's own decoder, in place of `net`.
-        even: Whether f(-z) = f(z), by construction; a user's own is averaged over z and -z.
+        symmetry: A group with f(g z) = f(z), by construction; a user's own is averaged over it.
         zero_output: Whether all that is decoded is zero at initialisation; a user's own starts as it does.
 
     Raises:
@@ -134,15 +136,25 @@ def build_decoder(
     """
     _check_name(net)
     if own is not None:
-        return _checked(own, event_shape, even=even)
+        return _checked(own, event_shape, symmetry)
     if net == "mlp":
-        module: MLPDecoder | ConvDecoder = MLPDecoder(widths, event_shape, even, zero_output)
+        module: MLPDecoder | ConvDecoder = MLPDecoder(widths, event_shape, symmetry, zero_output)
     else:
-        module = ConvDecoder(widths, event_shape, even, _padding(net), zero_output)
+        module = ConvDecoder(widths, event_shape, symmetry, _padding(net), zero_output)
     return Network(module.init, module.apply)
 
 
-def _checked(own: Network, event_shape: tuple[int, ...], *, even: bool) -> Network:
+def averaged(
+    apply: Callable[[Array], Array], z: Float[Array, "b n"], symmetry: Group | None
+) -> Float[Array, "b *event"]:
+    """Returns a function of points, or its mean over their images under a group."""
+    if symmetry is None:
+        return apply(z)
+    output = apply(orbit(symmetry, z).reshape(-1, z.shape[-1]))
+    return jnp.mean(output.reshape(symmetry.order, *z.shape[:1], *output.shape[1:]), axis=0)
+
+
+def _checked(own: Network, event_shape: tuple[int, ...], symmetry: Group | None) -> Network:
     def init(key: Key[Array, ""], z: Array) -> Params:
         params = own.init(key, z)
         shape = jax.eval_shape(own.apply, params, z).shape
@@ -151,7 +163,7 @@ def _checked(own: Network, event_shape: tuple[int, ...], *, even: bool) -> Netwo
         return params
 
     def apply(params: Params, z: Array) -> Array:
-        return (own.apply(params, z) + own.apply(params, -z)) / 2 if even else own.apply(params, z)
+        return averaged(lambda points: own.apply(params, points), z, symmetry)
 
     return Network(init, apply)
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from mvae.nets.build import Encoder, Network, Params
+from mvae.manifolds import Group
+from mvae.nets.build import Encoder, Network, Params, averaged
 
 
 def conditional_encoder(
@@ -48,13 +49,13 @@ def conditional_encoder(
     return Encoder(init, hidden, outputs, encoder.with_location)
 
 
-def conditional_decoder(decoder: Network, num_conditions: int, *, even: bool = False) -> Network:
+def conditional_decoder(decoder: Network, num_conditions: int, symmetry: Group | None = None) -> Network:
     """Returns a decoder of points whose `apply` takes a `condition`, too: it sees (b, n + k).
 
     Args:
         decoder: The decoder.
         num_conditions: Categories k of the condition.
-        even: Whether f(-z, c) = f(z, c), by averaging over both.
+        symmetry: A group with f(g z, c) = f(z, c), by averaging over it.
     """
 
     def joined(z: Array, condition: Array | None) -> Array:
@@ -64,8 +65,12 @@ def conditional_decoder(decoder: Network, num_conditions: int, *, even: bool = F
         return decoder.init(key, joined(z, None))
 
     def apply(params: Params, z: Float[Array, "b n"], condition: Int[Array, " b"] | None = None) -> Array:
-        output = decoder.apply(params, joined(z, condition))
-        return (output + decoder.apply(params, joined(-z, condition))) / 2 if even else output
+        def at(points: Array) -> Array:
+            copies = len(points) // len(z)
+            given = condition if condition is None else jnp.tile(jnp.asarray(condition), copies)
+            return decoder.apply(params, joined(points, given))
+
+        return averaged(at, z, symmetry)
 
     return Network(init, apply)
 

@@ -9,7 +9,9 @@ from flax.linen.dtypes import promote_dtype
 from flax.linen.linear import default_kernel_init
 from jaxtyping import Array, Float
 
+from mvae.manifolds import Group
 from mvae.nets.head import Heads, dense_head, split_heads
+from mvae.nets.mlp import first_layer
 from mvae.nets.patches import conv4x4_stride2, conv_transpose4x4_stride2
 
 KERNEL = (4, 4)
@@ -92,14 +94,14 @@ class ConvDecoder(nn.Module):
     Attributes:
         channels: Channels before each transposed convolution (ReLU), from the smallest images on.
         event_shape: (height, width, channels) of the image.
-        even: Whether the decoder is even, f(-z) = f(z), by construction, as in `MLPDecoder`.
+        symmetry: A group under which the decoder does not change, as in `MLPDecoder`.
         padding: "SAME" for images with borders, "CIRCULAR" for periodic ones.
         zero_output: Whether the filters of the last layer start at zero, and so all images as one.
     """
 
     channels: Sequence[int]
     event_shape: tuple[int, ...]
-    even: bool = False
+    symmetry: Group | None = None
     padding: str = "SAME"
     zero_output: bool = True
 
@@ -109,8 +111,7 @@ class ConvDecoder(nn.Module):
         height, width, channels = self.event_shape
         scale = 2 ** len(self.channels)
         small = (math.ceil(height / scale), math.ceil(width / scale), self.channels[0])
-        first = nn.Dense(math.prod(small))
-        hidden = nn.relu(first(z)) + nn.relu(first(-z)) if self.even else nn.relu(first(z))
+        hidden = first_layer(nn.Dense(math.prod(small)), z, self.symmetry)
         hidden = hidden.reshape(-1, *small)
         last_init = nn.initializers.zeros if self.zero_output else default_kernel_init
         layers = [(after, default_kernel_init) for after in self.channels[1:]] + [(channels, last_init)]

@@ -8,8 +8,9 @@ from typing import Any
 
 from mvae import manifolds
 from mvae.errors import UsageError, unknown
-from mvae.manifolds import Implicit, Manifold, Product
+from mvae.manifolds import Implicit, LensSpace, Manifold, Product, RotationQuotient
 from mvae.manifolds.implicit.surfaces import SURFACES
+from mvae.manifolds.quotient.groups import SYMMETRIES
 from mvae.runs.notation import Catalogue, block_of, parse, text_of_block
 
 
@@ -31,6 +32,22 @@ def _implicit(*, surface: str) -> Manifold:
     return SURFACES[surface]
 
 
+def _lens(*, pq: tuple[int, ...]) -> Manifold:
+    """Builds the lens space L(p, q)."""
+    if len(pq) != 2:
+        raise ValueError(f"pq must be two integers, such as 5,2, got {pq}")
+    return LensSpace(*pq)
+
+
+def _poses(symmetry: str) -> Callable[..., Manifold]:
+    """Returns what builds the rotations modulo a symmetry."""
+
+    def of_order(*, order: int) -> Manifold:
+        return RotationQuotient(symmetry, order)
+
+    return of_order if symmetry in ("cyclic", "dihedral") else lambda: RotationQuotient(symmetry)
+
+
 MANIFOLDS: dict[str, Callable[..., Manifold]] = {
     "euclidean": manifolds.Euclidean,
     "sphere": manifolds.Sphere,
@@ -38,10 +55,18 @@ MANIFOLDS: dict[str, Callable[..., Manifold]] = {
     "embedded_torus": manifolds.EmbeddedTorus,
     "projective_space": manifolds.ProjectiveSpace,
     "so3": manifolds.SO3,
+    **{f"so3/{symmetry}": _poses(symmetry) for symmetry in SYMMETRIES},
+    "hyperbolic": manifolds.Hyperbolic,
+    "interval": manifolds.Interval,
+    "cylinder": manifolds.Cylinder,
+    "mobius_band": manifolds.MobiusBand,
+    "klein_bottle": manifolds.KleinBottle,
+    "lens": _lens,
     "product": _product,
     "implicit": _implicit,
 }
-CATALOGUE = Catalogue("manifold", "config.manifold", MANIFOLDS, first="dim", kept=("dim",))
+FIRSTS = {"lens": "pq", "so3/cyclic": "order", "so3/dihedral": "order"}
+CATALOGUE = Catalogue("manifold", "config.manifold", MANIFOLDS, first="dim", kept=("dim",), firsts=FIRSTS)
 
 
 def parse_manifold(text: str) -> Manifold:
@@ -74,6 +99,11 @@ def text_of(manifold: Manifold) -> str:
     elif isinstance(manifold, Implicit) and manifold in SURFACES.values():
         surface = next(name for name, known in SURFACES.items() if known == manifold)
         block = {"name": "implicit", "surface": surface}
+    elif isinstance(manifold, LensSpace):
+        block = {"name": "lens", "pq": (manifold.p, manifold.q)}
+    elif isinstance(manifold, RotationQuotient):
+        order = {} if manifold.order is None else {"order": manifold.order}
+        block = {"name": f"so3/{manifold.symmetry}"} | order
     else:
         name = next((name for name, known in MANIFOLDS.items() if known is type(manifold)), None)
         if name is None:

@@ -23,6 +23,7 @@ class Catalogue(NamedTuple):
         builders: Name -> what builds it.
         first: The option that may follow the name without its key; None for none.
         kept: Options that mean the same of each of them, and stay when another is put in its place.
+        firsts: Name -> the option that may follow it without its key, where that is another than `first`.
     """
 
     noun: str
@@ -30,6 +31,11 @@ class Catalogue(NamedTuple):
     builders: Mapping[str, Callable[..., Any]]
     first: str | None = None
     kept: tuple[str, ...] = ()
+    firsts: Mapping[str, str] = {}
+
+    def first_of(self, name: str) -> str | None:
+        """Returns the option that may follow a name without its key."""
+        return self.firsts.get(name, self.first)
 
     def options(self, name: Any) -> dict[str, inspect.Parameter]:
         """Returns the options of the thing of that name, with their defaults and annotated types.
@@ -84,8 +90,9 @@ def parse(text: str, catalogue: Catalogue, where: str | None = None) -> dict[str
     for position, part in enumerate(parts):
         key, equals, value = part.partition("=")
         key, value = key.strip(), value.strip()
-        if not equals and position == 0 and catalogue.first is not None:
-            key, value = catalogue.first, part
+        first = catalogue.first_of(block["name"])
+        if not equals and position == 0 and first is not None:
+            key, value = first, part
         if not key or not value or key in block:
             raise UsageError(f"{where}: {_form(catalogue)}")
         block[key] = option_value(block["name"], key, _unquoted(value), catalogue, f"{where}: {key}")
@@ -153,8 +160,8 @@ def text_of_block(block: Mapping[str, Any], catalogue: Catalogue) -> str:
     for key, value in block.items():
         if key == _FACTORS:
             text += f"({', '.join(value)})"
-        elif key == catalogue.first:
-            text += f":{value}"
+        elif key == catalogue.first_of(text.split(":")[0]):
+            text += f":{repr(value).replace(' ', '')}"
         elif key != "name":
             text += f":{key}={_quoted(value) if isinstance(value, str) else repr(value).replace(' ', '')}"
     return text

@@ -21,7 +21,7 @@ WRITERS = {
 }
 KNOWN_FACTORS = (*(WRITERS.keys() - {"bunny", "frey"}), "turntable")
 PLANAR = ("concentric_circles", "swiss_roll")
-POINTS = ("circle", "gaussian_grid", "lifted", "loop", "sphere", "torus", "two_moons")
+POINTS = ("binary_tree", "circle", "gaussian_grid", "lifted", "loop", "sphere", "torus", "two_moons")
 LABELLED = (*KNOWN_FACTORS, *PLANAR, "gaussian_grid", "mnist", "rotated_mnist", "two_moons")
 TRANSLATED = ("fourier_picture", "simple_picture")
 

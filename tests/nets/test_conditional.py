@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mvae.manifolds import generated_by
 from mvae.nets import Head, build_decoder, build_encoder, conditional_decoder, conditional_encoder
 
 HEADS = {"location": Head(3), "scale": Head(1, 0.5)}
@@ -41,7 +42,9 @@ def test_without_conditions_the_parameters_are_those_of_the_encoder():
 @pytest.mark.parametrize("even", [False, True])
 def test_a_decoder_sees_the_condition_and_is_even_in_z_alone(even):
     z = jax.random.normal(jax.random.key(0), (6, 3))
-    decoder = conditional_decoder(build_decoder("mlp", (16,), (4,), zero_output=False), 2, even=even)
+    decoder = conditional_decoder(
+        build_decoder("mlp", (16,), (4,), zero_output=False), 2, generated_by(-np.eye(3)) if even else None
+    )
     params = decoder.init(jax.random.key(1), z)
     condition = jnp.asarray([0, 1, 0, 1, 1, 0])
     output, mirrored = decoder.apply(params, z, condition), decoder.apply(params, -z, condition)

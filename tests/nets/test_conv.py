@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mvae.manifolds import generated_by
 from mvae.nets import ConvDecoder, ConvEncoder
 from mvae.nets.head import Head, heads_of
 
@@ -54,7 +55,7 @@ def test_decoder_starts_at_zero_and_has_the_pictures_shape(shape, padding):
 def test_even_decoder_is_even_and_the_other_is_not():
     z = jax.random.normal(jax.random.key(2), (10, 4))
     for even in (True, False):
-        decoder = ConvDecoder((8, 4), (12, 12, 1), even=even)
+        decoder = ConvDecoder((8, 4), (12, 12, 1), symmetry=generated_by(-np.eye(4)) if even else None)
         params = jax.tree.map(lambda leaf: leaf + 0.1, decoder.init(jax.random.key(1), z))
         assert np.allclose(decoder.apply(params, z), decoder.apply(params, -z), atol=1e-4) == even
 

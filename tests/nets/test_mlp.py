@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mvae.manifolds import KleinBottle, LensSpace, RotationQuotient, generated_by
 from mvae.nets import MLPDecoder, MLPEncoder, Network, build_decoder, build_encoder
 from mvae.nets.head import Head, heads_of
 
@@ -36,7 +37,7 @@ def test_decoder_starts_at_zero_and_has_the_pictures_shape():
 def test_even_decoder_is_even_and_the_other_is_not():
     z = jax.random.normal(jax.random.key(2), (10, 4))
     for even in (True, False):
-        decoder = MLPDecoder((16, 8), (3, 5, 2), even=even)
+        decoder = MLPDecoder((16, 8), (3, 5, 2), symmetry=generated_by(-np.eye(4)) if even else None)
         params = decoder.init(jax.random.key(1), z)
         params = jax.tree.map(lambda leaf: leaf + 0.1, params)
         same = np.allclose(decoder.apply(params, z), decoder.apply(params, -z), atol=1e-5)
@@ -79,7 +80,20 @@ def test_own_networks_of_wrong_shapes_are_refused():
         build_decoder("mlp", (1,), (3, 5, 2), flat).init(jax.random.key(0), jnp.ones((7, 4)))
 
 
+@pytest.mark.parametrize("space", [KleinBottle(), RotationQuotient("octahedral"), LensSpace(5, 2)], ids=repr)
+@pytest.mark.parametrize("net", ["mlp", "conv"])
+def test_decoders_do_not_change_under_a_group(space, net):
+    z = space.uniform(jax.random.key(2), (4,))
+    decoder = build_decoder(net, (16, 8), (8, 8, 1), symmetry=space.group, zero_output=False)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, decoder.init(jax.random.key(1), z))
+    outputs = jnp.stack([decoder.apply(params, image) for image in space.orbit(z)])
+    np.testing.assert_allclose(outputs, jnp.broadcast_to(outputs[:1], outputs.shape), rtol=1e-4, atol=1e-4)
+    assert jnp.max(jnp.std(outputs[0], axis=0)) > 1e-3
+
+
 def test_own_decoder_is_made_even():
     own = Network(lambda key, z: {}, lambda params, z: z + z**2)
     z = jax.random.normal(jax.random.key(2), (10, 4))
-    np.testing.assert_allclose(build_decoder("mlp", (1,), (4,), own, even=True).apply({}, z), z**2, atol=1e-6)
+    np.testing.assert_allclose(
+        build_decoder("mlp", (1,), (4,), own, symmetry=generated_by(-np.eye(4))).apply({}, z), z**2, atol=1e-6
+    )

@@ -13,8 +13,9 @@ from mvae.figures.drawing.check import finite
 from mvae.figures.drawing.mosaic import check_channels, mosaic, shared_range, show
 from mvae.figures.spaces.globe import on_sphere
 from mvae.figures.spaces.latent_space import PI_TICKS
-from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere, uniform_map
 from mvae.manifolds.dispatch import open_function
+from mvae.manifolds.quotient.flat import FlatQuotient
 
 TURN = {text: (angle + np.pi) / (2 * np.pi) for angle, text in PI_TICKS.items()}
 
@@ -54,6 +55,8 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
       even from
       -1 to 1 upward, since bands of equal height on a sphere have equal area.
     - `Euclidean(2)`: quantiles of the standard normal, z₁ to the right, z₂ upward.
+    - `Cylinder`, `MobiusBand`, `KleinBottle`: the box of their coordinates; `Interval`: from one end to the other, in
+      the order in which text is read.
     - `Sphere(1)`, `FlatTorus(1)`: the angle grows once round from -π, in the order in which text is read.
     - Any other manifold without a `grid` of its own: rows × cols samples of the prior drawn with `key`.
 
@@ -151,6 +154,20 @@ def _(manifold: Sphere) -> Grid | None:
     lats = {r"$-\pi/2$": -90, r"$-\pi/6$": -30, "0": 0, r"$\pi/6$": 30, r"$\pi/2$": 90}
     heights = {text: (1.0 + np.sin(np.radians(degrees))) / 2 for text, degrees in lats.items()}
     return Grid(points, ("longitude", "latitude (equal-area)"), TURN, heights) if manifold.dim == 2 else None
+
+
+@grid.register(FlatQuotient)
+def _(manifold: FlatQuotient) -> Grid | None:
+    def points(rows: int, cols: int) -> np.ndarray:
+        across, up = _cells(rows, cols)
+        shares = np.stack([across, up][: manifold.dim], axis=-1)
+        return np.asarray(uniform_map(manifold)(shares.astype(np.float32)))
+
+    if manifold.dim == 1:
+        return Grid(lambda rows, cols: points(1, rows * cols).reshape(rows, cols, -1), ("length, as text is read", ""))
+    (left, right), (bottom, top) = manifold.sides
+    x_ticks, y_ticks = ({f"{low:.3g}": 0.0, f"{high:.3g}": 1.0} for low, high in ((left, right), (bottom, top)))
+    return Grid(points, ("along", "across"), x_ticks, y_ticks)
 
 
 @grid.register(Euclidean)

@@ -12,9 +12,11 @@ from mvae.figures.drawing import style
 from mvae.figures.drawing.check import finite
 from mvae.figures.drawing.colouring import colouring_of
 from mvae.figures.spaces import surface
+from mvae.figures.spaces.domain import draw_disc, draw_domain
 from mvae.figures.spaces.globe import ELEVATION, draw_globe, orthographic
-from mvae.manifolds import Euclidean, FlatTorus, Manifold, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, Hyperbolic, Manifold, Sphere
 from mvae.manifolds.dispatch import open_function
+from mvae.manifolds.quotient.flat import FlatQuotient
 
 PI_TICKS = {-np.pi: r"$-\pi$", -np.pi / 2: r"$-\pi/2$", 0.0: "0", np.pi / 2: r"$\pi/2$", np.pi: r"$\pi$"}
 _HEIGHT = 2.75
@@ -96,6 +98,9 @@ def latent_space(
     - `Sphere(1)`, `FlatTorus(1)`: the circle, points spread outward at random so that they do not hide each
       other.
     - `Euclidean(1)`, `(2)`, `(3)`: a strip (spread at random across), a plane, a box.
+    - `Interval`: a strip. `Cylinder`, `MobiusBand`, `KleinBottle`: a fundamental domain; arrow heads of one kind mark
+      edges that are one, a thick line a border.
+    - `Hyperbolic(2)`: the Poincaré disc.
     - `EmbeddedTorus`, and `Implicit` surfaces in space: the surface, shaded, from two opposite sides; points
       that lie behind it shine through, and each point faces one of the two viewers.
     - Any other manifold without a `chart` of its own: its ambient space where that has two or three dimensions, else
@@ -164,7 +169,39 @@ def _(manifold: Sphere) -> Chart:
 
 @chart.register(Euclidean)
 def _(manifold: Euclidean) -> Chart:
-    return _ambient(manifold) if manifold.dim > 1 else Chart(*_SQUARE, lambda parent, cloud: [_strip(parent, cloud)])
+    return (
+        _ambient(manifold)
+        if manifold.dim > 1
+        else Chart(*_SQUARE, lambda parent, cloud: [_strip(parent, cloud, cloud.z[:, 0], "$z_1$")])
+    )
+
+
+@chart.register(FlatQuotient)
+def _(manifold: FlatQuotient) -> Chart:
+    def draw(parent: Any, cloud: Cloud) -> list[Axes]:
+        x = np.asarray(manifold.coordinates(np.asarray(cloud.z, np.float32)))
+        if manifold.dim == 1:
+            return [_strip(parent, cloud, x[:, 0], "length")]
+        ax = parent.add_subplot()
+        cloud.scatter(ax, x)
+        draw_domain(ax, manifold)
+        return [ax]
+
+    return Chart(*_SQUARE, draw)
+
+
+@chart.register(Hyperbolic)
+def _(manifold: Hyperbolic) -> Chart:
+    if manifold.dim > 2:
+        return _ambient(manifold)
+
+    def draw(parent: Any, cloud: Cloud) -> list[Axes]:
+        ax = parent.add_subplot()
+        draw_disc(ax)
+        cloud.scatter(ax, np.asarray(manifold.poincare_disc(np.asarray(cloud.z, np.float32))))
+        return [ax]
+
+    return Chart(*_SQUARE, draw)
 
 
 @chart.register(Manifold)
@@ -332,13 +369,13 @@ def _circle(parent: Figure | SubFigure, cloud: Cloud, angle: np.ndarray) -> Axes
     return ax
 
 
-def _strip(parent: Figure | SubFigure, cloud: Cloud) -> Axes:
+def _strip(parent: Figure | SubFigure, cloud: Cloud, x: np.ndarray, name: str) -> Axes:
     ax = parent.add_subplot()
-    cloud.scatter(ax, np.stack([cloud.z[:, 0], _spread(len(cloud.z))], axis=-1))
+    cloud.scatter(ax, np.stack([x, _spread(len(cloud.z))], axis=-1))
     ax.set_ylim(-0.1, 1.1)
     ax.set_yticks([])
     ax.spines[["left", "right", "top"]].set_visible(False)
-    ax.set_xlabel("$z_1$ (spread upward at random)")
+    ax.set_xlabel(f"{name} (spread upward at random)")
     return ax
 
 

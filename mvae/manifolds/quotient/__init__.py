@@ -1,0 +1,1 @@
+"""Manifolds modulo finite groups of isometries: spaces with boundary, without orientation, of symmetric objects."""

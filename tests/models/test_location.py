@@ -1,0 +1,132 @@
+"""From an encoder's output to points: embeddings that keep points, continuous maps, finite derivatives."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mvae.manifolds import (
+    Cylinder,
+    Hyperbolic,
+    Interval,
+    KleinBottle,
+    LensSpace,
+    MobiusBand,
+    Product,
+    ProjectiveSpace,
+    RotationQuotient,
+    Sphere,
+    symmetry_group,
+)
+from mvae.manifolds.quotient.space import orbit
+from mvae.models import pose_location  # noqa: F401 -- registers itself
+from mvae.models.location import identity, leading_eigenvector, location, target
+from mvae.models.principal_start import fit_principal_head
+from tests.precisions import DOUBLE_IS_SLOW
+
+EMBEDDED = [
+    ProjectiveSpace(2),
+    ProjectiveSpace(5),
+    KleinBottle(),
+    MobiusBand(4.0, 1.5),
+    Interval(2.0),
+    Cylinder(5.0, 2.0),
+    Hyperbolic(3, curvature=-0.5),
+    Product((Sphere(2), KleinBottle())),
+    RotationQuotient("tetrahedral"),
+    RotationQuotient("octahedral"),
+    RotationQuotient("icosahedral"),
+    RotationQuotient("cyclic", 3),
+    RotationQuotient("dihedral", 2),
+    RotationQuotient("dihedral", 5),
+]
+
+
+@pytest.fixture(params=EMBEDDED, ids=repr)
+def space(request):
+    return request.param
+
+
+@DOUBLE_IS_SLOW
+def test_retraction_keeps_points(space, dtype):
+    where = location(space)
+    z = space.uniform(jax.random.key(0), (40,)).astype(dtype)
+    y = where.embed(z)
+    assert y.shape == (40, where.size)
+    again = where.retract(y)
+    assert jnp.all(space.contains(again, 1e-5))
+    np.testing.assert_allclose(space.distance(again, z), 0, atol=2e-3 if dtype == jnp.float32 else 1e-7)
+    np.testing.assert_allclose(where.embed(again), y, atol=1e-5 if dtype == jnp.float32 else 1e-12)
+
+
+def test_embedding_is_of_the_point(space):
+    group = symmetry_group(space)
+    if group is not None:
+        z = space.uniform(jax.random.key(0), (40,))
+        y = location(space).embed(orbit(group, z))
+        np.testing.assert_allclose(y, jnp.broadcast_to(y[:1], y.shape), atol=1e-5)
+
+
+def test_retraction_is_continuous_around_the_embedded_space(space):
+    """Also where representatives jump: nearby outputs are nearby points."""
+    where = location(space)
+    y = where.embed(space.uniform(jax.random.key(0), (2000,)))
+    moved = y + 1e-3 * jax.random.normal(jax.random.key(1), y.shape)
+    assert jnp.max(space.distance(where.retract(y), where.retract(moved))) < 0.05
+
+
+@DOUBLE_IS_SLOW
+def test_derivatives_are_finite(space, dtype):
+    where = location(space)
+    y = jax.random.normal(jax.random.key(0), (20, where.size), dtype)
+    y = jnp.concatenate([y, jnp.zeros((1, where.size), dtype), jnp.eye(where.size, dtype=dtype)])
+    for jacobian in (jax.jacfwd, jax.jacrev):
+        assert jnp.all(jnp.isfinite(jax.vmap(jacobian(where.retract))(y)))
+
+
+def test_leading_eigenvector_has_its_derivative():
+    with jax.enable_x64(True):
+        a = jax.random.normal(jax.random.key(0), (4, 4), jnp.float64)
+        a, change = a + a.T, jnp.ones((4, 4)) + jnp.diag(jnp.arange(4.0))
+
+        def line(step):
+            v = leading_eigenvector(a + step * change)
+            return v[:, None] * v
+
+        _, slope = jax.jvp(line, (0.0,), (1.0,))
+        np.testing.assert_allclose(slope, (line(1e-6) - line(-1e-6)) / 2e-6, atol=1e-7)
+        np.testing.assert_allclose(jax.jacrev(line)(0.0), slope, atol=1e-12)
+
+
+def test_a_network_into_matrices_winds_once():
+    """Lines turned by half a turn come back as they were: the map that no continuous lift to the circle is."""
+    space = ProjectiveSpace(1)
+    angle = jnp.linspace(0, math.pi, 200)
+    y = jnp.stack([jnp.cos(2 * angle), jnp.sqrt(2.0) * jnp.sin(2 * angle), -jnp.cos(2 * angle)], axis=-1)
+    z = location(space).retract(y)
+    steps = space.distance(z[1:], z[:-1])
+    np.testing.assert_allclose(steps, angle[1], atol=1e-4)
+    np.testing.assert_allclose(jnp.sum(steps), math.pi, atol=1e-3)
+
+
+def test_others_are_projected():
+    for space in (Sphere(2), LensSpace(5, 2)):
+        where = location(space)
+        assert where.embed is identity
+        assert where.size == space.ambient_dim
+        assert target(space, where) is space
+
+
+@pytest.mark.parametrize("space", [ProjectiveSpace(2), KleinBottle()], ids=repr)
+def test_principal_start_lays_codes_around_the_embedded_space(space):
+    where = location(space)
+    features = where.embed(space.uniform(jax.random.key(0), (300,))) @ jax.random.normal(
+        jax.random.key(1), (where.size, 12)
+    )
+    kernel, bias = fit_principal_head(jax.random.key(2), target(space, where), features)
+    assert kernel.shape == (12, where.size)
+    assert bias.shape == (where.size,)
+    z = where.retract(features @ kernel + bias)
+    assert jnp.all(space.contains(z))
