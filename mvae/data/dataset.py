@@ -49,8 +49,8 @@ class Dataset(NamedTuple):
     on the data set: `"label"`, int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`,
     float32 `(B, 2)` in radians, for translated images; `"factors"`, int32 `(B, k)`, and `"azimuth"` and
     `"elevation"`, float32 `(B,)` in radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`,
-    float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus,
-    and `(B, m)` for points lifted from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of
+    float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus and for grid cells,
+    `(B, m)` for points lifted from a latent space in R^m, and `(B, 9)` for views under rotations; `"parameter"`, float32 `(B,)` in [0, 1), for points of
     curves; `"frame"`, int32 `(B,)`, for a video; `"condition"` and
     `"size_factor"`, float32 `(B,)`, what counts are in proportion to, for data of one's own.
 
