@@ -13,12 +13,14 @@ from mvae.data.factors.coil20 import coil20
 from mvae.data.factors.dsprites import dsprites
 from mvae.data.factors.shapes3d import shapes3d
 from mvae.data.factors.smallnorb import smallnorb
+from mvae.data.factors.tumbled import tumbled
 from mvae.data.factors.turntable import turntable
 from mvae.data.frey import frey
 from mvae.data.graph import rendered, with_graph
 from mvae.data.lifted import lifted
 from mvae.data.meshes.mesh_points import bunny
 from mvae.data.meshes.surface_distance import surface_distance
+from mvae.data.neurons import grid_cells, head_direction_cells
 from mvae.data.own.arrays import NAME as ARRAYS
 from mvae.data.own.arrays import from_arrays, from_file
 from mvae.data.pictures import (
@@ -72,6 +74,8 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "fourier_picture": fourier_pictures,
     "frey": frey,
     "gaussian_grid": gaussian_grid,
+    "grid_cells": grid_cells,
+    "head_direction_cells": head_direction_cells,
     "lifted": lifted,
     "loop": loop,
     "mnist": mnist,
@@ -82,6 +86,7 @@ BUILDERS: dict[str, Callable[..., Dataset]] = {
     "sphere": sphere,
     "swiss_roll": swiss_roll,
     "torus": torus,
+    "tumbled": tumbled,
     "turntable": turntable,
     "two_moons": two_moons,
 }

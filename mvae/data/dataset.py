@@ -49,10 +49,11 @@ class Dataset(NamedTuple):
     on the data set: `"label"`, int32 `(B,)`, for digits, for points in classes and for known factors; `"translation"`,
     float32 `(B, 2)` in radians, for translated images; `"factors"`, int32 `(B, k)`, and `"azimuth"` and
     `"elevation"`, float32 `(B,)` in radians, for known factors; `"angle"`, float32 `(B,)` in radians, and `"anchors"`,
-    float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus,
-    and `(B, m)` for points lifted from a latent space in R^m; `"parameter"`, float32 `(B,)` in [0, 1), for points of
-    curves; `"frame"`, int32 `(B,)`, for a video; `"condition"` and
-    `"size_factor"`, float32 `(B,)`, what counts are in proportion to, for data of one's own.
+    float32 `(B, N, H, W, C)`, for rotated digits; `"latent"`, float32 `(B, 2)`, for points of a plane and of a torus
+    and for grid cells, `(B, m)` for points lifted from a latent space in R^m, and `(B, 9)` for views under rotations;
+    `"direction"`, float32 `(B,)` in radians, for head-direction cells; `"parameter"`, float32 `(B,)` in [0, 1), for
+    points of curves; `"frame"`, int32 `(B,)`, for a video; `"condition"` and `"size_factor"`, float32 `(B,)`, what
+    counts are in proportion to, for data of one's own.
 
     Attributes:
       name: the name under which `mvae.data.load` knows the data set.
@@ -68,7 +69,7 @@ class Dataset(NamedTuple):
       label_names: the text of each `"label"`, of data of one's own; empty for others.
       feature_names: names of the entries of `"x"`, of data of one's own that have them: columns of tables, genes.
       size_unit: what `"size_factor"` was divided by, of data of one's own.
-      angle: the column of a known angle, in radians, of data of one's own; None for others.
+      angle: the column of a known angle, in radians, of data of one's own and of head-direction cells; None for others.
       curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
         `"label"` and `"parameter"`.
       closed_curves: whether each of `curves` returns to where it began.

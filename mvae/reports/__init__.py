@@ -10,7 +10,7 @@ from mvae.reports.codes import LABELS, LATENT_SPACE, SEPARATION
 from mvae.reports.conclude import conclude, evaluate, finished
 from mvae.reports.curves import CURVES
 from mvae.reports.decoded import DECODED, SAMPLES
-from mvae.reports.factors import ANGLE, AZIMUTH, DEGREE, SCORES
+from mvae.reports.factors import ANGLE, AZIMUTH, DEGREE, POSE, SCORES
 from mvae.reports.report import Member, Programs, Report, View
 from mvae.reports.settings import EvaluationConfig, check_evaluation
 
@@ -22,6 +22,7 @@ REPORTS: dict[str, Report] = {
         DEGREE,
         AZIMUTH,
         ANGLE,
+        POSE,
         LABELS,
         SCORES,
         SEPARATION,

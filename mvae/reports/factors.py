@@ -17,11 +17,14 @@ from mvae.evaluation import (
     mapping_degree,
 )
 from mvae.evaluation.disentanglement.scores import score_names
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.evaluation.poses import align_poses, pose_errors
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Sphere
 from mvae.reports.report import Member, Report, View
 
 DEGREES = ("degree", "winding", "winding_consistent", "captured")
 READ = ("azimuth_correlation", "azimuth_error")
+POSES = ("pose_error", "pose_error_mean")
+MOST_POSES = 4000  # whose simplices are counted
 ROWS_SEED = 0x5C0
 
 
@@ -34,18 +37,33 @@ def _factors_around(view: View) -> tuple[str, ...] | None:
     return names if names and len(names) == manifold.dim and whole else None
 
 
+def has_poses(view: View) -> bool:
+    """Whether the examples have known rotations and the latent space is SO(3)."""
+    latent = view.dataset.test.get("latent")
+    return view.has() and isinstance(view.model.manifold, SO3) and latent is not None and latent.shape[1:] == (9,)
+
+
 def has_degree(view: View) -> bool:
-    """Whether the factors form a torus or circle like the latent space."""
+    """Whether the factors form a torus or circle like the latent space, or are rotations as it is."""
     manifold = view.model.manifold
+    if has_poses(view):
+        return True
     if not view.has() or not (isinstance(manifold, FlatTorus) or manifold == Sphere(1)):
         return False
     return ("translation" in view.dataset.test and manifold.dim == 2) or _factors_around(view) is not None
 
 
 def degree_numbers(member: Member) -> dict[str, Any]:
-    """Degree of the encoder from factors to the latent torus or circle; "captured" is 1 where it is ±1."""
+    """Degree of the encoder from factors to the latent space; "captured" is 1 where it is ±1.
+
+    The factors are those of a torus or circle, on a grid, or the rotations of the first test examples.
+    """
     view = member.view
-    if "translation" in view.dataset.test and view.model.manifold.dim == 2:
+    source = None
+    if has_poses(view):
+        source = np.asarray(view.dataset.test["latent"][:MOST_POSES])
+        codes = member.codes("test")[:MOST_POSES]
+    elif "translation" in view.dataset.test and view.model.manifold.dim == 2:
         n = view.settings.degree_grid
         grid: Any = np.asarray(translation_grid(n)).reshape(-1, 2)
         codes = member.encode({"translation": grid}).reshape(n, n, -1)
@@ -61,7 +79,7 @@ def degree_numbers(member: Member) -> dict[str, Any]:
         every = np.concatenate([member.codes("train"), member.codes("test")])
         codes = every[grid_order(dataset, names)].reshape(*sizes, -1)
     try:
-        degree = mapping_degree(view.model.manifold, codes)
+        degree = mapping_degree(view.model.manifold, codes, source)
     except ValueError as error:
         return member.undefined(DEGREES, str(error))
     return {
@@ -70,6 +88,16 @@ def degree_numbers(member: Member) -> dict[str, Any]:
         "winding_consistent": degree.consistent,
         "captured": float(abs(degree.degree) == 1),
     }
+
+
+def pose_numbers(member: Member) -> dict[str, Any]:
+    """How well the rotation is read from the codes: the angle of what is left, radians, median and mean.
+
+    Codes are aligned by one rotation on either side, which is fitted to the training set, see `align_poses`.
+    """
+    train, test = (np.asarray(rows["latent"][:]) for rows in (member.view.dataset.train, member.view.dataset.test))
+    errors = pose_errors(align_poses(member.codes("train"), train).apply(member.codes("test")), test)
+    return {"pose_error": float(np.median(errors)), "pose_error_mean": float(errors.mean())}
 
 
 def _objects(view: View, rows: Rows) -> np.ndarray:
@@ -185,4 +213,5 @@ def _scored(member: Member) -> tuple[np.ndarray, np.ndarray]:
 
 DEGREE = Report("degree", has_degree, degree_numbers, gives=DEGREES)
 AZIMUTH = Report("azimuth", lambda view: view.has() and "azimuth" in view.dataset.test, azimuth_numbers, gives=READ)
+POSE = Report("pose", has_poses, pose_numbers, gives=POSES)
 SCORES = Report("scores", lambda view: bool(view.settings.scores), score_numbers)

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scipy.spatial.transform import Rotation
 
 from mvae.evaluation import likelihood
-from mvae.manifolds import Euclidean, FlatTorus, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Sphere
 from mvae.methods import METHODS
 from mvae.methods.dvae import BrownianPosterior
 from mvae.reports import REPORTS, report
 from mvae.reports.codes import colour
 from mvae.reports.curves import curves
-from mvae.reports.factors import score_numbers
+from mvae.reports.factors import degree_numbers, has_degree, has_poses, pose_numbers, score_numbers
 from tests.reports.truth import circle_data, circle_model, circle_view, concluded
 
 TURN = 2 * np.pi * np.arange(12) / 12
@@ -55,6 +56,30 @@ def test_degree_and_azimuth_of_the_truth(tmp_path):
     assert member["azimuth_correlation"] == pytest.approx(1, abs=1e-4)
     assert member["latent_azimuth_correlation"] == pytest.approx(1, abs=1e-5)
     assert member["azimuth_error"] < 0.01
+
+
+@pytest.mark.parametrize(("turned_over", "degree"), [(False, 1), (True, -1)])
+def test_poses_are_read_up_to_a_rotation_on_either_side_and_the_handedness(turned_over, degree):
+    """Codes are off by a rotation of 0.1 rad about an axis at random, and aligned by what fits the training set."""
+    rng = np.random.default_rng(0)
+    left, right = Rotation.random(2, rng).as_matrix()
+
+    def columns(num):
+        poses = Rotation.random(num, rng)
+        axes = rng.normal(size=(num, 3))
+        off = Rotation.from_rotvec(0.1 * axes / np.linalg.norm(axes, axis=1, keepdims=True))
+        codes = (poses.inv() if turned_over else poses).as_matrix()
+        x = np.float32((left @ codes @ right @ off.as_matrix()).reshape(num, 9))
+        return {"angles": np.zeros(num), "x": x, "latent": np.float32(poses.as_matrix().reshape(num, 9))}
+
+    model = circle_model((9,), SO3(), encode=lambda params, x: BrownianPosterior(x, jnp.ones(len(x))))
+    member = circle_view(model, circle_data((9,), columns(2000), columns(1500))).members[0]
+    found = degree_numbers(member)
+    assert (found["degree"], found["captured"], found["winding_consistent"]) == (degree, 1.0, 1.0)
+    assert pose_numbers(member) == pytest.approx({"pose_error": 0.1, "pose_error_mean": 0.1}, abs=0.01)
+    assert has_degree(member.view)
+    assert has_poses(member.view)
+    assert not has_poses(circle_view())
 
 
 def test_a_circle_of_seven_views_has_no_degree(tmp_path):
