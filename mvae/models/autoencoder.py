@@ -168,10 +168,10 @@ def build_core(
         size_factor: Array | float = 1.0,
     ) -> Float[Array, " b"]:
         num = z.shape[0]
-        size = size_factor if jnp.ndim(size_factor) == 0 else jnp.tile(size_factor, num)
         output = output_of(params, z.reshape(-1, z.shape[-1]), None if condition is None else jnp.tile(condition, num))
-        tiled = jnp.broadcast_to(x, (num, *x.shape)).reshape(output.shape)
-        log_p = likelihood.log_prob(params["likelihood"], tiled, output, size).reshape(num, -1)
+        # Mapped over the draws alone: what a likelihood makes of x and its parameters is made once for all of them.
+        log_prob = jax.vmap(lambda drawn: likelihood.log_prob(params["likelihood"], x, drawn, size_factor))
+        log_p = log_prob(output.reshape(num, *x.shape))
         return logsumexp(log_p + log_ratio, axis=0) - math.log(num)
 
     return Core(encoder, decoder, likelihood, config.given, decode, terms, log_likelihood)

@@ -1,5 +1,6 @@
 """Likelihoods p(x | z) of an example given the output of the decoder."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -59,16 +60,29 @@ class Likelihood(NamedTuple):
         return {"likelihood_std": lambda params: jnp.exp(params["likelihood"]["log_std"])}
 
 
-def _event_axes(x: Array) -> tuple[int, ...]:
-    return tuple(range(1, x.ndim))
+def _of_rows(log_prob: Callable[..., Array]) -> Callable[..., Float[Array, " b"]]:
+    """Decorates a log density of rows of entries, (b, k): it takes examples of any shape, and parameters of theirs.
+
+    XLA's loops over short last axes, such as the channels of a picture, do one number at a time.
+    """
+
+    def rows(x: Array) -> Array:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:])) if x.ndim else x
+
+    @functools.wraps(log_prob)
+    def of_examples(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
+        return log_prob(jax.tree.map(rows, params), rows(x), rows(output), size)
+
+    return of_examples
 
 
 def gaussian() -> Likelihood:
     """Unit variance, the papers' choice: log p = -(D/2) log 2π - |x - m|²/2 with D entries of x."""
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         del params, size
-        squares = jnp.sum((x - output) ** 2, axis=_event_axes(x))
+        squares = jnp.sum((x - output) ** 2, axis=1)
         return -0.5 * squares - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
 
     return Likelihood(mean=lambda params, output, size=1.0: output, log_prob=log_prob)
@@ -78,6 +92,7 @@ def gaussian_sigmoid() -> Likelihood:
     """Unit variance around a mean in (0, 1), m = 1/(1 + e^(-ℓ)) for decoder output ℓ."""
     plain = gaussian()
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         return plain.log_prob(params, x, jax.nn.sigmoid(output), size)
 
@@ -87,10 +102,11 @@ def gaussian_sigmoid() -> Likelihood:
 def gaussian_learned_variance() -> Likelihood:
     """One variance σ² for all entries, learned: log p = -(D/2) log 2πσ² - |x - m|²/(2σ²)."""
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         del size
         log_std = params["log_std"]
-        squares = jnp.sum((x - output) ** 2, axis=_event_axes(x))
+        squares = jnp.sum((x - output) ** 2, axis=1)
         return -0.5 * squares * jnp.exp(-2 * log_std) - (0.5 * LOG_TWO_PI + log_std) * math.prod(x.shape[1:])
 
     def fit(x: Array) -> dict[str, Array]:
@@ -107,11 +123,12 @@ def gaussian_feature_variance() -> Likelihood:
     σ_i² = e^(2 a_i) + 10^-8, with a_i from the first examples; so σ_i is at least `LEAST_STD` in units of x.
     """
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         del size
         variance = jnp.exp(2 * params["log_feature_std"]) + LEAST_STD**2
         terms = (x - output) ** 2 / variance + jnp.log(variance)
-        return -0.5 * jnp.sum(terms, axis=_event_axes(x)) - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
+        return -0.5 * jnp.sum(terms, axis=1) - 0.5 * LOG_TWO_PI * math.prod(x.shape[1:])
 
     def fit(x: Array) -> dict[str, Array]:
         """The deviation of each entry from its mean over the examples."""
@@ -123,10 +140,12 @@ def gaussian_feature_variance() -> Likelihood:
 def bernoulli() -> Likelihood:
     """Decoder output ℓ as log odds: log p = Σ x log σ(ℓ) + (1 - x) log σ(-ℓ), for entries in [0, 1]."""
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         del params, size
-        terms = x * jax.nn.log_sigmoid(output) + (1 - x) * jax.nn.log_sigmoid(-output)
-        return jnp.sum(terms, axis=_event_axes(x))
+        # x ℓ - log(1 + e^ℓ), the difference of like numbers first
+        terms = (x * output - jnp.maximum(output, 0)) - jnp.log1p(jnp.exp(-jnp.abs(output)))
+        return jnp.sum(terms, axis=1)
 
     return Likelihood(mean=lambda params, output, size=1.0: jax.nn.sigmoid(output), log_prob=log_prob)
 
@@ -183,9 +202,10 @@ def poisson() -> Likelihood:
     b starts at the log of the mean counts, so that the decoder starts at the mean of the data.
     """
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         log_mean = _log_mean(params, output, size)
-        return jnp.sum(x * log_mean - jnp.exp(log_mean) - gammaln(x + 1), axis=_event_axes(x))
+        return jnp.sum(x * log_mean - jnp.exp(log_mean) - gammaln(x + 1), axis=1)
 
     return Likelihood(mean=_mean_count, log_prob=log_prob, fit=_fitted_rates, seen=_log_counts, counts=True)
 
@@ -199,13 +219,14 @@ def negative_binomial() -> Likelihood:
     examples, `like_rows`, within [0.1, 1000]: those of all rows would count as noise what the means vary by.
     """
 
+    @_of_rows
     def log_prob(params: Params, x: Array, output: Array, size: Array | float = 1.0) -> Array:
         log_mean, log_r = _log_mean(params, output, size), params["log_inverse_dispersion"]
         r = jnp.exp(log_r)
         terms = gammaln(x + r) - gammaln(r) - gammaln(x + 1)
         # log(r / (r + m)) and log(m / (r + m)), neither of which may overflow
         terms += r * jax.nn.log_sigmoid(log_r - log_mean) + x * jax.nn.log_sigmoid(log_mean - log_r)
-        return jnp.sum(terms, axis=_event_axes(x))
+        return jnp.sum(terms, axis=1)
 
     def fit(x: Array) -> dict[str, Array]:
         """Mean counts, and r of rows x, y of nearly equal means: E ½(x - y)² = E m + E m²/r, E m² = E x y."""
