@@ -275,7 +275,7 @@ def test_pages_say_what_was_measured_and_what_was_not(pages):
         dvae = (pages / "experiments" / "dvae" / "README.md").read_text()
         assert "| S² | 10 × 500 | -738.80 ± 0.01 | -739.20 ± 0.01 |" in dvae
         assert "| S² | 44 | 21 |" in dvae
-        assert "0.62 of its own products" in (pages / "docs" / "cost.md").read_text()
+        assert "0.62 of its own products" in (pages / "docs/cost.md").read_text()
 
 
 def test_rehearsals_are_not_written_into_the_pages(pages):
@@ -286,7 +286,7 @@ def test_rehearsals_are_not_written_into_the_pages(pages):
         render.render_pages(pages, pages)
     assert before == {path: (pages / path).read_text() for path in before}
     (pages / PARTS["a"].file).write_text(json.dumps(records()["a"]))
-    (pages / "docs" / "cost.md").write_text("no markers")
+    (pages / "docs/cost.md").write_text("no markers")
     with pytest.raises(UsageError, match="must hold the lines"):
         render.render_pages(pages, pages)
 

@@ -44,9 +44,7 @@ def test_python_blocks_run(name, tmp_path, monkeypatch):
     from mvae.runs.manifolds import MANIFOLDS
 
     monkeypatch.chdir(tmp_path)
-    for table in (BUILDERS, METHODS, REPORTS, MANIFOLDS):
-        for key in ("ellipsoid", "spiral", "laplace", "spectrum"):
-            monkeypatch.delitem(table, key, raising=False)
+    tables = [(table, dict(table)) for table in (BUILDERS, METHODS, REPORTS, MANIFOLDS)]
     monkeypatch.setattr(
         "mvae.runs.running.conclude_view",
         lambda view, reports, folder, facts: conclude(
@@ -54,12 +52,17 @@ def test_python_blocks_run(name, tmp_path, monkeypatch):
         ),
     )
     space = {"__name__": "page"}
-    for module in GIVEN.get(name, ()):
-        space |= {key: value for key, value in vars(loaded(module)).items() if not key.startswith("__")}
-    for body in blocks(ROOT / name, "python"):
-        for long, short in SHORTER.items():
-            body = re.sub(long, short, body)
-        exec(compile(body, name, "exec"), space)
+    try:
+        for module in GIVEN.get(name, ()):
+            space |= {key: value for key, value in vars(loaded(module)).items() if not key.startswith("__")}
+        for body in blocks(ROOT / name, "python"):
+            for long, short in SHORTER.items():
+                body = re.sub(long, short, body)
+            exec(compile(body, name, "exec"), space)
+    finally:
+        for table, before in tables:  # as they were before the page, or its examples, added to them
+            table.clear()
+            table.update(before)
     if name == "docs/running.md":
         assert space["get_config"]().model.beta == 4.0
     if name == "docs/sweeps.md":

@@ -41,8 +41,8 @@ def write(
         UsageError: For whatever is wrong with these, before anything is written.
     """
     import mvae
-    from mvae.encode import chosen, examples
     from mvae.explore import explore
+    from mvae.runs.trained.examples import chosen, examples_of
 
     run = mvae.load(workdir)
     target = Path(workdir).expanduser() / "explore.html" if out is None else Path(out).expanduser()
@@ -50,7 +50,7 @@ def write(
         raise UsageError(f"--out={target}: the page goes to a file that ends in .html")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"--out={target}: there is no folder {target.parent}")
-    x, columns = (None, None) if data is None else examples(Path(data).expanduser(), layer, run)
+    x, columns = (None, None) if data is None else examples_of(Path(data).expanduser(), layer, run)
     page = explore(run, x, model=chosen(run, seed), columns=columns).save(target)
     return f"{page.path} ({len(page.html.encode()) / 1e6:.1f} MB): open it in a browser"
 

@@ -1,43 +1,26 @@
 """What an explorer shows of a run: codes and what is known of them, pictures, paths, curves and numbers."""
 
-import logging
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import to_rgb
-from scipy.spatial import KDTree
 
 from mvae.data import load
 from mvae.errors import UsageError
+from mvae.explore import paths
+from mvae.explore.columns import columns_of
 from mvae.explore.scenes import Scene, scene, spread
 from mvae.explore.sheets import Look, packed, tile_of
-from mvae.figures import PALETTE, periodic_colours
-from mvae.figures.drawing.colours import hue_ring
-from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, ProjectiveSpace, Sphere
 from mvae.runs.trained import Run, Trained
-from mvae.transport import path
-
-LOGGER = logging.getLogger(__name__)
 
 MOST_CODES = 2000
 MOST_NODES = 2600
 BUDGET = 8_000_000  # pixels of the places that are decoded; numbers of vectors weigh as four
-NEIGHBOURS = 6
-LANDMARKS = 16  # codes between which geodesics are computed beforehand
-STRIP, FINE = 9, 33  # places of a geodesic, with pictures of their own and without
-WALKS, WALK_STEPS = 6, 40
-ORBITS, ORBIT_TIMES = 6, 33
-ORBIT_ANGLE = math.pi  # coefficient at the ends, in turns by a radian
-FAR = 2.0  # times the largest code: where orbits end
 MOST_OF_CURVE = 300
 ANGLES = ("angle", "azimuth", "elevation")
 LEFT_OUT = ("x", "anchors", "index")
-OTHER = "#8a8f98"
 
 
 class Examples(NamedTuple):
@@ -92,9 +75,9 @@ def gather(
         sheets["originals"] = look.sheet(examples.x)
     if space.nodes is not None:
         sheets["nodes"] = look.sheet(model.decode(space.nodes, **_of_nodes(model, beside)))
-    paths, tiles = _paths(model, space, examples, _of_nodes(model, beside))
-    if len(tiles):
-        sheets["paths"] = look.sheet(tiles)
+    found = paths.paths_of(model, space, examples.codes, examples.x, _of_nodes(model, beside))
+    if len(found.pictures):
+        sheets["paths"] = look.sheet(found.pictures)
     return {
         "title": _title(run, model),
         "facts": _facts(run, model, examples, look, beside),
@@ -102,13 +85,13 @@ def gather(
         "codes": {
             "count": len(codes),
             "places": packed(places),
-            "neighbours": packed(_neighbours(model.manifold, codes), "<i4"),
-            "landmarks": _spread_out(codes, LANDMARKS).tolist() if not space.geodesic else [],
+            "neighbours": packed(paths.neighbours(model.manifold, codes), "<i4"),
+            "landmarks": [] if space.geodesic else paths.landmarks(codes).tolist(),
         },
-        "columns": _columns(examples, decoded),
+        "columns": columns_of(examples.rows, examples.names, examples.angles, _errors(examples.x, decoded)),
         "look": look.facts(),
         "sheets": sheets,
-        "paths": paths,
+        "paths": found.described,
         "curves": _curves(run),
         "numbers": _numbers(run),
     }
@@ -211,183 +194,11 @@ def _of_nodes(model: Trained, beside: Mapping[str, Any]) -> dict[str, Any]:
     return dict(beside)
 
 
-# --- columns and their colours ---
-
-
-def _columns(examples: Examples, decoded: np.ndarray) -> list[dict[str, Any]]:
-    """What codes may be coloured by: name, values, a colour for each code, and a legend."""
-    found = []
-    for name, column in examples.rows.items():
-        if name == "translation" and column.ndim == 2 and column.shape[1] == 2:
-            found.append(_pair(name, column))
-        elif (column.ndim == 1 and column.dtype.kind in "biuf") or name in examples.names:
-            found.append(_column(name, column, examples.names.get(name), angle=name in examples.angles))
-        elif column.ndim == 2 and column.shape[1] <= 4:
-            found += [_column(f"{name} {k + 1}", column[:, k], None, angle=False) for k in range(column.shape[1])]
-    if examples.x is not None:
-        rest = tuple(range(1, decoded.ndim))
-        error = np.mean((examples.x.astype(np.float64) - decoded) ** 2, axis=rest)
-        found.append(_column("squared error", error, None, angle=False))
-    first = ("label", "translation", "angle", "azimuth")
-    found = [column for column in found if len(set(column["texts"])) > 1]
-    return sorted(found, key=lambda column: first.index(column["name"]) if column["name"] in first else len(first))
-
-
-def _column(name: str, values: np.ndarray, texts: Sequence[str] | None, *, angle: bool) -> dict[str, Any]:
-    unique, index = np.unique(values, return_inverse=True)
-    if texts is not None or (len(unique) <= len(PALETTE) and values.dtype.kind in "biu"):
-        labels = [str(texts[int(value)]) if texts is not None else str(value) for value in unique]
-        return _classes(name, labels, index)
-    values = np.asarray(values, np.float64)
-    shown = [f"{value:.3g}" for value in values]
-    if angle:
-        colours, legend = (
-            hue_ring(values),
-            {"stops": _hex(hue_ring(np.linspace(0, 2 * np.pi, 17))), "ends": ["0", "2π"]},
-        )
-    else:
-        low, high = (float(value) for value in np.quantile(values, [0.01, 0.99]))  # a few that are far off are the ends
-        share = np.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
-        viridis = colormaps["viridis"]
-        colours = viridis(share)[:, :3]
-        legend = {"stops": _hex(viridis(np.linspace(0, 1, 17))[:, :3]), "ends": [f"{low:.3g}", f"{high:.3g}"]}
-    return {"name": name, "texts": shown, "colours": packed(np.round(255 * colours), "u1"), "legend": legend}
-
-
-def _classes(name: str, labels: list[str], index: np.ndarray) -> dict[str, Any]:
-    """Ten classes have colours of their own; of more, the nine that are most frequent, the others are grey."""
-    order = np.argsort(-np.bincount(index), kind="stable")
-    own = np.sort(order if len(order) <= len(PALETTE) else order[: len(PALETTE) - 1])
-    colours = dict(zip(own.tolist(), PALETTE, strict=False))
-    legend = [[labels[k], colour] for k, colour in colours.items()]
-    legend += [] if len(own) == len(labels) else [[f"{len(labels) - len(own)} others", OTHER]]
-    rgb = np.array([to_rgb(colours.get(k, OTHER)) for k in range(len(labels))])[index]
-    texts = [labels[k] for k in index]
-    return {"name": name, "texts": texts, "colours": packed(np.round(255 * rgb), "u1"), "legend": {"classes": legend}}
-
-
-def _pair(name: str, angles: np.ndarray) -> dict[str, Any]:
-    side = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    square = periodic_colours(np.stack(np.meshgrid(side, side[::-1]), axis=-1))
-    texts = [f"{a:.2f}, {b:.2f}" for a, b in angles]
-    colours = packed(np.round(255 * periodic_colours(angles)), "u1")
-    return {"name": name, "texts": texts, "colours": colours, "legend": {"square": [_hex(row) for row in square]}}
-
-
-def _hex(colours: np.ndarray) -> list[str]:
-    return ["#" + "".join(f"{round(255 * float(part)):02x}" for part in colour) for colour in colours]
-
-
-# --- neighbours and paths ---
-
-
-def _neighbours(manifold: Manifold, codes: np.ndarray) -> np.ndarray:
-    """The codes nearest to each, (n, k): along the manifold where its distance has a formula, else through space."""
-    num = min(NEIGHBOURS, len(codes) - 1)
-    if not _has_formula(manifold):
-        return KDTree(codes).query(codes, num + 1)[1].reshape(len(codes), -1)[:, 1:]
-    points = jnp.asarray(codes, jnp.float32)
-
-    @jax.jit
-    def nearest(z: Any, row: Any) -> Any:
-        distance = manifold.distance(z[None], points).at[row].set(jnp.inf)
-        return jax.lax.top_k(-distance, num)[1]
-
-    return np.asarray(jax.lax.map(lambda pair: nearest(*pair), (points, jnp.arange(len(codes))), batch_size=64))
-
-
-def _has_formula(manifold: Manifold) -> bool:
-    if isinstance(manifold, Product):
-        return all(_has_formula(factor) for factor in manifold.factors)
-    return isinstance(manifold, Euclidean | Sphere | ProjectiveSpace | FlatTorus | SO3)
-
-
-def _spread_out(points: np.ndarray, num: int) -> np.ndarray:
-    """Numbers of points, each the farthest from those before."""
-    chosen = [0]
-    distance = np.linalg.norm(points - points[0], axis=-1)
-    for _ in range(min(num, len(points)) - 1):
-        chosen.append(int(np.argmax(distance)))
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=-1))
-    return np.array(chosen)
-
-
-def _paths(
-    model: Trained, space: Scene, examples: Examples, beside: Mapping[str, Any]
-) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Paths that are played, and geodesics between landmarks where the page cannot find them; and their pictures."""
-    found: list[dict[str, Any]] = []
-    tiles: list[np.ndarray] = []
-
-    def add(kind: str, name: str, places: np.ndarray, pictures: np.ndarray, **more: Any) -> None:
-        first = sum(map(len, tiles))
-        found.append(
-            {"kind": kind, "name": name, "first": first, "places": packed(places), "count": len(places), **more}
-        )
-        tiles.append(pictures)
-
-    for name, places, pictures in _walks(model, space, examples):
-        add("walk", name, places, pictures)
-    for name, z in _orbits(model, examples.codes):
-        add("orbit", name, space.place(z), model.decode(z, **beside))
-    if not space.geodesic:
-        num = FINE if space.kind == "solid" else STRIP  # where the page has pictures all over the surface, of any place
-        for one, other, z in _geodesics(model.manifold, examples.codes, num):
-            pictures = np.empty((0, *model.event_shape)) if space.kind == "solid" else model.decode(z, **beside)
-            add("geodesic", "", space.place(z), pictures, ends=[one, other])
-    return found, np.concatenate(tiles) if tiles else np.empty((0, *model.event_shape))
-
-
-def _walks(model: Trained, space: Scene, examples: Examples) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Walks from a few examples, of a model that generates by walking."""
-    if examples.x is None:
-        return []
-    starts = _spread_out(examples.codes, WALKS)
-    try:
-        paths = model.walk(examples.x[starts], WALK_STEPS)
-    except NotImplementedError:
-        return []
-    places = [space.place(model.embed(each)) for each in paths]
-    return [(f"walk {k + 1}", place, each) for k, (place, each) in enumerate(zip(places, paths, strict=True))]
-
-
-def _orbits(model: Trained, codes: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Orbits of a few codes under each operator, of a model that has operators, up to where codes are no more."""
-    try:
-        operators = model.operators
-    except NotImplementedError:
-        return []
-    sizes = np.linalg.norm(operators, axis=(1, 2))
-    unit = math.sqrt(operators.shape[-1]) / sizes.max()
-    times = jnp.asarray(ORBIT_ANGLE * unit * np.linspace(-1, 1, ORBIT_TIMES), jnp.float32)
-    found = []
-    far = FAR * np.linalg.norm(codes, axis=1).max()
-    for number in np.argsort(-sizes, kind="stable"):
-        for code in _spread_out(codes, ORBITS):
-            start = jnp.asarray(codes[code][None], jnp.float32)
-            z = np.asarray(
-                path(jnp.asarray(operators[number][None]), jnp.ones(1), start, jnp.asarray(times, jnp.float32))
-            )
-            z = z.reshape(len(times), -1)
-            inside = np.linalg.norm(z, axis=1) <= far
-            found.append((f"operator {number + 1}, code {code}", z[inside]))
-    return [each for each in found if len(each[1]) > 1]
-
-
-def _geodesics(manifold: Manifold, codes: np.ndarray, num: int) -> list[tuple[int, int, np.ndarray]]:
-    """Geodesics between any two landmarks: both numbers, and points (t, n)."""
-    marks = _spread_out(codes, LANDMARKS)
-    pairs = [(int(one), int(other)) for k, one in enumerate(marks) for other in marks[:k]]
-    if not pairs:
-        return []
-    starts, ends = (jnp.asarray(codes[[pair[side] for pair in pairs]], jnp.float32) for side in (0, 1))
-
-    @jax.jit
-    def points(z: Any, w: Any) -> Any:
-        times = jnp.linspace(0, 1, num)[:, None]
-        return manifold.exp(z[:, None], times * manifold.log(z, w)[:, None])
-
-    return [(*pair, z) for pair, z in zip(pairs, np.asarray(points(starts, ends)), strict=True)]
+def _errors(x: np.ndarray | None, decoded: np.ndarray) -> np.ndarray | None:
+    """Mean squared error of each reconstruction."""
+    if x is None:
+        return None
+    return np.mean((x.astype(np.float64) - decoded) ** 2, axis=tuple(range(1, decoded.ndim)))
 
 
 # --- what is said of the run ---

@@ -15,6 +15,7 @@ from mvae.figures import Solid, solid
 from mvae.manifolds import Manifold
 
 SMOOTHINGS = 8
+COARSE = 40  # cubes along the diagonal of a body, of which its area is found well enough
 _POINTS_OF_A_CELL = 4.0  # of a plane that marching tetrahedra cut along the sides of their cubes
 _NEWTON = 3  # steps from a point next to the surface onto it
 
@@ -81,10 +82,9 @@ def surface(manifold: Manifold, num: int) -> Mesh:
         num: About how many points.
     """
     body = solid(manifold)
-    usual = math.sqrt(_POINTS_OF_A_CELL * manifold.volume / num)
-    step = min(usual, max(body.reach, usual / math.sqrt(2)))
-    axes = [np.arange(low - step, high + 2 * step, step) for low, high in zip(body.lower, body.upper, strict=True)]
-    mesh = marching_tetrahedra(_levels(body, axes), np.array([axis[0] for axis in axes]), step)
+    area = _area(_cut(body, body.size / COARSE))
+    usual = math.sqrt(_POINTS_OF_A_CELL * area / num)
+    mesh = _cut(body, min(usual, max(body.reach, usual / math.sqrt(2))))
     sides = np.concatenate([mesh.cells[:, [0, 1]], mesh.cells[:, [1, 2]], mesh.cells[:, [2, 0]]])
     ones, size = np.ones(len(sides)), len(mesh.places)
     near = sparse.coo_matrix((ones, (sides[:, 0], sides[:, 1])), (size, size)).tocsr()
@@ -115,11 +115,18 @@ def _onto(body: Solid, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(places, np.float64), np.asarray(outward, np.float64)
 
 
-def _levels(body: Solid, axes: list[np.ndarray]) -> np.ndarray:
-    """The level function on a grid of space."""
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+def _cut(body: Solid, step: float) -> Mesh:
+    """The surface by marching tetrahedra in cubes of some width."""
+    axes = [np.arange(low - step, high + 2 * step, step) for low, high in zip(body.lower, body.upper, strict=True)]
     level = jax.jit(body.level)
-    return np.stack([np.asarray(level(jnp.asarray(plane, jnp.float32))) for plane in grid])
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    levels = np.stack([np.asarray(level(jnp.asarray(plane, jnp.float32))) for plane in grid])
+    return marching_tetrahedra(levels, np.array([axis[0] for axis in axes]), step)
+
+
+def _area(mesh: Mesh) -> float:
+    p, q, r = np.moveaxis(mesh.places[mesh.cells], 1, 0)
+    return float(np.linalg.norm(np.cross(q - p, r - p), axis=1).sum() / 2)
 
 
 def marching_tetrahedra(levels: np.ndarray, origin: np.ndarray, step: float) -> Mesh:

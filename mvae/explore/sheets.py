@@ -15,6 +15,7 @@ BLOCK = 8  # pixels that JPEG works on together: pictures begin at multiples, so
 QUALITY = 88
 MOST_ENTRIES = 1024  # of a line
 MOST_BARS = 40  # entries with names
+OUTLIERS = 0.005  # share of entries of vectors that lie beyond each end of the scale
 
 
 class Look:
@@ -26,13 +27,13 @@ class Look:
     """
 
     def __init__(self, event_shape: tuple[int, ...], features: tuple[str, ...], *sets: np.ndarray):
-        """Chooses a look for sets of examples, (n, *event) each, all of which it is to fit."""
+        """Chooses a look for sets of examples, (n, *event) each, the decoded ones last, all of which it is to fit."""
         self.kind, self.note = _kind(event_shape, features), ""
         flat = [each.reshape(len(each), -1) for each in sets]
         size = math.prod(event_shape)
         self._chosen = np.arange(size)
         if self.kind == "bars" and size > MOST_BARS:
-            self._chosen = np.sort(np.argsort(-np.var(flat[0], axis=0), kind="stable")[:MOST_BARS])
+            self._chosen = np.sort(np.argsort(-np.var(flat[-1], axis=0), kind="stable")[:MOST_BARS])
             self.note = f"the {MOST_BARS} of {size} entries that vary most"
         elif self.kind == "line" and size > MOST_ENTRIES:
             self._chosen = self._chosen[:: -(-size // MOST_ENTRIES)]
@@ -41,7 +42,8 @@ class Look:
             self.note = f"made smaller, from {event_shape[0]} × {event_shape[1]} pixels"
         self.features = [features[k] for k in self._chosen] if features else []
         shown = flat if self.kind == "image" else [each[:, self._chosen] for each in flat]
-        least, most = min(float(each.min()) for each in shown), max(float(each.max()) for each in shown)
+        far = (OUTLIERS, 1 - OUTLIERS) if self.kind in ("bars", "line") else (0, 1)
+        least, most = (float(end) for end in np.quantile(np.concatenate(shown), far))
         unit = self.kind == "image" and least >= 0 and most <= 1
         self.low, self.high = (0.0, 1.0) if unit else (least, most if most > least else least + 1)
 

@@ -17,6 +17,7 @@ from mvae.models.stage import Stage
 from mvae.runs.experiment import Experiment, build_experiment
 from mvae.runs.running import build_programs
 
+LEAST = 8  # chunks of steps double until the next would have so many, however long they take
 OWN = "parameters of its own"  # that are in no network
 
 
@@ -100,16 +101,15 @@ def _stepped(stage: Stage, program: Program, progress: Any) -> tuple[Any, float]
     """Takes steps until they have lasted as long as a chunk of training; the seconds that one takes."""
     orders = program.orders(0)
     progress, orders = jax.block_until_ready(program.run(progress, orders, 0, 1))  # with what is done but once
-    step, length, per_step = 1, 1, 0.0
-    while step < stage.num_steps:
+    step, length, taken, per_step = 1, 1, 0.0, math.inf
+    while step < stage.num_steps and (taken < CHUNK_SECONDS or length < LEAST):
         stop = min(step + length, stage.num_steps)
         began = time.perf_counter()
         progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
         seconds = time.perf_counter() - began
-        per_step, step, length = seconds / (stop - step), stop, 4 * length
-        if 4 * seconds > CHUNK_SECONDS:
-            break
-    return progress, per_step
+        per_step = min(per_step, seconds / (stop - step))  # other work on the machine only makes it longer
+        taken, step, length = taken + seconds, stop, 2 * length
+    return progress, per_step if step > 1 else 0.0
 
 
 def _parameter_lines(params: Any) -> list[str]:

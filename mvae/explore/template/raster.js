@@ -8,7 +8,7 @@ function rasterize({ nodes, cells, normals }, { rotation, centre, scale }, width
   const depth = new Float32Array(width * height).fill(-Infinity);
   const cell = new Int32Array(width * height).fill(-1);
   const light = new Float32Array(width * height);
-  const [px, py, pz, shade] = [0, 0, 0, 0].map(() => new Float32Array(count));
+  const [px, py, pz, shade, facing] = [0, 0, 0, 0, 0].map(() => new Float32Array(count));
   const m = rotation;
   for (let k = 0; k < count; k++) {
     const [x, y, z] = [nodes[3 * k] - centre[0], nodes[3 * k + 1] - centre[1], nodes[3 * k + 2] - centre[2]];
@@ -16,12 +16,13 @@ function rasterize({ nodes, cells, normals }, { rotation, centre, scale }, width
     py[k] = height / 2 - scale * (m[3] * x + m[4] * y + m[5] * z);
     pz[k] = m[6] * x + m[7] * y + m[8] * z;
     const [a, b, c] = [normals[3 * k], normals[3 * k + 1], normals[3 * k + 2]];
+    facing[k] = m[6] * a + m[7] * b + m[8] * c;
     shade[k] = Math.max(0,
-      LIGHT[0] * (m[0] * a + m[1] * b + m[2] * c) + LIGHT[1] * (m[3] * a + m[4] * b + m[5] * c) +
-      LIGHT[2] * (m[6] * a + m[7] * b + m[8] * c));
+      LIGHT[0] * (m[0] * a + m[1] * b + m[2] * c) + LIGHT[1] * (m[3] * a + m[4] * b + m[5] * c) + LIGHT[2] * facing[k]);
   }
   for (let k = 0; k < cells.length; k += 3) {
     const [i, j, l] = [cells[k], cells[k + 1], cells[k + 2]];
+    if (facing[i] < 0 && facing[j] < 0 && facing[l] < 0) continue; // behind: the surface is closed
     const area = (px[j] - px[i]) * (py[l] - py[i]) - (px[l] - px[i]) * (py[j] - py[i]);
     if (Math.abs(area) < 1e-9) continue;
     const left = Math.max(0, Math.floor(Math.min(px[i], px[j], px[l]) - 0.5));
