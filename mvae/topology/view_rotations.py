@@ -21,6 +21,7 @@ from mvae.errors import check_count
 NUM_RADII, NUM_ANGLES, NUM_FREQUENCIES = 10, 64, 16
 SCALE_NEIGHBOR = 5  # whose distance is the scale of a view
 NUM_HEARD = 6  # landmarks whose turned rotations a view takes the mean of
+NUM_BALANCED = 20
 _ROWS = 128  # views that are compared with all at a time
 
 
@@ -32,7 +33,7 @@ class ViewRotations(NamedTuple):
             image, away from the camera and up; so that a point p of the object is at R p.
         eigenvalues: The largest of the normalised adjacency of landmarks with their turns, (6,): three near 1, and a
             gap before the others, where the views are all those of one object.
-        residual: Root mean square distance of the frames from orthonormal ones, before they are made so; by chance 1.
+        residual: Root mean square of |(a + i b)²| / |a + i b|² over the landmarks: 0 where all frames are orthogonal.
     """
 
     rotations: Float[np.ndarray, "n 9"]
@@ -46,8 +47,8 @@ def view_rotations(images: ArrayLike, *, num_neighbors: int = 10, num_landmarks:
     1. Of each pair of landmarks the turn of one image about its middle that brings it nearest to the other, and the
        distance that is left, by correlation of polar images; the nearest are linked, with local scales.
     2. The Hermitian matrix of links, weight times e^(i turn), normalised. Of its three leading eigenvectors ψ a linear
-       map gives frames, (a + i b) = ψ M: first M M* so that all |ψ M|² are nearest to 2, then the unitary part so that
-       all (a + i b)·(a + i b) are nearest to 0. Both are linear problems; a and b are the axes of the image.
+       map gives frames, (a + i b) = ψ M with all (a + i b)·(a + i b) near 0, a linear problem in M Mᵀ; the rest of M so
+       that the directions a × b are balanced. a and b are the axes of the image.
     3. The other views take the mean of the rotations of their nearest landmarks, turned.
 
     Limits: A turn of the camera about its axis must turn the image and change nothing else: where light is fixed to the
@@ -145,36 +146,43 @@ def _frames(links: _Links) -> tuple[Float[np.ndarray, " 6"], Complex[np.ndarray,
     eigenvalues, vectors = eigsh(root @ matrix @ root, 6, which="LA", v0=start)
     order = np.argsort(-eigenvalues)
     psi = np.asarray(root @ vectors[:, order[:3]])
-    psi = _of_equal_length(psi)
-    frames = psi @ _to_null(psi)
-    off = np.stack([(np.abs(frames) ** 2).sum(axis=1) / 2 - 1, np.abs((frames**2).sum(axis=1)) / 2])
-    return eigenvalues[order], frames, float(np.sqrt(np.mean(np.sum(off**2, axis=0))))
+    psi = psi / np.maximum(np.linalg.norm(psi, axis=1, keepdims=True), np.finfo(float).tiny)
+    frames = _centred(_to_null(psi))
+    off = np.abs((frames**2).sum(axis=1)) / (np.abs(frames) ** 2).sum(axis=1)
+    return eigenvalues[order], frames, float(np.sqrt(np.mean(off**2)))
 
 
-def _of_equal_length(psi: Complex[np.ndarray, "l 3"]) -> Complex[np.ndarray, "l 3"]:
-    """ψ Q with Q positive definite and all |ψ Q|² near 2: Q² is fitted by least squares."""
-    pairs = psi[:, :, None] * psi.conj()[:, None, :]
-    i, j = np.triu_indices(3, 1)
-    mixed = pairs[:, i, j]
-    features = np.concatenate([np.abs(psi) ** 2, 2 * np.real(mixed), -2 * np.imag(mixed)], axis=1)
-    fit = np.linalg.lstsq(features, np.full(len(psi), 2.0), rcond=None)[0]
-    square = np.diag(fit[:3]).astype(complex)
-    square[i, j] = fit[3:6] + 1j * fit[6:]
-    square[j, i] = square[i, j].conj()
-    values, vectors = np.linalg.eigh(square)
-    values = np.maximum(values, 1e-3 * values.max())
-    return psi @ (vectors * np.sqrt(values))
-
-
-def _to_null(psi: Complex[np.ndarray, "l 3"]) -> Complex[np.ndarray, "3 3"]:
-    """Unitary U with (ψ U)·(ψ U) near 0: S = U Uᵀ is fitted by least squares, and U is its symmetric root."""
+def _to_null(psi: Complex[np.ndarray, "l 3"]) -> Complex[np.ndarray, "l 3"]:
+    """ψ M with (ψ M)·(ψ M) near 0: S = M Mᵀ is fitted by least squares, and M is its symmetric root, by Takagi."""
     i, j = np.triu_indices(3)
     features = psi[:, i] * psi[:, j] * np.where(i == j, 1, np.sqrt(2))
     least = np.linalg.svd(features.conj().T @ features)[2][-1].conj() / np.where(i == j, 1, np.sqrt(2))
     fit = np.zeros((3, 3), complex)
     fit[i, j] = fit[j, i] = least
-    left, _, right = np.linalg.svd(fit)
-    return np.asarray(scipy.linalg.sqrtm(left @ right), complex)
+    left, sizes, right = np.linalg.svd(fit)
+    root = scipy.linalg.sqrtm(np.diag(sizes) @ (right @ left.conj()))
+    return psi @ left @ np.asarray(root, complex)
+
+
+def _directions(frames: Complex[np.ndarray, "l 3"]) -> Float[np.ndarray, "l 3"]:
+    normal = np.cross(np.imag(frames), np.real(frames))
+    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def _centred(frames: Complex[np.ndarray, "l 3"]) -> Complex[np.ndarray, "l 3"]:
+    """The frames whose directions have mean 0, by a complex rotation.
+
+    Complex rotations keep (a + i b)² = 0; those by imaginary angles move the directions by conformal maps of the
+    sphere, of which one has the directions balanced, as views from all around are.
+    """
+    for _ in range(NUM_BALANCED):
+        mean = _directions(frames).mean(axis=0)
+        x, y, z = 1.5 * mean
+        boosts = (scipy.linalg.expm(sign * 1j * np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])) for sign in (1, -1))
+        frames = min(
+            (frames @ boost for boost in boosts), key=lambda moved: np.linalg.norm(_directions(moved).mean(axis=0))
+        )
+    return frames
 
 
 def _rotations(frames: Complex[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 9"]:
