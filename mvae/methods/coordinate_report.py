@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mvae.evaluation.poses import align_poses, pose_errors
 from mvae.models.coordinate_start import COLUMN, known_angle
 from mvae.reports import Member, Report
-from mvae.reports.factors import MOST_POSES, has_poses
-from mvae.topology import mapping_degree, winding_matrix
+from mvae.topology import winding_matrix
 
 DEGREES = ("coordinate_degree", "degree_at_start", "degree_at_end")
 
@@ -19,16 +17,10 @@ def coordinate_numbers(member: Member) -> dict[str, Any]:
 
     "coordinate_degree" is that of the coordinate itself, "degree_at_start" that of the encoder when it had learned it,
     "degree_at_end" when all was trained; all are of the training examples. So a degree that is lost can be blamed on
-    the coordinate, on the encoder or on the training. "coordinate_scores" has the best score of each cover. On SO(3)
-    with known rotations, the degree of the coordinate, and the median error of the pose that it gives, in radians.
+    the coordinate, on the encoder or on the training. "coordinate_scores" has the best score of each cover.
     """
     view = member.view
     found = dict(view.dataset.notes)
-    if has_poses(view):
-        source, points = (np.asarray(view.dataset.train[name][:MOST_POSES]) for name in ("latent", COLUMN))
-        found["coordinate_degree"] = mapping_degree(view.model.manifold, points, source).degree
-        errors = pose_errors(align_poses(points, source).apply(points), source)
-        return found | {"coordinate_pose_error": float(np.median(errors))}
     if (angle := known_angle(view.dataset)) is None or view.model.manifold.dim > 1:
         return found
     order = np.argsort(np.asarray(view.dataset.train[angle][:]), kind="stable")

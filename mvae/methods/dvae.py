@@ -46,8 +46,8 @@ class DVAEConfig(VariationalConfig):
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`.
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
-            Or "cohomology", on a circle, flat torus or SO(3): all its layers learn a coordinate of the training set
-            for some steps, in a stage of their own, see `with_coordinate`.
+            Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
+            steps, in a stage of their own, see `with_coordinate`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every image. From there log t is
             the output of a linear layer, unbounded on both sides.
@@ -69,8 +69,8 @@ class DVAEConfig(VariationalConfig):
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         if self.encoder_init == "cohomology" and not has_coordinate(self.manifold):
             raise ValueError(
-                "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, or "
-                f"so3, got {self.manifold!r}: use principal or spectral"
+                "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
+                f"{self.manifold!r}: use principal or spectral"
             )
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")

@@ -15,7 +15,7 @@ from mvae.data import Dataset
 from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
-from mvae.manifolds import SO3, FlatTorus, Manifold, Sphere
+from mvae.manifolds import FlatTorus, Manifold, Sphere
 from mvae.models.likelihood import Likelihood
 from mvae.models.stage import Stage, gradient_stage
 from mvae.nets import Encoder
@@ -27,7 +27,6 @@ from mvae.topology import (
     circular_coordinates,
     extend_coordinates,
     toroidal_coordinates,
-    view_rotations,
 )
 
 LOGGER = logging.getLogger(__name__)
@@ -72,11 +71,9 @@ def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Ar
 
 
 def has_coordinate(manifold: Manifold) -> bool:
-    """Returns whether `with_coordinate` knows a manifold: a circle, a flat torus of up to four dimensions, or SO(3)."""
-    return (
-        (isinstance(manifold, Sphere) and manifold.dim == 1)
-        or (isinstance(manifold, FlatTorus) and manifold.dim <= MAX_DIM)
-        or isinstance(manifold, SO3)
+    """Returns whether `with_coordinate` knows a manifold: a circle, or a flat torus of up to four dimensions."""
+    return (isinstance(manifold, Sphere) and manifold.dim == 1) or (
+        isinstance(manifold, FlatTorus) and manifold.dim <= MAX_DIM
     )
 
 
@@ -90,8 +87,6 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
       coordinate of the most persistent class.
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
-    - On SO(3), whose loops have no integer class, `view_rotations`: the training examples are taken for square images
-      of an object from all around, which a turn of the camera about its axis turns.
 
     Where a condition is known, distances are those of `free_of_condition`. Of so few views as above, those of the
     condition that has most of them get a coordinate, and the others take it from the nearest ones,
@@ -113,13 +108,6 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
         )
     try:
         images, condition = _compared(dataset, likelihood)
-        if isinstance(manifold, SO3):
-            rotations = view_rotations(images)
-            notes = {
-                "coordinate_eigenvalues": rotations.eigenvalues.tolist(),
-                "coordinate_residual": rotations.residual,
-            }
-            return _with_column(dataset, jnp.asarray(rotations.rotations, jnp.float32), notes)
         found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
     except ModuleNotFoundError as error:
         raise UsageError(f"config.model.encoder_init = cohomology: {error}") from error
@@ -132,17 +120,13 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
     LOGGER.info("coordinate of the training examples of %s: classes live from %s; %s", dataset.name, bars, found.chosen)
     angles = found.angles.reshape(len(images), -1)
     pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
-    return _with_column(dataset, manifold.project(jnp.asarray(pairs, jnp.float32)), _notes(found))
-
-
-def _with_column(dataset: Dataset, points: Float[Array, "n k"], notes: dict[str, Any]) -> Dataset:
-    """The data set with a point for each training example, and what was found out about them."""
+    points = manifold.project(jnp.asarray(pairs, jnp.float32))
 
     def render(rows: Rows) -> Batch:
         known = {COLUMN: rows[COLUMN]} if COLUMN in rows else {}
         return dataset.render({name: array for name, array in rows.items() if name != COLUMN}) | known
 
-    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=notes)
+    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=_notes(found))
 
 
 def _notes(found: Coordinates) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from mvae.topology.homology import Betti, betti_numbers
 from mvae.topology.mapping_degree import Degree, mapping_degree, winding_matrix
 from mvae.topology.persistence import Persistence, persistent_cohomology
 from mvae.topology.suggest import Suggestion, suggest_manifold
-from mvae.topology.view_rotations import ViewRotations, view_rotations
 
 __all__ = [
     "COVERS",
@@ -25,7 +24,6 @@ __all__ = [
     "Evidence",
     "Persistence",
     "Suggestion",
-    "ViewRotations",
     "betti_numbers",
     "blurred_images",
     "circular_coordinates",
@@ -36,6 +34,5 @@ __all__ = [
     "scaled_distances",
     "suggest_manifold",
     "toroidal_coordinates",
-    "view_rotations",
     "winding_matrix",
 ]

@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 import mvae
 from mvae import data
 from mvae.data.rows import ArrayRows
 from mvae.errors import UsageError
-from mvae.manifolds import SO3, Euclidean, FlatTorus, Sphere
+from mvae.manifolds import Euclidean, FlatTorus, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
 from mvae.methods.method import MethodInputs
 from mvae.models import coordinate_start
@@ -26,7 +25,6 @@ from mvae.models.coordinate_start import (
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
-from tests.topology.test_view_rotations import balls
 
 EVEN = 2 * np.pi * np.arange(48) / 48
 
@@ -73,21 +71,6 @@ def test_column_of_a_torus_has_degree_one():
     dataset = with_coordinate(dataset_of(x), FlatTorus(2))
     points = np.asarray(dataset.train["coordinate"])[600:].reshape(12, 12, 4)
     assert abs(mapping_degree(FlatTorus(2), points).degree) == 1
-
-
-def test_column_of_rotations_has_degree_one():
-    poses = Rotation.random(800, np.random.default_rng(0)).as_matrix()
-    dataset = with_coordinate(dataset_of(balls(poses)[..., None]), SO3())
-    points = np.asarray(dataset.train["coordinate"])
-    assert SO3().contains(points, 1e-4).all()
-    assert abs(mapping_degree(SO3(), points, poses.reshape(-1, 9)).degree) == 1
-    assert len(dataset.notes["coordinate_eigenvalues"]) == 6
-    assert 0 <= dataset.notes["coordinate_residual"] < 1
-
-
-def test_rotations_need_square_images():
-    with pytest.raises(UsageError, match=r"have no coordinate with values in SO3.*images must have shape"):
-        with_coordinate(dataset_of(folded(EVEN)), SO3())
 
 
 @pytest.mark.parametrize("num", [48, 240])  # views in even steps that are unwrapped, and points at random
