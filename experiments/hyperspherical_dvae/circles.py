@@ -48,8 +48,8 @@ def config_of(number: int, start: str) -> ConfigDict:
     config.model.update({"encoder_init": start, "likelihood": _LIKELIHOOD.value})
     config.model.update({"encoder_widths": (256, 256), "decoder_widths": (256, 256)})
     if start == "cohomology":
-        # An encoder that has the right degree loses it while the decoder still tells front and back apart too little,
-        # so the decoder learns first, from draws no wider than the step from view to view.
+        # Else an object whose front and back are nearly alike loses the degree that its encoder starts with: decoders
+        # learn alone for longer, from draws no wider than the step from view to view.
         config.model.initial_time = INITIAL_TIME
         config.optimizer.encoder_warmup_steps = round(WARMUP * _STEPS.value)
     config.update({"num_seeds": _SEEDS.value, "num_steps": _STEPS.value, "batch_size": 54, "checkpoint_every": 500})

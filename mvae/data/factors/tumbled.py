@@ -28,7 +28,7 @@ def tumbled(
       mesh: as for `turntable`: `blob`, `horn`, `bunny`, or the name of a file of the format OBJ.
       dir: as for `turntable`.
       size: pixels along a side, from 1 to 256.
-      num_train: number of training views, at least 1; a thousand of 32 × 32 pixels take about ten seconds.
+      num_train: number of training views, at least 1; 5000 of 32 × 32 pixels take ten seconds.
       num_test: number of test views, at least 1.
       seed: seed of the rotations, in [0, 2³²).
 
