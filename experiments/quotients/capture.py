@@ -12,7 +12,8 @@ JSON file in the workdir; a row that is there is not run again.
 
 import json
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from pictures import KINDS, SIZE, Kind
+from training import train
 
-import mvae
-from mvae.data import from_arrays
 from mvae.manifolds import Manifold, ProjectiveSpace, RotationQuotient
 from mvae.manifolds.quotient.flat import FlatQuotient
+from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.programs import launch
-from mvae.runs.manifolds import text_of
+from mvae.runs.manifolds import parse_manifold, text_of
 from mvae.topology import mapping_degree
 
 _KINDS = flags.DEFINE_list("kinds", list(KINDS), f"Of {', '.join(KINDS)}.")
@@ -78,21 +79,21 @@ def path_class(space: Manifold, codes: np.ndarray) -> tuple[int, ...] | None:
     return (1 if angle < 0.1 else round(2 * math.pi / angle),)
 
 
-def captured(kind: Kind, model: Any) -> tuple[bool, dict[str, Any]]:
-    """Returns whether a model's encoder has the right classes on all paths, and what was found."""
+def captured(kind: Kind, encode: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, dict[str, Any]]:
+    """Returns whether an encoder has the right classes on all paths, and what was found."""
     found: dict[str, Any] = {}
     good = True
     for name, path in kind.loops.items():
-        right, here = path_class(kind.space, path), path_class(kind.space, model.embed(kind.render(path)))
+        right, here = path_class(kind.space, path), path_class(kind.space, encode(kind.render(path)))
         # The glide of a code may go on to other sheets across: what it does along the bottle tells it.
         compared = slice(0, 1) if name == "glide" else slice(None)
         good &= here is not None and right is not None and here[compared] == right[compared]
         found[name] = here
     if isinstance(kind.space, ProjectiveSpace):
         source = uniform(kind.space, 2000, 7)
-        degree = mapping_degree(kind.space, model.embed(kind.render(source)), source)
-        found["degree"] = degree.degree
-        good &= abs(degree.degree) == 1
+        degree = mapping_degree(kind.space, encode(kind.render(source)), source).degree
+        found["degree"] = degree
+        good &= abs(degree) == 1
     return bool(good), found
 
 
@@ -102,25 +103,23 @@ def row(name: str, manifold: str, location: str, folder: Path) -> dict[str, Any]
     path = folder / f"{name}_{manifold.replace('/', '-').replace(':', '-')}_{location}.json"
     if path.exists():
         return json.loads(path.read_text())
-    x = kind.render(uniform(kind.space, _TRAIN + _TEST, 1))
-    data = from_arrays(x, scale="none", test_fraction=_TEST / len(x))
-    run = mvae.train(
-        "dvae",
-        data,
-        manifold=manifold,
-        seeds=_SEEDS.value,
-        num_steps=_STEPS.value,
-        batch_size=128,
-        encoder_widths=(128, 128),
-        decoder_widths=(128, 128),
-        location=location,
-        initial_time=0.05,
+    space = parse_manifold(manifold)
+    widths = (128, 128)
+    config = DVAEConfig(
+        manifold=space, event_shape=(SIZE, SIZE, 1), encoder_widths=widths, decoder_widths=widths, location=location
     )
-    held_out = kind.render(uniform(kind.space, _TEST, 2))
-    elbo = [float(np.mean(run[i].elbo(held_out))) for i in range(len(run))]
-    result: dict[str, Any] = {"data": name, "manifold": manifold, "location": location, "elbo": elbo}
+    model = dvae(config)
+    params = train(model, jnp.asarray(kind.render(uniform(kind.space, _TRAIN, 1))), _SEEDS.value, _STEPS.value)
+    held_out = jnp.asarray(kind.render(uniform(kind.space, _TEST, 2)))
+    bounds = jax.jit(jax.vmap(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(1), {"x": held_out}).elbo)))
+    result: dict[str, Any] = {"data": name, "manifold": manifold, "location": location}
+    result["elbo"] = np.asarray(bounds(params), float).tolist()
     if manifold == text_of(kind.space):
-        outcomes = [captured(kind, run[i]) for i in range(len(run))]
+        locate = jax.jit(lambda p, x: model.encode(p, x).location)
+        outcomes = []
+        for seed in range(_SEEDS.value):
+            own = jax.tree.map(operator.itemgetter(seed), params)
+            outcomes.append(captured(kind, lambda x, own=own: np.asarray(locate(own, jnp.asarray(x)))))
         result |= {"captured": sum(good for good, _ in outcomes), "found": [found for _, found in outcomes]}
     path.write_text(json.dumps(result))
     return result

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from mvae.manifolds import Cylinder, KleinBottle, Manifold, MobiusBand, ProjectiveSpace, RotationQuotient
@@ -45,7 +46,7 @@ def _spots(z: np.ndarray) -> np.ndarray:
     a, b = (np.arctan2(z[:, i + 1], z[:, i])[:, None, None] for i in (0, 2))
     x, y = np.meshgrid(pixels, pixels, indexing="ij")
     both = [(a, b), (a + math.pi, -b)]
-    return _scaled(sum(np.exp(_SHARPNESS * (np.cos(x - s) + np.cos(y - t) - 2)) for s, t in both))
+    return _scaled(np.sum([np.exp(_SHARPNESS * (np.cos(x - s) + np.cos(y - t) - 2)) for s, t in both], axis=0))
 
 
 def _lit(points: np.ndarray) -> np.ndarray:
@@ -71,7 +72,7 @@ def _cube(z: np.ndarray) -> np.ndarray:
 def _hand(z: np.ndarray) -> np.ndarray:
     """A spot on a ring, whose brightness grows along the cylinder."""
     space = Cylinder()
-    angle, height = np.asarray(space.coordinates(z)).T
+    angle, height = np.asarray(space.coordinates(jnp.asarray(z))).T
     spot = np.stack([0.6 * np.cos(angle), 0.6 * np.sin(angle), np.zeros_like(angle)], axis=-1)
     pixels = np.linspace(-1, 1, SIZE)
     x, y = np.meshgrid(pixels, pixels, indexing="ij")

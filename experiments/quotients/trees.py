@@ -17,11 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from scipy.optimize import minimize_scalar
+from training import train
 
-import mvae
 from mvae.data.tree import tree_distances, tree_nodes
 from mvae.manifolds import Manifold
+from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.programs import launch
+from mvae.runs.manifolds import parse_manifold
 
 _SPACES = flags.DEFINE_list("spaces", ["hyperbolic:2:prior_time=6.0", "euclidean:2", "euclidean:3"], "Texts.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' files.", required=True)
@@ -52,26 +54,26 @@ def row(text: str, folder: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     rng = np.random.default_rng(0)
     nodes = _SCALE.value * tree_nodes(depth=_DEPTH.value)
-    drawn = nodes[rng.integers(len(nodes), size=5000)]
-    x = (drawn + rng.normal(size=drawn.shape)).astype(np.float32)
-    run = mvae.train(
-        "dvae",
-        mvae.data.from_arrays(x, scale="none", test_fraction=0.2),
-        manifold=text,
-        seeds=_SEEDS.value,
-        num_steps=_STEPS.value,
-        batch_size=128,
-        encoder_widths=(256, 256),
-        decoder_widths=(256, 256),
-        initial_time=0.05,
-        sampler="exact",
-        kl="sampled",
+    noisy = nodes[rng.integers(len(nodes), size=6000)] + rng.normal(size=(6000, nodes.shape[1])).astype(np.float32)
+    x, held_out = jnp.asarray(noisy[:5000]), jnp.asarray(noisy[5000:])
+    space = parse_manifold(text)
+    model = dvae(
+        DVAEConfig(
+            manifold=space,
+            event_shape=x.shape[1:],
+            encoder_widths=(256, 256),
+            decoder_widths=(256, 256),
+            sampler="exact",
+            kl="sampled",
+        )
     )
-    held_out = (nodes[rng.integers(len(nodes), size=1000)] + rng.normal(size=(1000, nodes.shape[1]))).astype(np.float32)
+    params = train(model, x, _SEEDS.value, _STEPS.value)
+    codes = jax.jit(jax.vmap(lambda p: model.encode(p, jnp.asarray(nodes)).location))(params)
+    bounds = jax.jit(jax.vmap(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(1), {"x": held_out}).elbo)))
     result = {
         "space": text,
-        "distortion": [distortion(run[i].manifold, run[i].embed(nodes), _DEPTH.value) for i in range(len(run))],
-        "elbo": [float(np.mean(run[i].elbo(held_out))) for i in range(len(run))],
+        "distortion": [distortion(space, np.asarray(one), _DEPTH.value) for one in codes],
+        "elbo": np.asarray(bounds(params), float).tolist(),
     }
     path.write_text(json.dumps(result))
     return result

@@ -160,8 +160,8 @@ def _(manifold: Sphere) -> Grid | None:
 def _(manifold: FlatQuotient) -> Grid | None:
     def points(rows: int, cols: int) -> np.ndarray:
         across, up = _cells(rows, cols)
-        shares = np.stack([across, up][: manifold.dim], axis=-1)
-        return np.asarray(uniform_map(manifold)(shares.astype(np.float32)))
+        shares: Any = np.stack([across, up][: manifold.dim], axis=-1).astype(np.float32)
+        return np.asarray(uniform_map(manifold)(shares))
 
     if manifold.dim == 1:
         return Grid(lambda rows, cols: points(1, rows * cols).reshape(rows, cols, -1), ("length, as text is read", ""))

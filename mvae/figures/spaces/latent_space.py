@@ -179,7 +179,8 @@ def _(manifold: Euclidean) -> Chart:
 @chart.register(FlatQuotient)
 def _(manifold: FlatQuotient) -> Chart:
     def draw(parent: Any, cloud: Cloud) -> list[Axes]:
-        x = np.asarray(manifold.coordinates(np.asarray(cloud.z, np.float32)))
+        z: Any = cloud.z.astype(np.float32)
+        x = np.asarray(manifold.coordinates(z))
         if manifold.dim == 1:
             return [_strip(parent, cloud, x[:, 0], "length")]
         ax = parent.add_subplot()
@@ -198,7 +199,8 @@ def _(manifold: Hyperbolic) -> Chart:
     def draw(parent: Any, cloud: Cloud) -> list[Axes]:
         ax = parent.add_subplot()
         draw_disc(ax)
-        cloud.scatter(ax, np.asarray(manifold.poincare_disc(np.asarray(cloud.z, np.float32))))
+        z: Any = cloud.z.astype(np.float32)
+        cloud.scatter(ax, np.asarray(manifold.poincare_disc(z)))
         return [ax]
 
     return Chart(*_SQUARE, draw)
