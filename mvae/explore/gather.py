@@ -175,11 +175,11 @@ def _of_codes(run: Run, model: Trained, note: str, most: int) -> Examples:
                 for name in file.files
                 if name.startswith("test_") and name != "test_rows"
             }
+            given = {}
+            if "condition" in model.given:
+                given["condition"] = np.asarray(model.conditions)[rows["condition"].astype(int)]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{path_of} cannot be read, and {note}: give examples, x=…") from error
-    given = {}
-    if "condition" in model.given:
-        given["condition"] = np.asarray(model.conditions)[rows["condition"].astype(int)]
     return Examples(codes, None, rows, given, {}, note=note)
 
 

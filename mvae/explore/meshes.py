@@ -82,7 +82,7 @@ def surface(manifold: Manifold, num: int) -> Mesh:
         num: About how many points.
     """
     body = solid(manifold)
-    area = _area(_cut(body, body.size / COARSE))
+    area = _area(_cut(body, min(body.size / COARSE, body.reach)))
     usual = math.sqrt(_POINTS_OF_A_CELL * area / num)
     mesh = _cut(body, min(usual, max(body.reach, usual / math.sqrt(2))))
     sides = np.concatenate([mesh.cells[:, [0, 1]], mesh.cells[:, [1, 2]], mesh.cells[:, [2, 0]]])

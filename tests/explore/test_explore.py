@@ -110,6 +110,18 @@ def test_examples_of_ones_own_and_a_run_that_keeps_none():
     assert [name for name, _ in legend] == ["a", "b"]
 
 
+def test_a_known_condition_is_said():
+    x, camera = GENERATOR.normal(size=(40, 5)).astype(np.float32), np.repeat(["left", "right"], 20)
+    run = mvae.train("dvae", {"x": x, "condition": camera}, manifold="sphere:2", **SMALL)
+    content = content_of(run.explore(x, condition=camera).html)
+    assert "places decode with the condition left" in content["facts"]
+    nodes = numbers(content["space"]["nodes"]).reshape(-1, 3)
+    look, sheet = content["look"], content["sheets"]["nodes"]
+    values = numbers(sheet["values"], "<u2").reshape(-1, 5) / 65535 * (look["high"] - look["low"]) + look["low"]
+    expected = np.clip(run.best.decode(nodes, condition="left"), look["low"], look["high"])
+    np.testing.assert_allclose(values, expected, atol=1e-3)
+
+
 def test_data_that_have_gone(folder, tmp_path, monkeypatch):
     run = mvae.load(folder / "run")
     monkeypatch.setitem(run.config["data"], "path", str(tmp_path / "nowhere.npz"))
