@@ -7,7 +7,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingImports] -- of the extra "docs"
 
 ROOT = Path(__file__).parents[1]
-TAKEN = ("experiments/*/README.md", "experiments/*/figures/*.png", "examples/*.py", "configs/*.py")
+TAKEN = ("experiments/*/*.md", "experiments/*/figures/*.png", "examples/*.py", "configs/*.py")
 CONTRIBUTING, BIBLIOGRAPHY = "CONTRIBUTING.md", "bibliography.md"
 ABOVE = re.compile(r"\]\((?:\.\./)+(experiments|examples|configs|CONTRIBUTING)")
 SOURCES = (ROOT / "docs" / "bibliography.bib").read_text()

@@ -72,7 +72,7 @@ def print_help(more: str = "", groups: Mapping[str, Sequence[str]] | None = None
     titled = [(title, [own.pop(name) for name in names]) for title, names in (groups or {}).items()]
     titled += [("Flags", [own[name] for name in sorted(own)])] if own else []
     parts = [f"{title}:\n" + "\n".join(map(_described, group)) for title, group in titled]
-    print("\n\n".join([program.__doc__ or "", *parts]) + more)
+    print("\n\n".join([(program.__doc__ or "").rstrip(), *parts]) + more)
     sys.exit(0)
 
 

@@ -64,9 +64,10 @@ def conditional_decoder(decoder: Network, num_conditions: int, symmetry: Group |
     def init(key: Key[Array, ""], z: Array) -> Params:
         return decoder.init(key, joined(z, None))
 
+    copies = 1 if symmetry is None else symmetry.order
+
     def apply(params: Params, z: Float[Array, "b n"], condition: Int[Array, " b"] | None = None) -> Array:
         def at(points: Array) -> Array:
-            copies = len(points) // len(z)
             given = condition if condition is None else jnp.tile(jnp.asarray(condition), copies)
             return decoder.apply(params, joined(points, given))
 

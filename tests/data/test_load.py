@@ -33,6 +33,8 @@ def dataset(request, digit_files, tmp_path, small_sizes):
         options = {"dir": str(digit_files.folder)}
     elif request.param in (*PLANAR, *POINTS):
         options = {"num_train": 30, "num_test": 30}
+    elif request.param.endswith("_cells"):
+        options = {"num_train": 30, "num_test": 20, "num_cells": 4}
     elif request.param == "turntable":
         options = {"size": 12, "num_azimuths": 8, "num_elevations": 2}
     elif request.param == "file":
