@@ -28,6 +28,13 @@ import {module}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+@pytest.mark.parametrize("module", ["mvae.manifolds", "mvae.diffusion", "mvae.transport"])
+def test_geometry_starts_without_scipy(module):
+    """Its import takes a quarter of that of the geometry, and tables alone need it."""
+    code = f"import sys, {module}\nassert not any(name.split('.')[0] == 'scipy' for name in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_only_nets_imports_linen():
     users = set()
     for path in PACKAGE.rglob("*.py"):

@@ -7,17 +7,14 @@ one program of an evaluation, compiled, in turns in one run. The yardstick is th
 matrices alone. The same file run with the source of another commit on the path gives its numbers.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from absl import flags
 
-from experiments.benchmarks.timing import in_turns, over_rounds
+from experiments.benchmarks.timing import in_turns, over_rounds, repeated
 from mvae.diffusion import log_heat_kernel
 from mvae.manifolds import Sphere
 from mvae.methods.dvae import DVAEConfig, dvae
-from mvae.models.likelihood import LIKELIHOODS
 from mvae.programs import launch
 
 EXAMPLES, DRAWS, SIDE = 100, 100, 28
@@ -27,24 +24,13 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds over everything; medians are
 _SECONDS = flags.DEFINE_float("seconds", 0.5, "Seconds that one timing takes, about.", lower_bound=0.01)
 
 
-def repeated(function: Callable[..., object], *arguments: object) -> Callable[[int], None]:
-    """What calls a compiled function any number of times."""
-    compiled = jax.jit(function)
-
-    def run(number: int) -> None:
-        for _ in range(number):
-            jax.block_until_ready(compiled(*arguments))
-
-    return run
-
-
 def time_family(name: str) -> None:
     """Prints the lines of one likelihood."""
     space = Sphere(2)
     config = DVAEConfig(
         manifold=space, event_shape=(SIDE, SIDE, 1), likelihood=name, encoder_init="random", decoder_widths=(512, 512)
     )
-    model, counts = dvae(config), LIKELIHOODS[name]().counts
+    model, counts = dvae(config), name in ("poisson", "negative_binomial")
     x = jax.random.uniform(jax.random.key(0), (EXAMPLES, SIDE, SIDE, 1))
     x = jnp.round(10 * x) if counts else jnp.round(x)
     params = model.init(jax.random.key(1), {"x": x})

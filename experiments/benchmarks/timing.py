@@ -46,6 +46,17 @@ def in_turns(runs: Sequence[Callable[[int], object]], rounds: int, wanted: float
     return [list(column) for column in zip(*table, strict=True)]
 
 
+def repeated(function: Callable[..., object], *arguments: object) -> Callable[[int], object]:
+    """Returns what calls a function, compiled, any number of times, results waited for."""
+    compiled = jax.jit(function)
+
+    def run(number: int) -> None:
+        for _ in range(number):
+            jax.block_until_ready(compiled(*arguments))
+
+    return run
+
+
 def products(size: int, precision: str = "default") -> tuple[Callable[[int], object], float]:
     """Returns what multiplies two float32 matrices of size × size any number of times, and the FLOP of one product.
 

@@ -27,7 +27,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy import special
 
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import Sphere
@@ -72,6 +71,8 @@ def _chebyshev(x: Float[Array, "*batch"], count: int) -> Float[Array, "*batch co
 
 def _lengths(dim: int) -> tuple[float, float]:
     """Range of lengths of the table, in which all but 2 x 10^-10 of the mass is."""
+    from scipy import special  # here, since its import takes a quarter of that of the geometry
+
     low, high = special.gammaincinv(dim / 2, _TAIL), special.gammainccinv(dim / 2, _TAIL)
     return math.sqrt(2 * low), math.sqrt(2 * high)
 
@@ -97,6 +98,8 @@ def _fit(degree: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _angles(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Angles a(t, r), times along the rows and lengths along the columns, to ten digits."""
+    from scipy import special  # here, since its import takes a quarter of that of the geometry
+
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     width = np.minimum(math.pi, np.sqrt(t) * (length.max() + 3))[:, None, None] / _PANELS
     angle = width * (np.arange(_PANELS)[:, None] + (1 + nodes) / 2)

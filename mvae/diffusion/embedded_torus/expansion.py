@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Bool, Float
 
 from mvae.diffusion.embedded_torus.series import spectral_density
@@ -189,6 +188,8 @@ def _fit(
     blocks: list[np.ndarray], values: np.ndarray, weights: np.ndarray, shapes: list[tuple[list, int]]
 ) -> list[np.ndarray]:
     """Weighted least squares; the coefficients of each shape as (cosines, monomials), zeros where it has none."""
+    import scipy.linalg  # here, since its import takes a quarter of that of the geometry
+
     matrix = np.concatenate(blocks) * weights[:, None]
     found: Any = scipy.linalg.lstsq(matrix, values * weights, cond=1e-14, lapack_driver="gelsy")
     tables, start = [], 0
