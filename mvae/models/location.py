@@ -30,8 +30,6 @@ from mvae.manifolds import (
 from mvae.manifolds.dispatch import open_function
 
 _SQRT2 = math.sqrt(2)
-_UNROLLED = 4  # rows of matrices that are squared entry by entry
-_SQUARINGS = {4: 14, 8: 20}  # by bytes of the dtype: a relative gap of 40 / 2^n of two eigenvalues is resolved
 
 
 class Location(NamedTuple):
@@ -119,40 +117,14 @@ def leading_eigenvector(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*ba
     eigenvalue is l up to rounding (4 n eps of the largest): there any vector of their span is as good, and it is
     finite.
     """
-    n = matrix.shape[-1]
-    return jnp.linalg.eigh(matrix)[1][..., -1] if n > _UNROLLED else _by_squaring(matrix)
-
-
-def _by_squaring(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n"]:
-    """The same of small matrices, entry by entry: for a whole batch much faster than its decompositions.
-
-    Squares over their trace tend to the projector onto the leading eigenspace, whatever its dimension.
-    """
-    n = matrix.shape[-1]
-    pairs = [(i, j) for i in range(n) for j in range(i, n)]
-    size = safe_math.norm(matrix.reshape(*matrix.shape[:-2], n * n))  # of all eigenvalues at least
-    size = jnp.where(size > 0, size, 1)
-
-    def square(_: int, entries: list[Array]) -> list[Array]:
-        entry = dict(zip(pairs, entries, strict=True))
-        scale = 1 / sum(entry[i, i] for i in range(n))
-        rows = [[entry[min(i, j), max(i, j)] * scale for j in range(n)] for i in range(n)]
-        return [sum((rows[i][k] * rows[j][k] for k in range(1, n)), rows[i][0] * rows[j][0]) for i, j in pairs]
-
-    shifted = [matrix[..., i, j] + (size if i == j else 0) for i, j in pairs]
-    entry = dict(zip(pairs, jax.lax.fori_loop(0, _SQUARINGS[matrix.dtype.itemsize], square, shifted), strict=True))
-    columns = jnp.stack(
-        [jnp.stack([entry[min(i, j), max(i, j)] for i in range(n)], axis=-1) for j in range(n)], axis=-2
-    )
-    largest = jnp.argmax(jnp.stack([entry[i, i] for i in range(n)], axis=-1), axis=-1)
-    return safe_math.normalize(jnp.take_along_axis(columns, largest[..., None, None], axis=-2)[..., 0, :])
+    return jnp.linalg.eigh(matrix)[1][..., -1]
 
 
 @leading_eigenvector.defjvp
 def _leading_eigenvector_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (matrix,), (change,) = primals, tangents
     values, vectors = jnp.linalg.eigh(matrix)
-    leading = leading_eigenvector(matrix)
+    leading = vectors[..., -1]
     gaps = values[..., -1:] - values
     rounding = 4 * matrix.shape[-1] * float(jnp.finfo(matrix.dtype).eps) * jnp.max(jnp.abs(values), -1, keepdims=True)
     distinct = gaps > rounding
