@@ -154,8 +154,8 @@ def test_another_method_keeps_what_it_has_too():
     assert model["initial_variance"] == 0.5
     assert resolved.manifold == Euclidean(10)
     assert resolved.notes == (
-        "config.method = vae: without config.model.encoder_init, initial_time, kl, location, num_walk_steps, sampler of dvae; "
-        "with config.manifold = euclidean:10",
+        "config.method = vae: without config.model.encoder_init, initial_time, kl, location, num_walk_steps, sampler "
+        "of dvae; with config.manifold = euclidean:10",
     )
 
 

@@ -31,8 +31,8 @@ def test_what_does_not_apply_is_logged_with_the_member(config, caplog):
     caplog.set_level("INFO", logger="mvae")
     build_members(config, [("plain", {"method": "vae"}), ("same", {})])
     assert [record.getMessage() for record in caplog.records] == [
-        "plain: config.method = vae: without config.model.encoder_init, initial_time, kl, location, num_walk_steps, sampler of "
-        "dvae; with config.manifold = euclidean:2"
+        "plain: config.method = vae: without config.model.encoder_init, initial_time, kl, location, num_walk_steps, "
+        "sampler of dvae; with config.manifold = euclidean:2"
     ]
 
 
