@@ -35,12 +35,12 @@ EMBEDDED = [
     Cylinder(5.0, 2.0),
     Hyperbolic(3, curvature=-0.5),
     Product((Sphere(2), KleinBottle())),
-    RotationQuotient("tetrahedral"),
+    pytest.param(RotationQuotient("tetrahedral"), marks=pytest.mark.slow),
     RotationQuotient("octahedral"),
-    RotationQuotient("icosahedral"),
-    RotationQuotient("cyclic", 3),
+    pytest.param(RotationQuotient("icosahedral"), marks=pytest.mark.slow),
+    pytest.param(RotationQuotient("cyclic", 3), marks=pytest.mark.slow),
     RotationQuotient("dihedral", 2),
-    RotationQuotient("dihedral", 5),
+    pytest.param(RotationQuotient("dihedral", 5), marks=pytest.mark.slow),
 ]
 
 
@@ -83,7 +83,7 @@ def test_derivatives_are_finite(space, dtype):
     y = jax.random.normal(jax.random.key(0), (20, where.size), dtype)
     y = jnp.concatenate([y, jnp.zeros((1, where.size), dtype), jnp.eye(where.size, dtype=dtype)])
     for jacobian in (jax.jacfwd, jax.jacrev):
-        assert jnp.all(jnp.isfinite(jax.vmap(jacobian(where.retract))(y)))
+        assert jnp.all(jnp.isfinite(jax.jit(jax.vmap(jacobian(where.retract)))(y)))
 
 
 def test_leading_eigenvector_has_its_derivative():
