@@ -24,11 +24,10 @@ from absl import flags
 from pictures import KINDS, SIZE, Kind
 from training import train
 
-from mvae.manifolds import Manifold, ProjectiveSpace, RotationQuotient
-from mvae.manifolds.quotient.flat import FlatQuotient
+from mvae.manifolds import FlatQuotient, Manifold, ProjectiveSpace, RotationQuotient
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.programs import launch
-from mvae.runs.manifolds import parse_manifold, text_of
+from mvae.runs import parse_manifold, text_of
 from mvae.topology import mapping_degree
 
 _KINDS = flags.DEFINE_list("kinds", list(KINDS), f"Of {', '.join(KINDS)}.")

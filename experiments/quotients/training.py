@@ -6,9 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mvae.models import Model
-from mvae.models.model import Params
-from mvae.models.optimizer import OptimizerConfig, adam
+from mvae.models import Model, OptimizerConfig, Params, adam
 
 _BATCH, _INIT = 128, 128
 

@@ -19,11 +19,11 @@ from absl import flags
 from scipy.optimize import minimize_scalar
 from training import train
 
-from mvae.data.tree import tree_distances, tree_nodes
+from mvae.data import tree_distances, tree_nodes
 from mvae.manifolds import Manifold
 from mvae.methods.dvae import DVAEConfig, dvae
 from mvae.programs import launch
-from mvae.runs.manifolds import parse_manifold
+from mvae.runs import parse_manifold
 
 _SPACES = flags.DEFINE_list("spaces", ["hyperbolic:2:prior_time=6.0", "euclidean:2", "euclidean:3"], "Texts.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' files.", required=True)

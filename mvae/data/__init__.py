@@ -36,7 +36,7 @@ from mvae.data.pictures import (
 from mvae.data.planar import PlanarManifold, concentric_circles, planar_manifold, swiss_roll
 from mvae.data.point_clouds import circle, gaussian_grid, loop, sphere, torus, two_moons
 from mvae.data.stream import on_host
-from mvae.data.tree import binary_tree
+from mvae.data.tree import binary_tree, tree_distances, tree_nodes
 from mvae.errors import UsageError, unknown
 
 __all__ = [
@@ -59,6 +59,8 @@ __all__ = [
     "surface_distance",
     "translate",
     "translation_grid",
+    "tree_distances",
+    "tree_nodes",
     "with_graph",
 ]
 

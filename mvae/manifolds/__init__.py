@@ -10,7 +10,7 @@ from mvae.manifolds.manifold import Manifold
 from mvae.manifolds.product import Product
 from mvae.manifolds.projective_space import ProjectiveSpace
 from mvae.manifolds.pushforward import log_volume_element, metric_tensor, pushforward_log_density, uniform_map
-from mvae.manifolds.quotient.flat import Cylinder, Interval, KleinBottle, MobiusBand
+from mvae.manifolds.quotient.flat import Cylinder, FlatQuotient, Interval, KleinBottle, MobiusBand
 from mvae.manifolds.quotient.groups import Group, generated_by, rotation_group
 from mvae.manifolds.quotient.space import Quotient, QuotientSpace
 from mvae.manifolds.quotient.spherical import LensSpace, RotationQuotient
@@ -25,6 +25,7 @@ __all__ = [
     "Cylinder",
     "EmbeddedTorus",
     "Euclidean",
+    "FlatQuotient",
     "FlatTorus",
     "Group",
     "Hyperbolic",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mvae.runs.console import log_to_console
     from mvae.runs.experiment import Experiment, build_experiment
     from mvae.runs.locks import locked
-    from mvae.runs.manifolds import MANIFOLDS, build_manifold
+    from mvae.runs.manifolds import MANIFOLDS, build_manifold, parse_manifold, text_of
     from mvae.runs.overrides import Resolved, resolve
     from mvae.runs.run_folder import RunFolder, environment
     from mvae.runs.running import conclude, run, train
@@ -29,8 +29,10 @@ __all__ = [
     "load_config",
     "locked",
     "log_to_console",
+    "parse_manifold",
     "resolve",
     "run",
+    "text_of",
     "train",
 ]
 
@@ -42,7 +44,7 @@ __getattr__ = lazily(
         "mvae.runs.console": ("log_to_console",),
         "mvae.runs.experiment": ("Experiment", "build_experiment"),
         "mvae.runs.locks": ("locked",),
-        "mvae.runs.manifolds": ("MANIFOLDS", "build_manifold"),
+        "mvae.runs.manifolds": ("MANIFOLDS", "build_manifold", "parse_manifold", "text_of"),
         "mvae.runs.overrides": ("Resolved", "resolve"),
         "mvae.runs.run_folder": ("RunFolder", "environment"),
         "mvae.runs.running": ("conclude", "run", "train"),

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import roots_jacobi
 
 from mvae.diffusion.heat_kernel import log_heat_kernel
 from mvae.diffusion.kl import asymptotic_kl, kl_to_uniform
@@ -79,6 +78,8 @@ def _expectations(
     dim, scale = manifold.dim, manifold.radius
     time, dtype = t[..., None] / scale**2, z.dtype
     nodes, weights = np.polynomial.legendre.leggauss(_RADII[dtype.itemsize])
+    from scipy.special import roots_jacobi  # here, since its import takes a quarter of that of the geometry
+
     heights, shares = roots_jacobi(_HEIGHTS[dtype.itemsize], (dim - 3) / 2, (dim - 3) / 2)
     # Distances are near that of flat space and the drift outward together, spread by sqrt(t).
     root = jnp.sqrt(time)

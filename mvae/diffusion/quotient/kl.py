@@ -23,8 +23,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.interpolate import CubicSpline
-from scipy.special import logsumexp
 
 from mvae.diffusion.heat_kernel import SO3_RADIUS, log_heat_kernel
 from mvae.diffusion.kl import asymptotic_kl, kl_to_uniform
@@ -194,6 +192,9 @@ def _quadrature(group: np.ndarray, t: float) -> float:
     ).reshape(-1, 3)
     weights = np.repeat(height_weights, len(longitudes)) / len(longitudes)
     knots = np.linspace(0, math.pi, _KNOTS)
+    from scipy.interpolate import CubicSpline  # here, since its import takes a quarter of that of the geometry
+    from scipy.special import logsumexp
+
     log_q = CubicSpline(knots, log_sphere_kernel(np, np.full(_KNOTS, t), knots, 3), bc_type="clamped")
     inner = directions @ group[:, 1:].T
     total = 0.0

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy import special
 
 from mvae.manifolds.hyperbolic.kernel import log_hyperbolic_kernel
 
@@ -51,6 +50,8 @@ def distance_per_length(
 
 def _lengths(dim: int) -> tuple[float, float]:
     """Range of lengths of the table, in which all but 2 x 10^-10 of the mass is."""
+    from scipy import special  # here, since its import takes a quarter of that of the geometry
+
     low, high = special.gammaincinv(dim / 2, _TAIL), special.gammainccinv(dim / 2, _TAIL)
     return math.sqrt(2 * low), math.sqrt(2 * high)
 
@@ -87,6 +88,8 @@ def _distances(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
     mass, zero = density @ weights, np.zeros((len(t), 1))
     below = np.concatenate([zero, np.cumsum(mass, axis=1)], axis=1)
     above = np.concatenate([np.cumsum(mass[:, ::-1], axis=1)[:, ::-1], zero], axis=1)
+    from scipy import special  # here, since its import takes a quarter of that of the geometry
+
     lower, upper = special.gammainc(dim / 2, length**2 / 2), special.gammaincc(dim / 2, length**2 / 2)
     left_half, row = lower < 0.5, np.arange(len(t))[:, None]
     passed = np.where(
