@@ -19,8 +19,7 @@ import numpy as np
 from absl import flags
 
 import mvae
-from mvae.data import Dataset, load
-from mvae.data.neurons import LATTICE, Population, population
+from mvae.data import LATTICE, Dataset, Population, load, population
 from mvae.errors import UsageError
 from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus

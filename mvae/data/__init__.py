@@ -20,7 +20,7 @@ from mvae.data.graph import rendered, with_graph
 from mvae.data.lifted import lifted
 from mvae.data.meshes.mesh_points import bunny
 from mvae.data.meshes.surface_distance import surface_distance
-from mvae.data.neurons import grid_cells, head_direction_cells
+from mvae.data.neurons import LATTICE, Population, grid_cells, head_direction_cells, population
 from mvae.data.own.arrays import NAME as ARRAYS
 from mvae.data.own.arrays import from_arrays, from_file
 from mvae.data.pictures import (
@@ -42,9 +42,11 @@ from mvae.errors import UsageError, unknown
 __all__ = [
     "ARRAYS",
     "BUILDERS",
+    "LATTICE",
     "Dataset",
     "Picture",
     "PlanarManifold",
+    "Population",
     "Scaling",
     "fourier_picture",
     "from_arrays",
@@ -52,6 +54,7 @@ __all__ = [
     "load",
     "load_streamed",
     "planar_manifold",
+    "population",
     "random_translations",
     "rendered",
     "rotate",
