@@ -10,15 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae import diffusion
-from mvae.data import Dataset
 from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_prior, random_walk, sample
 from mvae.errors import UsageError
 from mvae.manifolds import Manifold, symmetry_group
 from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
-from mvae.models.coordinate_start import NUM_STEPS, check_coordinate, coordinate_stage, known_angle, with_coordinate
-from mvae.models.likelihood import LIKELIHOODS
+from mvae.models.coordinate_start import NUM_STEPS, check_coordinate, coordinate_stage, known_angle, prepare_coordinate
 from mvae.models.location import Location, location, of_cover, target
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
@@ -247,18 +245,11 @@ def _two_stages(inputs: MethodInputs) -> Built:
     return traceable(at)
 
 
-def _prepare(config: DVAEConfig, dataset: Dataset) -> Dataset:
-    """The data, with the coordinate where the encoder is to learn it."""
-    if config.encoder_init != "cohomology":
-        return dataset
-    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
-
-
 METHOD = Method(
     "dvae",
     DVAEConfig,
     _build,
-    prepare=_prepare,
+    prepare=prepare_coordinate,
     traceable=True,
     conditional=True,
     reports=(COORDINATE,),

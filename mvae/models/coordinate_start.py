@@ -16,7 +16,7 @@ from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.manifolds import FlatTorus, Manifold, Sphere
-from mvae.models.likelihood import Likelihood
+from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.stage import Stage, gradient_stage
 from mvae.spectral import nearest_neighbors
 from mvae.topology import (
@@ -74,6 +74,13 @@ def has_coordinate(manifold: Manifold) -> bool:
     return (isinstance(manifold, Sphere) and manifold.dim == 1) or (
         isinstance(manifold, FlatTorus) and manifold.dim <= MAX_DIM
     )
+
+
+def prepare_coordinate(config: Any, dataset: Dataset) -> Dataset:
+    """Returns the data for a method's config, with the coordinate where its `encoder_init` is "cohomology"."""
+    if config.encoder_init != "cohomology":
+        return dataset
+    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
 
 
 def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood | None = None) -> Dataset:

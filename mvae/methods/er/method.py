@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mvae.data import Dataset
 from mvae.errors import UsageError
 from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.reports import REPORTS
 from mvae.methods.er.training import reparametrization_stages
 from mvae.methods.method import Built, Method, MethodInputs, completed, traceable
-from mvae.models.coordinate_start import with_coordinate
-from mvae.models.likelihood import LIKELIHOODS
+from mvae.models.coordinate_start import prepare_coordinate
 from mvae.models.model import Model
 from mvae.models.stage import Stage
 from mvae.models.traced import with_values
@@ -31,18 +29,11 @@ def _build(inputs: MethodInputs) -> Built:
         raise UsageError(f"config.model: {error}") from error
 
 
-def _prepare(config: ERConfig, dataset: Dataset) -> Dataset:
-    """The data, with the coordinate where the encoder is to learn it."""
-    if config.encoder_init != "cohomology":
-        return dataset
-    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
-
-
 METHOD = Method(
     "er",
     ERConfig,
     _build,
-    prepare=_prepare,
+    prepare=prepare_coordinate,
     traceable=True,
     reports=(*REPORTS, COORDINATE),
     model=lambda config, num_train, networks: er(config, networks).model,
