@@ -1,5 +1,6 @@
 """Heat kernels on quotients, against theta functions, sums of eigenfunctions, quadrature and samples."""
 
+import functools
 import math
 
 import jax
@@ -28,6 +29,11 @@ from tests.precisions import DOUBLE_IS_SLOW
 TIMES = [0.02, 0.3, 2.0]
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def kernel(space, t, z, w):
+    return log_heat_kernel(space, t, z, w)
+
+
 def error_of(dtype):
     return 1e-4 if dtype == jnp.float32 else 1e-9
 
@@ -53,7 +59,7 @@ def test_interval_has_theta_functions(dtype, t):
             sum(mpmath.jtheta(3, mpmath.pi * a / (2 * length), nome) for a in (p - q, p + q)) / (2 * length)
             for p, q in zip(x, y, strict=True)
         ]
-    check(dtype, log_heat_kernel(space, t, z, w), expected)
+    check(dtype, kernel(space, t, z, w), expected)
 
 
 def klein_modes(x, y, t, num=80):
@@ -78,7 +84,7 @@ def test_klein_bottle_has_its_eigenfunctions(dtype, t):
     y[:, :4] = x[:, :4] + 0.3
     z, w = (KleinBottle().from_coordinates(jnp.asarray(a.T, dtype)) for a in (x, y))
     density = klein_modes(x, y, t)
-    log_q = np.array(log_heat_kernel(KleinBottle(), t, z, w), float)
+    log_q = np.array(kernel(KleinBottle(), t, z, w), float)
     trusted = density > 1e-9  # below, the sum's own rounding shows
     np.testing.assert_allclose(np.exp(log_q[trusted]), density[trusted], rtol=max(error_of(dtype), 1e-6))
     np.testing.assert_allclose(np.exp(log_q[density > 1e-4]), density[density > 1e-4], rtol=error_of(dtype))
@@ -91,13 +97,13 @@ def test_mass_is_one_and_times_add_up(space, t, dtype):
     num = 200 if space.dim == 1 else 64
     line = (np.arange(num) + 0.5) / num  # the midpoint rule is exact to rounding on a cover without an edge
     grid = np.stack(np.meshgrid(*[line] * space.dim, indexing="ij"), axis=-1).reshape(-1, space.dim)
-    w = uniform_map(space)(jnp.asarray(grid, dtype))
+    w = jax.jit(uniform_map(space))(jnp.asarray(grid, dtype))
     z, end = space.uniform(jax.random.key(2), (2,)).astype(dtype)
-    q = jnp.exp(log_heat_kernel(space, t, z, w))
+    q = np.exp(kernel(space, t, z, w))
     cell = space.volume / len(grid)
-    np.testing.assert_allclose(jnp.sum(q) * cell, 1, rtol=1e-5 if dtype == jnp.float32 else 1e-10)
-    twice = jnp.sum(q * jnp.exp(log_heat_kernel(space, t, w, end))) * cell
-    np.testing.assert_allclose(jnp.log(twice), log_heat_kernel(space, 2 * t, z, end), atol=1e-4)
+    np.testing.assert_allclose(np.sum(q) * cell, 1, rtol=1e-5 if dtype == jnp.float32 else 1e-10)
+    twice = np.sum(q * np.exp(kernel(space, t, end, w))) * cell
+    np.testing.assert_allclose(np.log(twice), kernel(space, 2 * t, z, end), atol=1e-4)
 
 
 @pytest.mark.parametrize("t", [0.1, 1.0])
@@ -108,8 +114,8 @@ def test_special_cases(dtype, t):
     pairs = [(general, special), (RotationQuotient("cyclic", 1), SO3()), (LensSpace(2, 1), ProjectiveSpace(3))]
     for one, other in pairs:
         z, w = (other.uniform(jax.random.key(k), (10,)).astype(dtype) for k in (0, 1))
-        expected = log_heat_kernel(other, t, z, w)
-        np.testing.assert_allclose(log_heat_kernel(one, t, z, w), expected, rtol=error_of(dtype), atol=error_of(dtype))
+        expected = kernel(other, t, z, w)
+        np.testing.assert_allclose(kernel(one, t, z, w), expected, rtol=error_of(dtype), atol=error_of(dtype))
         np.testing.assert_allclose(log_prior(one, z), -other.log_volume, rtol=1e-6)
 
 
@@ -117,18 +123,20 @@ def test_special_cases(dtype, t):
 def test_mass_is_one_by_uniform_draws(space):
     z = space.uniform(jax.random.key(0))
     w = space.uniform(jax.random.key(1), (3000,))
-    q = np.array(jnp.exp(log_heat_kernel(space, 0.3, z, w)), float) * space.volume
+    q = np.exp(np.array(kernel(space, 0.3, z, w), float)) * space.volume
     assert abs(q.mean() - 1) < 5 * q.std() / math.sqrt(len(q))
 
 
 def test_derivatives_are_finite_where_points_meet_their_images(dtype):
     space = Interval(2.0)
     z = space.from_coordinates(jnp.array([[0.0], [2.0], [0.7]], dtype))
+    gradients = jax.jit(jax.jacrev(lambda t, z, w: log_heat_kernel(space, t, z, w), (0, 1, 2)))
     for t in (1e-3, 0.1, 5.0):
-        gradients = jax.jacrev(lambda t, z, w: log_heat_kernel(space, t, z, w), (0, 1, 2))(jnp.asarray(t, dtype), z, z)
-        assert all(jnp.all(jnp.isfinite(g)) for g in gradients)
+        assert all(np.all(np.isfinite(g)) for g in gradients(jnp.asarray(t, dtype), z, z))
     # No mass flows across the end: the derivative along the interval vanishes there.
-    slope = jax.grad(lambda x: log_heat_kernel(space, 0.3, z[2], space.from_coordinates(x)))(jnp.zeros(1, dtype))
+    slope = jax.jit(jax.grad(lambda x: log_heat_kernel(space, 0.3, z[2], space.from_coordinates(x))))(
+        jnp.zeros(1, dtype)
+    )
     np.testing.assert_allclose(slope, 0, atol=1e-5)
 
 
@@ -136,11 +144,14 @@ def test_derivatives_are_finite_where_points_meet_their_images(dtype):
 def test_reflected_samples_have_the_kernel(sampler):
     space, t, num = Interval(2.0), 0.5, 20_000
     z = jnp.broadcast_to(space.from_coordinates(jnp.array([0.3])), (num, 2))
-    draw = sample(jax.random.key(0), space, z, t) if sampler == "exact" else None
-    if draw is None:
-        draw = random_walk(jax.random.key(0), space, z, t, num_steps=200)
-    x = np.array(space.coordinates(draw)[:, 0], float)
+
+    @jax.jit
+    def coordinates(key):
+        exact = sampler == "exact"
+        return space.coordinates(sample(key, space, z, t) if exact else random_walk(key, space, z, t, num_steps=200))
+
+    x = np.array(coordinates(jax.random.key(0))[:, 0], float)
     grid = np.linspace(0, 2, 2001)
-    density = np.exp(np.array(log_heat_kernel(space, t, z[0], space.from_coordinates(jnp.asarray(grid[:, None])))))
+    density = np.exp(np.array(kernel(space, t, z[0], space.from_coordinates(jnp.asarray(grid[:, None])))))
     cumulative = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(grid))])
     assert stats.kstest(x, lambda a: np.interp(a, grid, cumulative)).pvalue > 1e-4
