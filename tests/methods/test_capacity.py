@@ -7,7 +7,7 @@ from mvae.methods.method import capacity_limit
 from tests import programs
 
 
-@pytest.mark.parametrize("config", ["svae", "dvae_hypersphere"])
+@pytest.mark.parametrize("config", [pytest.param("svae", marks=pytest.mark.slow), "dvae_hypersphere"])
 def test_fifteen_nats_are_too_much_for_a_circle(config, tmp_path):
     outcome = programs.call(
         "mvae/main.py", f"--config=configs/{config}.py:quick", f"--workdir={tmp_path}",
