@@ -100,9 +100,9 @@ def same_names(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-    """Returns the relative difference of each number that both have, and infinity for one that only one has."""
+    """Returns the relative difference of each number that there was before, infinity for one that is gone."""
     one, other = same_names(before), same_names(after)
-    return {name: relative(one.get(name), other.get(name)) for name in one.keys() | other.keys()}
+    return {name: relative(value, other.get(name)) for name, value in one.items()}
 
 
 def differences_of_losses(folder: Path, kind: str) -> dict[tuple[str, int], float]:

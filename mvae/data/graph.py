@@ -4,15 +4,18 @@ import logging
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from mvae.data.dataset import Batch, Dataset, Rows
 from mvae.errors import UsageError
+from mvae.kept import NOTHING_KEPT, Kept
 from mvae.spectral import (
     PointwiseGraph,
     connected_components,
     distinct_points,
     graph_of_neighbors,
+    nearest_neighbors,
     pointwise_graph,
     sparse_gaussian_affinity,
 )
@@ -22,7 +25,13 @@ RENDERED = 500
 
 
 def with_graph(
-    dataset: Dataset, *, num_neighbors: int | None = None, scale_neighbor: int = 10, alpha: float = 1.0
+    dataset: Dataset,
+    *,
+    num_neighbors: int | None = None,
+    scale_neighbor: int = 10,
+    alpha: float = 1.0,
+    recall: float | None = None,
+    kept: Kept = NOTHING_KEPT,
 ) -> Dataset:
     """Returns the data set with the rows of `pointwise_graph` for each training example, by distance of images.
 
@@ -35,6 +44,8 @@ def with_graph(
       num_neighbors: as in `pointwise_graph`.
       scale_neighbor: as there.
       alpha: as there.
+      recall: share of the neighbours that must be found, as in `nearest_neighbors`; None for all of them.
+      kept: where the graph is kept.
 
     Raises:
       UsageError: if the training examples are fewer than the neighbours, or all copies of one.
@@ -45,9 +56,14 @@ def with_graph(
     images = rendered(dataset, dataset.train)
     LOGGER.info("graph of the %d training examples of %s", dataset.num_train, dataset.name)
     try:
-        graph = _graph(images.reshape(len(images), -1), num_neighbors, scale_neighbor, alpha)
-    except ValueError as error:
+        arrays = kept.arrays(
+            np.asarray(images),
+            f"graph {num_neighbors} {scale_neighbor} {alpha} {recall}",
+            lambda: _graph(images.reshape(len(images), -1), num_neighbors, scale_neighbor, alpha, recall)._asdict(),
+        )
+    except (ValueError, ImportError) as error:
         raise UsageError(f"the graph of {dataset.name}: {error}") from error
+    graph = PointwiseGraph(**{name: jnp.asarray(array) for name, array in arrays.items()})
     train = dataset.train | {"index": jnp.arange(dataset.num_train, dtype=jnp.int32)} | graph._asdict()
     test = dataset.test | {"index": jnp.arange(dataset.num_test, dtype=jnp.int32) + dataset.num_train}
     own = ("index", *graph._fields)
@@ -70,7 +86,9 @@ def rendered(dataset: Dataset, rows: Rows) -> Float[Array, "n *event"]:
     return jnp.concatenate(parts)
 
 
-def _graph(x: Float[Array, "n d"], num_neighbors: int | None, scale_neighbor: int, alpha: float) -> PointwiseGraph:
+def _graph(
+    x: Float[Array, "n d"], num_neighbors: int | None, scale_neighbor: int, alpha: float, recall: float | None
+) -> PointwiseGraph:
     """The graph; copies and parts are said in the log."""
     distinct = distinct_points(x)
     num = len(distinct.rows)
@@ -80,8 +98,10 @@ def _graph(x: Float[Array, "n d"], num_neighbors: int | None, scale_neighbor: in
         )
     if num_neighbors is None:
         return pointwise_graph(x, scale_neighbor=scale_neighbor, alpha=alpha)
+    cloud, most = x[distinct.rows], min(num_neighbors, num - 1)
+    neighbors = nearest_neighbors(cloud, most, recall=recall)
     affinity = sparse_gaussian_affinity(
-        x[distinct.rows], num_neighbors=min(num_neighbors, num - 1), scale_neighbor=min(scale_neighbor, num - 1)
+        cloud, num_neighbors=most, scale_neighbor=min(scale_neighbor, num - 1), neighbors=neighbors
     )
     parts = int(connected_components(affinity.matrix).max()) + 1
     if parts > 1:

@@ -74,7 +74,8 @@ class Method(NamedTuple):
         config: Its frozen dataclass, whose fields have defaults but for `manifold` and `event_shape`.
         build: Inputs -> model and stages; raises `UsageError` for what does not go together.
         latent: Manifold -> the latent space of this method that is nearest to it: itself wherever it will do.
-        prepare: (config, dataset) -> the data with what the method needs beside them.
+        prepare: (config, dataset, kept) -> the data with what the method needs beside them, from what a run has kept
+            of them where it has.
         traceable: Whether `build` gives `stages_at`.
         conditional: Whether its encoder and decoder take a condition of the data.
         needs_all_data: Whether it compares all training examples with each other, so that they cannot be streamed.
@@ -88,7 +89,7 @@ class Method(NamedTuple):
     config: type
     build: Callable[[MethodInputs], Built]
     latent: Callable[[Manifold], Manifold] = lambda manifold: manifold
-    prepare: Callable[[Any, Dataset], Dataset] = lambda config, dataset: dataset
+    prepare: Callable[..., Dataset] = lambda config, dataset, kept=None: dataset
     traceable: bool = False
     conditional: bool = False
     needs_all_data: bool = False

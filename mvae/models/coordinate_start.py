@@ -1,5 +1,6 @@
 """Start of an encoder from persistent cohomology: coordinates of the training set that it learns before all else."""
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from mvae.data import Dataset
 from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
+from mvae.kept import NOTHING_KEPT, Kept
 from mvae.manifolds import FlatTorus, Manifold, Sphere
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.stage import Stage, gradient_stage
@@ -76,14 +78,16 @@ def has_coordinate(manifold: Manifold) -> bool:
     )
 
 
-def prepare_coordinate(config: Any, dataset: Dataset) -> Dataset:
+def prepare_coordinate(config: Any, dataset: Dataset, kept: Kept = NOTHING_KEPT) -> Dataset:
     """Returns the data for a method's config, with the coordinate where its `encoder_init` is "cohomology"."""
     if config.encoder_init != "cohomology":
         return dataset
-    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood]())
+    return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood](), kept)
 
 
-def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood | None = None) -> Dataset:
+def with_coordinate(
+    dataset: Dataset, manifold: Manifold, likelihood: Likelihood | None = None, kept: Kept = NOTHING_KEPT
+) -> Dataset:
     """Returns the data set with a point of the manifold for each training example, from the images alone.
 
     Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
@@ -103,6 +107,7 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
         dataset: The data set; one whose `render` draws or turns images is compared as rendered.
         manifold: One that `has_coordinate`.
         likelihood: Of the examples; None for one that is not of counts.
+        kept: Where the coordinate is kept.
 
     Raises:
         UsageError: For training data that are streamed, or in which no loops are found.
@@ -114,7 +119,11 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
         )
     try:
         images, condition = _compared(dataset, likelihood)
-        found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
+        arrays = kept.arrays(
+            np.concatenate([images.reshape(len(images), -1), condition[:, None]], axis=1),
+            f"coordinate {manifold!r} {images.shape}",
+            lambda: _coordinate(dataset.name, images, condition, manifold),
+        )
     except ModuleNotFoundError as error:
         raise UsageError(f"config.model.encoder_init = cohomology: {error}") from error
     except ValueError as error:
@@ -122,17 +131,27 @@ def with_coordinate(dataset: Dataset, manifold: Manifold, likelihood: Likelihood
             f"config.model.encoder_init = cohomology: the training data of {dataset.name} have no coordinate with "
             f"values in {manifold!r}: {error}; use principal or spectral"
         ) from error
-    bars = ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in found.bars)
-    LOGGER.info("coordinate of the training examples of %s: classes live from %s; %s", dataset.name, bars, found.chosen)
-    angles = found.angles.reshape(len(images), -1)
-    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
-    points = manifold.project(jnp.asarray(pairs, jnp.float32))
+    points = jnp.asarray(arrays["points"])
 
     def render(rows: Rows) -> Batch:
         known = {COLUMN: rows[COLUMN]} if COLUMN in rows else {}
         return dataset.render({name: array for name, array in rows.items() if name != COLUMN}) | known
 
-    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=_notes(found))
+    notes = json.loads(str(arrays["notes"]))
+    return dataset._replace(train=dataset.train | {COLUMN: points}, render=render, notes=notes)
+
+
+def _coordinate(
+    name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
+) -> dict[str, np.ndarray]:
+    """Points of the manifold, and what is said of them, as JSON."""
+    found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
+    bars = ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in found.bars)
+    LOGGER.info("coordinate of the training examples of %s: classes live from %s; %s", name, bars, found.chosen)
+    angles = found.angles.reshape(len(images), -1)
+    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
+    points = manifold.project(jnp.asarray(pairs, jnp.float32))
+    return {"points": np.asarray(points), "notes": np.asarray(json.dumps(_notes(found)))}
 
 
 def _notes(found: Coordinates) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mvae import data
 from mvae.data import Dataset
 from mvae.data.dataset import check_finite
 from mvae.errors import UsageError
+from mvae.kept import NOTHING_KEPT, Kept
 from mvae.manifolds import Manifold
 from mvae.methods import METHODS, MethodInputs
 from mvae.methods.method import StagesAt
@@ -58,6 +59,7 @@ def build_experiment(
     load: Callable[..., Dataset] | None = None,
     streamed: bool = False,
     networks: Networks | None = None,
+    kept: Kept = NOTHING_KEPT,
 ) -> Experiment:
     """Builds everything a config names, checking all of it before anything is trained or written.
 
@@ -66,6 +68,7 @@ def build_experiment(
         load: Returns the data of the options in config.data; None for `mvae.data.load`, or `load_streamed`.
         streamed: Whether the training data are to stay on the host.
         networks: A user's own, in place of those of the config.
+        kept: What a run has kept of what is computed from its data before training.
 
     Raises:
         UsageError: For anything unknown, missing or out of range, naming the key; for data that are to be streamed to
@@ -100,7 +103,7 @@ def build_experiment(
         raise UsageError(f"config.method: {method.name} knows no condition, which {dataset.name} has; use {able}")
     of_data = {"event_shape": dataset.event_shape} | ({"num_conditions": num_conditions} if num_conditions else {})
     model_config = typed(method.config, config["model"], "config.model", manifold=manifold, **of_data)
-    dataset = method.prepare(model_config, dataset)
+    dataset = method.prepare(model_config, dataset, kept)
     networks = networks or Networks()
     inputs = MethodInputs(
         model_config, dataset, resolved.optimizer, num_steps, run.batch_size, run.init_batch_size, networks

@@ -100,6 +100,7 @@ class RunFolder:
         self.figures = path / "figures"
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
+        self.prepared = path / "prepared.npz"
 
     def claim(
         self,

@@ -22,6 +22,7 @@ from mvae.engine.program import Program, build_program
 from mvae.engine.seeds import seed_keys
 from mvae.engine.signals import Interrupted, StopRequest
 from mvae.errors import UsageError
+from mvae.kept import Kept
 from mvae.methods import METHODS
 from mvae.models.autoencoder import Networks
 from mvae.reports import EvaluationConfig, Programs, View
@@ -96,8 +97,9 @@ def run(
         lead_first(lambda: _begin(folder, config, matmul_precision, stack))
         if (finished := finished_results(folder, config, matmul_precision, known, networks)) is not None:
             return finished  # by one that has ended between the two
+        kept = Kept(folder.prepared)
         experiment = lead_first(
-            lambda: build_experiment(config, load=load, streamed=stream is not None, networks=networks)
+            lambda: build_experiment(config, load=load, streamed=stream is not None, networks=networks, kept=kept)
         )
         seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
         mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
@@ -105,6 +107,8 @@ def run(
         data = known or fingerprint(experiment.dataset)
         own = own_names(experiment.networks)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data, own))
+        if is_lead():
+            kept.write()
         try:
             params = train(experiment, folder, mesh=mesh, programs=programs)
         except jax.errors.JaxRuntimeError as error:

@@ -1,5 +1,7 @@
 """Exact nearest neighbours against scipy's tree and plain loops."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from mvae import spectral
-from mvae.spectral import nearest_neighbors
+from mvae.spectral import nearest_neighbors, neighbors
 
 RNG = np.random.default_rng(0)
 
@@ -82,6 +84,103 @@ def test_compiles():
     np.testing.assert_array_equal(found.indices, nearest_neighbors(x, 3).indices)
 
 
+def rows_of_rank(num, rank, columns, noise, dtype=np.float32):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(num, rank)) @ rng.normal(size=(rank, columns)) / np.sqrt(rank)
+    return (x + noise * rng.normal(size=x.shape) + 5).astype(dtype)
+
+
+def searched_by_bounds(monkeypatch, x, k, **options):
+    """The neighbours, how many queries were compared by leading coordinates, and how many in full."""
+    counts = {"leading": 0, "full": 0}
+    for name, function in (("leading", neighbors._search_leading), ("full", neighbors._search)):
+
+        def counted(x, *arguments, name=name, function=function, **settings):
+            counts[name] += len(arguments[-1])
+            return function(x, *arguments, **settings)
+
+        monkeypatch.setattr(neighbors, function.__name__, counted)
+    return nearest_neighbors(jnp.asarray(x), k, **options), counts
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rtol"), [(np.float32, 2e-6), pytest.param(np.float64, 1e-13, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("noise", [0.0, 1e-3, 0.15])
+def test_bounds_from_leading_axes_leave_the_result_as_it_is(monkeypatch, dtype, rtol, noise):
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    x = rows_of_rank(1500, 12, 70, noise, dtype)
+    with jax.enable_x64(dtype == np.float64):
+        found, counts = searched_by_bounds(monkeypatch, x, 5)
+        assert found.distances.dtype == dtype
+        assert_neighbors(found, x, x, oracle(x, 5), rtol)
+    assert counts["leading"] >= 1500
+    assert counts["full"] < 1500
+
+
+def test_bounds_of_queries(monkeypatch):
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    x = rows_of_rank(1400, 12, 70, 0.1)
+    expected, indices = cKDTree(x[:1000]).query(x[1000:], 3)
+    found, counts = searched_by_bounds(monkeypatch, x[:1000], 3, queries=jnp.asarray(x[1000:]), block_size=37)
+    assert_neighbors(found, x[:1000], x[1000:], expected, 2e-6)
+    np.testing.assert_array_equal(found.indices, indices)
+    assert counts["leading"] >= 400
+
+
+def test_bounds_that_settle_little_are_left(monkeypatch):
+    """Among points of a ball with a few axes that are longer, all of them are near in the leading coordinates."""
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    monkeypatch.setattr(neighbors, "_LEFT", 0.5)
+    scale = np.where(np.arange(80) < 16, 3.0, 1.0)
+    x = (np.random.default_rng(2).normal(size=(1500, 80)) * scale).astype(np.float32)
+    found, counts = searched_by_bounds(monkeypatch, x, 4)
+    assert counts["leading"] <= 1024
+    assert counts["full"] == 1500
+    assert_neighbors(found, x, x, oracle(x, 4), 2e-6)
+
+
+def test_bounds_where_copies_and_an_outlier_are(monkeypatch):
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    x = rows_of_rank(300, 6, 70, 0.01).repeat(3, axis=0)
+    x[-1] += 1e4
+    found, _ = searched_by_bounds(monkeypatch, x, 4)
+    assert_neighbors(found, x, x, oracle(x, 4), 2e-6)
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.99])
+def test_a_recall_is_kept(recall):
+    pytest.importorskip("faiss")
+    x = rows_of_rank(6000, 8, 40, 0.05)
+    found = nearest_neighbors(jnp.asarray(x), 6, recall=recall)
+    true = cKDTree(x).query(x, 7)[1][:, 1:]
+    hits = np.array([len(np.intersect1d(a, b)) for a, b in zip(np.asarray(found.indices), true, strict=True)]) / 6
+    assert hits.mean() > recall - 5 * hits.std() / np.sqrt(1000)  # 1000 of them are judged
+    assert (np.asarray(found.indices) != np.arange(6000)[:, None]).all()
+    exact = np.linalg.norm(x[:, None].astype(float) - x[np.asarray(found.indices)], axis=-1)
+    np.testing.assert_allclose(found.distances, exact, rtol=2e-6)
+    assert (np.diff(np.asarray(found.distances)) >= 0).all()
+
+
+def test_a_recall_among_few_points_and_copies():
+    pytest.importorskip("faiss")
+    x = jnp.asarray(np.repeat(RNG.normal(size=(40, 3)), 30, axis=0), jnp.float32)
+    found = nearest_neighbors(x, 29, recall=0.9)
+    np.testing.assert_array_equal(found.distances, 0)
+    assert nearest_neighbors(x[:3], 2, recall=0.9).indices.shape == (3, 2)
+
+
+def test_recall_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ImportError, match=r"pip install 'mvae\[neighbors\]'"):
+        nearest_neighbors(jnp.ones((20, 3)), 2, recall=0.9)
+
+
+def test_recall_is_for_code_that_runs():
+    with pytest.raises(ValueError, match="recall must be None in code that is being compiled"):
+        jax.jit(lambda x: nearest_neighbors(x, 2, recall=0.9))(jnp.ones((20, 3)))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -96,6 +195,7 @@ def test_compiles():
         ({"queries": jnp.ones((3, 3))}, "queries must have the 2 columns"),
         ({"queries": jnp.full((3, 2), jnp.inf)}, "queries must be finite, got 6 "),
         ({"block_size": 0}, "block_size"),
+        ({"recall": 1.0}, "recall must lie between 0 and 1, got 1.0; None finds all"),
     ],
 )
 def test_bad_input(change, message):

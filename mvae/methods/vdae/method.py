@@ -6,6 +6,7 @@ from typing import Any
 from mvae.data import Dataset
 from mvae.data.graph import with_graph
 from mvae.errors import UsageError
+from mvae.kept import NOTHING_KEPT, Kept
 from mvae.methods.method import Built, Method, MethodInputs, check_no_warmup, completed, euclidean, traceable
 from mvae.methods.vdae.model import VDAEConfig, vdae
 from mvae.methods.vdae.reports import REPORTS
@@ -16,13 +17,15 @@ from mvae.models.stage import Stage
 from mvae.models.traced import with_values
 
 
-def _with_graph(config: VDAEConfig, dataset: Dataset) -> Dataset:
+def _with_graph(config: VDAEConfig, dataset: Dataset, kept: Kept = NOTHING_KEPT) -> Dataset:
     """The data with the graph that the first stage learns from."""
     return with_graph(
         dataset,
         num_neighbors=config.spectral.num_neighbors,
         scale_neighbor=config.spectral.scale_neighbor,
         alpha=config.spectral.density_power,
+        recall=config.spectral.recall,
+        kept=kept,
     )
 
 

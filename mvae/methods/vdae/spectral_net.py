@@ -24,6 +24,7 @@ class SpectralNetConfig:
     Attributes:
         num_neighbors: Neighbours of each point in the graph; None for all pairs.
         scale_neighbor: Which neighbour gives a point its scale.
+        recall: Share of the true neighbours that the search must find, for some 10⁵ examples and more; None for all.
         density_power: α of [coifman2006], 1 for coordinates that do not depend on the density of the data.
         laplacian: "random_walk", modes of P with mean squares under its stationary law, or "unnormalized", under
             the law of the data, as in the code published with [li2020].
@@ -42,6 +43,7 @@ class SpectralNetConfig:
 
     num_neighbors: int | None = None
     scale_neighbor: int = 10
+    recall: float | None = None
     density_power: float = 1.0
     laplacian: str = "random_walk"
     net: str = "mlp"
@@ -56,6 +58,10 @@ class SpectralNetConfig:
         for name in ("num_neighbors", "scale_neighbor", "num_steps"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.recall is not None and not 0 < self.recall < 1:
+            raise ValueError(f"recall must lie between 0 and 1, or be None for all neighbours, got {self.recall}")
+        if self.recall is not None and self.num_neighbors is None:
+            raise ValueError("recall is of neighbours: give num_neighbors too, or leave it None")
         if self.num_extra < 0:
             raise ValueError(f"num_extra must be zero or more, got {self.num_extra}")
         if not 0 <= self.density_power <= 1:
