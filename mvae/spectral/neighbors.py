@@ -1,7 +1,9 @@
 """Nearest neighbours in Euclidean space: exact, in blocks on the device, or nearly all of them by inverted lists."""
 
 import functools
+import logging
 import math
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +15,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mvae.spectral.checks import check_count, check_finite, check_points
 
+LOGGER = logging.getLogger(__name__)
+
 _EXACT = jax.lax.Precision.HIGHEST  # the default rounds float32 products to 10 bits on some accelerators
 _SPARE = 8  # candidates beyond k: they keep rounding from changing places around the k-th
 _BLOCK_NUMBERS = 2**24  # numbers that the largest temporary of a block may hold
@@ -23,6 +27,7 @@ _MANY_ROWS, _MANY_COLUMNS = 4096, 64
 _LEFT = 0.04
 _SAMPLE = 1024
 _MOST_UNCERTAIN = 0.3
+_MANY_QUERIES = 100_000  # whose time is estimated before they are searched for
 
 
 class Neighbors(NamedTuple):
@@ -119,7 +124,27 @@ def in_full(
 ) -> Neighbors:
     """Compares all coordinates. Left out is one row of x for each query, or -1 if the queries are not of x."""
     size = _size_of_block(x, queries, min(k + _SPARE, len(x) - own), block_size)
-    return _search(x, queries, left_out, k=k, own=own, block_size=size)
+    search = functools.partial(_search, x, k=k, own=own, block_size=size)
+    if not isinstance(queries, Tracer):
+        _say_time(lambda: search(queries[:_SAMPLE], left_out[:_SAMPLE]), len(x), len(queries))
+    return search(queries, left_out)
+
+
+def _say_time(search: Callable[[], Any], num: int, num_queries: int) -> None:
+    """Says in the log how long a search of many rows will take, from one of a few of them, before it begins."""
+    if num_queries < _MANY_QUERIES:
+        return
+    jax.block_until_ready(search())  # compiles
+    began = time.perf_counter()
+    jax.block_until_ready(search())
+    minutes = (time.perf_counter() - began) * num_queries / _SAMPLE / 60
+    if minutes > 1:
+        LOGGER.info(
+            "exact neighbours of %d rows among %d take about %.0f minutes; with a recall, a part is looked at",
+            num_queries,
+            num,
+            minutes,
+        )
 
 
 def _size_of_block(x: Array, queries: Array, candidates: int, block_size: int | None) -> int:
@@ -209,6 +234,7 @@ def _by_bounds(
     some = np.linspace(0, len(queries) - 1, min(_SAMPLE, len(queries)), dtype=np.int32)
     if np.mean(np.asarray(bounded(queries[some], left_out[some])[-1])) < 1 - _MOST_UNCERTAIN:
         return full(queries, left_out)
+    _say_time(lambda: bounded(queries[some], left_out[some]), len(x), len(queries))
     indices, distances, certain = bounded(queries, left_out)
     return with_settled(Neighbors(indices, distances), certain, queries, left_out, full)
 

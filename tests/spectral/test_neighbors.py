@@ -148,6 +148,17 @@ def test_bounds_where_copies_and_an_outlier_are(monkeypatch):
     assert_neighbors(found, x, x, oracle(x, 4), 2e-6)
 
 
+@pytest.mark.parametrize("columns", [3, 70])
+def test_a_long_search_says_how_long_before_it_begins(monkeypatch, caplog, columns):
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    monkeypatch.setattr(neighbors, "_MANY_QUERIES", 600)
+    clock = iter([0.0, 1024 * 60.0] * 2)
+    monkeypatch.setattr(neighbors.time, "perf_counter", lambda: next(clock))
+    with caplog.at_level("INFO"):
+        nearest_neighbors(jnp.asarray(rows_of_rank(601, 3, columns, 0.0)), 2)
+    assert "exact neighbours of 601 rows among 601 take about 601 minutes" in caplog.text
+
+
 @pytest.mark.parametrize("recall", [0.5, 0.99])
 def test_a_recall_is_kept(recall):
     pytest.importorskip("faiss")
