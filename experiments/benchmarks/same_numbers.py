@@ -43,6 +43,8 @@ VDAE = (
 )
 ER = ("sphere", "torus", "so3", "interval", "plane")
 CONFIGS = [f"{name}:quick" for name in QUICK] + [f"vdae:{name}" for name in VDAE] + [f"er:{name}" for name in ER]
+# At full length, as vdae and er are above: one for each other method.
+CONFIGS += ["dvae_torus:", "vaells_swiss_roll:", "vae:", "svae:", "vamp:", "wgan:"]
 # Terms that had one name for all methods in versions before 0.2.
 RENAMED = ("time", "variance", "spread", "step_variance", "squared_move")
 NOT_COMPARED = ("seconds", "train_seconds", "seed")
