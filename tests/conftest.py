@@ -1,5 +1,6 @@
 """Strict tests, a compilation cache for all, draws that depend on nothing before, and a core for each process."""
 
+import gc
 import logging
 import os
 
@@ -14,12 +15,28 @@ from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 --
 from tests import compiling  # noqa: E402
 
 STATES = {}
+MOST_MEMORY = 3e9  # bytes of a process that are worth compiling anew for
+
+
+def pytest_collection_finish():
+    """Leaves what importing and collecting made, millions of objects, out of the search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_teardown(item, nextitem):
-    """Forgets what was compiled for a folder of tests once it is left: programs are gigabytes in the end."""
-    if nextitem is None or nextitem.path.parent != item.path.parent:
+    """Forgets what was compiled for a folder of tests once it is left, if the memory is short."""
+    if (nextitem is None or nextitem.path.parent != item.path.parent) and memory() > MOST_MEMORY:
         jax.clear_caches()
+
+
+def memory():
+    """Bytes that this process holds; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def pytest_addoption(parser):
