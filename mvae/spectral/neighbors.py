@@ -27,6 +27,7 @@ _MANY_ROWS, _MANY_COLUMNS = 4096, 64
 _LEFT = 0.04
 _SAMPLE = 1024
 _MOST_UNCERTAIN = 0.3
+_MANY_AXES = 2048  # columns, and then rows of the sample, whose products of all pairs are decomposed at most
 _MANY_QUERIES = 100_000  # whose time is estimated before they are searched for
 
 
@@ -256,14 +257,17 @@ def with_settled(
 
 
 def _leading_axes(x: Float[Array, "n d"]) -> Float[Array, "d p"]:
-    """The principal axes, as many as leave a small share of the variance of a sample."""
-    some = x[:: max(1, len(x) // 10_000)]
+    """The principal axes, as many as leave a small share of the variance of a sample, orthonormal to rounding."""
+    wide = x.shape[1] > _MANY_AXES
+    some = x[:: max(1, len(x) // (_MANY_AXES if wide else 10_000))]
     some = some - jnp.mean(some, axis=0)
-    variances, axes = jnp.linalg.eigh(jnp.matmul(some.T, some, precision=_EXACT))
+    # Of the two products that have the same leading eigenvalues, the smaller one.
+    product = jnp.matmul(some, some.T, precision=_EXACT) if wide else jnp.matmul(some.T, some, precision=_EXACT)
+    variances, axes = jnp.linalg.eigh(product)
     left = np.cumsum(np.maximum(np.asarray(variances, np.float64), 0))
-    drop = int(np.searchsorted(left, _LEFT * left[-1]))
-    num = x.shape[1] - drop
-    return axes[:, x.shape[1] - num - (-num % 16 if num + -num % 16 <= x.shape[1] else 0) :]
+    num = len(left) - int(np.searchsorted(left, _LEFT * left[-1]))
+    axes = axes[:, -min(num + -num % 16, len(left)) :]
+    return jnp.linalg.qr(jnp.matmul(some.T, axes, precision=_EXACT))[0] if wide else axes
 
 
 @functools.partial(jax.jit, static_argnames=("k", "candidates", "block_size"))

@@ -119,6 +119,17 @@ def test_bounds_from_leading_axes_leave_the_result_as_it_is(monkeypatch, dtype, 
     assert counts["full"] < 1500
 
 
+def test_bounds_of_rows_with_very_many_columns(monkeypatch):
+    monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
+    monkeypatch.setattr(neighbors, "_MANY_AXES", 100)
+    x = rows_of_rank(900, 12, 150, 0.1)
+    axes = np.asarray(neighbors._leading_axes(jnp.asarray(x)), np.float64)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=2e-6)
+    found, counts = searched_by_bounds(monkeypatch, x, 5)
+    assert_neighbors(found, x, x, oracle(x, 5), 2e-6)
+    assert counts["leading"] >= 900
+
+
 def test_bounds_of_queries(monkeypatch):
     monkeypatch.setattr(neighbors, "_MANY_ROWS", 500)
     x = rows_of_rank(1400, 12, 70, 0.1)
