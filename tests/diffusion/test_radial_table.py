@@ -62,7 +62,7 @@ def test_values_and_slopes_are_those_of_the_exact_code(dim, lines):
         assert np.all(np.abs(slope - wanted)[known] < 1e-3 * np.abs(wanted)[known] + 1e-6 * scale[known])
 
 
-@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("lines", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_second_derivatives_are_finite_and_those_of_the_exact_code(lines):
     t, u = np.array([0.02, 0.3, 1.0, 3.0], np.float32), np.array([0.0, 0.01, 0.3, 0.45], np.float32)
     t, u = (x.ravel() for x in np.meshgrid(t, u))
@@ -95,7 +95,11 @@ def test_a_time_for_each_pair_is_the_same_in_chunks():
     np.testing.assert_allclose(log_chord_kernel(3, t, u)[np.array([0, size // 2, size - 1])], one, rtol=1e-6)
 
 
-@pytest.mark.parametrize("manifold", [Sphere(2, radius=3.0), ProjectiveSpace(2), SO3()], ids=repr)
+@pytest.mark.parametrize(
+    "manifold",
+    [Sphere(2, radius=3.0), ProjectiveSpace(2), pytest.param(SO3(), marks=pytest.mark.slow)],
+    ids=repr,
+)
 def test_points_at_any_distance_have_the_density_of_float64(manifold):
     """From equal points to the cut locus, where the two ways to the distance of rotations meet as well."""
     turn = jnp.concatenate([jnp.array([0.0, 1e-4]), jnp.linspace(0.1, 1, 30)])[:, None]

@@ -78,7 +78,8 @@ def test_column_of_a_torus_has_degree_one():
     assert abs(mapping_degree(FlatTorus(2), points).degree) == 1
 
 
-@pytest.mark.parametrize("num", [48, 240])  # views in even steps that are unwrapped, and points at random
+# Views in even steps that are unwrapped, and points at random.
+@pytest.mark.parametrize("num", [48, pytest.param(240, marks=pytest.mark.slow)])
 def test_column_knows_no_condition(num):
     """Three cameras of other gains and offsets: copies of a state get one point, and that has degree one."""
     rng = np.random.default_rng(0)
@@ -131,7 +132,7 @@ def test_examples_are_freed_of_their_condition():
     np.testing.assert_array_equal(free_of_condition(np.ones((4, 2)), np.array([0, 0, 1, 1])), np.zeros((4, 2)))
 
 
-@pytest.mark.parametrize("law", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("law", ["poisson", pytest.param("negative_binomial", marks=pytest.mark.slow)])
 def test_column_of_counts_sees_through_their_noise(law):
     """Rates whose logs vary by 1 along a torus, of rows that were observed for different times."""
     rng = np.random.default_rng(0)
@@ -219,7 +220,7 @@ def er_config(**changes):
     return ERConfig(event_shape=(4,), encoder_init="cohomology", **(settings | changes))
 
 
-@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("learned", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_group_action_encoder_learns_the_column_before_all_else(learned):
     own = er_config(reparametrization=ReparametrizationConfig(kind="learned" if learned else "exact", num_steps=3))
     dataset = ER.prepare(own, dataset_of(shuffled(folded(EVEN))))

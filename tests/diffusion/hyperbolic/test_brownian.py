@@ -81,7 +81,7 @@ def test_kernel_is_exact(dim, t, dtype):
         np.testing.assert_allclose(again, log_q, atol=1e-9)
 
 
-@pytest.mark.parametrize("dim", [2, 4, 6, 10])
+@pytest.mark.parametrize("dim", [pytest.param(2, marks=pytest.mark.slow), 4, 6, 10])
 @pytest.mark.parametrize("t", [0.05, 1.0, 4.0])
 def test_two_dimensions_more_are_a_derivative(dim, t):
     with jax.enable_x64(True):
@@ -137,7 +137,7 @@ def test_derivatives_are_finite(dtype):
             assert all(np.all(np.isfinite(slope)) for slope in gradient(jnp.asarray(t, dtype), z, end))
 
 
-@pytest.mark.parametrize(("dim", "t"), [(2, 0.2), (2, 6.0), (3, 1.0), (6, 0.5)])
+@pytest.mark.parametrize(("dim", "t"), [(2, 0.2), (2, 6.0), (3, 1.0), pytest.param(6, 0.5, marks=pytest.mark.slow)])
 def test_samples_have_the_radial_law(dim, t):
     space = Hyperbolic(dim)
     z, w = draws(space, jax.random.key(0), t, jnp.full(dim, 0.7), 10_000)
