@@ -10,6 +10,7 @@ more than `_JUMP` is torn and counts as not captured; on RP² the degree must be
 JSON file in the workdir; a row that is there is not run again.
 """
 
+import itertools
 import json
 import math
 import operator
@@ -25,7 +26,7 @@ from pictures import KINDS, SIZE, Kind
 from training import train
 
 from mvae.manifolds import FlatQuotient, Manifold, ProjectiveSpace, RotationQuotient
-from mvae.methods.dvae import DVAEConfig, dvae
+from mvae.methods.dvae import ENCODER_INITS, DVAEConfig, dvae
 from mvae.programs import launch
 from mvae.runs import parse_manifold, text_of
 from mvae.topology import mapping_degree
@@ -33,6 +34,7 @@ from mvae.topology import mapping_degree
 _KINDS = flags.DEFINE_list("kinds", list(KINDS), f"Of {', '.join(KINDS)}.")
 _LOCATIONS = flags.DEFINE_list("locations", ["embedded"], "Of embedded, projected: how encoders reach the right space.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' files.", required=True)
+_STARTS = flags.DEFINE_list("starts", ["spectral"], f"Of {', '.join(ENCODER_INITS[:3])}: where encoders start.")
 _WRONG = flags.DEFINE_bool("wrong", default=True, help="Whether wrong spaces are trained, too.")
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Runs of each row.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 1500, "Training steps.", lower_bound=1)
@@ -96,22 +98,27 @@ def captured(kind: Kind, encode: Callable[[np.ndarray], np.ndarray]) -> tuple[bo
     return bool(good), found
 
 
-def row(name: str, manifold: str, location: str, folder: Path) -> dict[str, Any]:
+def row(name: str, manifold: str, location: str, start: str, folder: Path) -> dict[str, Any]:
     """Trains a row, or reads it."""
     kind = KINDS[name]
-    path = folder / f"{name}_{manifold.replace('/', '-').replace(':', '-')}_{location}.json"
+    path = folder / f"{name}_{manifold.replace('/', '-').replace(':', '-')}_{location}_{start}.json"
     if path.exists():
         return json.loads(path.read_text())
     space = parse_manifold(manifold)
     widths = (128, 128)
     config = DVAEConfig(
-        manifold=space, event_shape=(SIZE, SIZE, 1), encoder_widths=widths, decoder_widths=widths, location=location
+        manifold=space,
+        event_shape=(SIZE, SIZE, 1),
+        encoder_widths=widths,
+        decoder_widths=widths,
+        location=location,
+        encoder_init=start,
     )
     model = dvae(config)
     params = train(model, jnp.asarray(kind.render(uniform(kind.space, _TRAIN, 1))), _SEEDS.value, _STEPS.value)
     held_out = jnp.asarray(kind.render(uniform(kind.space, _TEST, 2)))
     bounds = jax.jit(jax.vmap(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(1), {"x": held_out}).elbo)))
-    result: dict[str, Any] = {"data": name, "manifold": manifold, "location": location}
+    result: dict[str, Any] = {"data": name, "manifold": manifold, "location": location, "start": start}
     result["elbo"] = np.asarray(bounds(params), float).tolist()
     if manifold == text_of(kind.space):
         locate = jax.jit(lambda p, x: model.encode(p, x).location)
@@ -134,12 +141,13 @@ def main(argv: Sequence[str]) -> None:
         right = text_of(KINDS[name].space)
         rows = [(right, location) for location in _LOCATIONS.value]
         rows += [(wrong, "embedded") for wrong in KINDS[name].wrong] if _WRONG.value else []
-        for manifold, location in rows:
-            found = row(name, manifold, location, folder)
+        for start, (manifold, location) in itertools.product(_STARTS.value, rows):
+            found = row(name, manifold, location, start, folder)
             elbo = np.array(found["elbo"])
             share = f"{found['captured']} of {len(elbo)} captured" if "captured" in found else "a wrong space"
             print(
-                f"{name:9} {manifold:18} {location:9} ELBO {elbo.mean():8.2f} ± {elbo.std():5.2f}  {share}", flush=True
+                f"{name:9} {manifold:18} {location:9} {start:9} ELBO {elbo.mean():8.2f} ± {elbo.std():5.2f}  {share}",
+                flush=True,
             )
 
 

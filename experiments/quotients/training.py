@@ -8,7 +8,7 @@ import optax
 
 from mvae.models import Model, OptimizerConfig, Params, adam
 
-_BATCH, _INIT = 128, 128
+_BATCH, _INIT = 128, 512
 
 
 def train(model: Model, x: jax.Array, seeds: int, steps: int) -> Params:
