@@ -89,7 +89,9 @@ class Page {
   moved(found) {
     if (!this.loaded) return;
     if (!found) {
-      byId("here-text").textContent = this.stage.pointer ? "Nothing decodes here: no code is near." : "";
+      const { geodesic: whole, kind } = this.data.space; // of a space that is all there, or a projection
+      const words = whole || kind === "solid" ? "Outside of the space." : "Nothing decodes here: no code is near.";
+      byId("here-text").textContent = this.stage.pointer ? words : "";
       return;
     }
     const known = found.code !== undefined;
@@ -166,8 +168,8 @@ class Page {
       const found = Array.from({ length: path.count }, (_, k) => placeAt(path.places, 3, k));
       return this.showPlaces(title, path.ends[0] === one ? found : found.reverse());
     }
-    const { dims, places } = this.stage;
-    const points = geodesic(space.geodesic, placeAt(places, dims, one), placeAt(places, dims, other), STRIP);
+    const { dims, places, images } = this.stage;
+    const points = geodesic(space, images, placeAt(places, dims, one), placeAt(places, dims, other), STRIP);
     if (space.kind === "line") points.forEach((point) => (point[1] = 0.5)); // upward is chance
     return this.showPlaces(title, points);
   }
