@@ -72,7 +72,7 @@ class Page {
   redraw() {
     this.stage.draw();
     this.drawCurve();
-    if (this.loaded && this.stage.marks.taken !== null) this.showCode(this.stage.marks.taken);
+    if (this.loaded && !this.pairing && this.stage.marks.taken !== null) this.showCode(this.stage.marks.taken);
   }
 
   colour(k) {
@@ -145,8 +145,12 @@ class Page {
     const { marks } = this.stage;
     marks.ends = [];
     marks.landmarks = on && !this.data.space.geodesic ? this.data.codes.landmarks : null;
-    byId("code-title").textContent = on ? "Take two codes" : byId("code-title").textContent;
-    if (on) byId("code-text").textContent = marks.landmarks ? "Two of the ringed ones." : "Click on two points.";
+    if (on) {
+      byId("code-title").textContent = "Take two codes";
+      byId("code-text").textContent = marks.landmarks ? "Two of the ringed ones." : "Click on two points.";
+      for (const id of ["code-pictures", "near"]) byId(id).replaceChildren();
+      byId("near-title").hidden = true;
+    } else if (this.loaded && marks.taken !== null) this.showCode(marks.taken);
     this.stage.drawOverlay();
   }
 
