@@ -158,7 +158,7 @@ def take_pictures(name: str, page: Path, browser: Any) -> str:
         height = round(THUMBNAIL * picture.height / picture.width)
         small = picture.resize((THUMBNAIL, height), Image.Resampling.LANCZOS).quantize(128)
         PICTURES.mkdir(parents=True, exist_ok=True)
-        small.save(PICTURES / f"{name}_{theme}.png", optimize=True)
+        small.save(PICTURES / (f"{name}.png" if theme == "light" else f"{name}_dark.png"), optimize=True)
         context.close()
     return costs
 

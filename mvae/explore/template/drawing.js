@@ -151,7 +151,7 @@ class Drawing extends View {
     [bottom, top].forEach((y, end) => {
       const flip = end === 1 && edges[1] === "flipped";
       if (edges[1] === "boundary") this.drawBorder(context, [left, y], [right, y]);
-      else for (const share of [0.61, 0.64]) this.drawHead(context, across(flip ? 1 - share : share), y, flip ? Math.PI : 0);
+      else for (const aside of [-8, 8]) this.drawHead(context, across(flip ? 0.375 : 0.625) + aside, y, flip ? Math.PI : 0);
     });
   }
 
