@@ -11,7 +11,7 @@ SCRIPTS = ("experiments/*", "examples", "configs", "tools")
 TAKEN = ("experiments/*/*.md", "experiments/*/figures/*.png", *(f"{folder}/*.py" for folder in SCRIPTS))
 CONTRIBUTING, BIBLIOGRAPHY = "CONTRIBUTING.md", "bibliography.md"
 ABOVE = re.compile(r"\]\((?:\.\./)+(experiments|examples|configs|tools|CONTRIBUTING)")
-PICTURE = re.compile(r"!\[([^\]]*)\]\((figures/(?:gallery/)?(\w+))\.png\)")
+PICTURE = re.compile(r"!\[([^\]]*)\]\((figures/(?:gallery/)?(\w+))\.webp\)")
 SOURCES = (ROOT / "docs" / "bibliography.bib").read_text()
 ENTRY = re.compile(r"^@\w+\{([^,]*),\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.MULTILINE)
@@ -49,9 +49,9 @@ def _in_both_themes(found: re.Match[str]) -> str:
     """A picture for light and one for dark; those of the gallery lead to their pages where those were built."""
     title, path, name = found.groups()
     docs = ROOT / "docs"
-    if not (docs / f"{path}_dark.png").exists():
+    if not (docs / f"{path}_dark.webp").exists():
         return found[0]
-    both = f"![{title}]({path}.png#only-light)![{title}]({path}_dark.png#only-dark)"
+    both = f"![{title}]({path}.webp#only-light)![{title}]({path}_dark.webp#only-dark)"
     return f"[{both}](gallery/{name}.html)" if (docs / "gallery" / f"{name}.html").exists() else both
 
 

@@ -54,7 +54,11 @@ GALLERY = {
     ),
     "klein_bottle": Entry("ΔVAE on the Klein bottle", "dvae_torus:quick", (*FEW, "manifold=klein_bottle")),
     "genus_two": Entry("ΔVAE on the surface of genus 2", "dvae_genus_two:quick"),
-    "hyperbolic": Entry("ΔVAE on the hyperbolic plane", "dvae_torus:quick", (*FEW, "manifold=hyperbolic:2")),
+    "hyperbolic": Entry(
+        "ΔVAE on the hyperbolic plane",
+        "dvae_torus:quick",
+        ("num_seeds=1", "num_epochs=1", "batch_size=32", "manifold=hyperbolic:2"),
+    ),
     "hypersphere": Entry("ΔVAE on S¹⁰, projected", "dvae_torus:quick", (*FEW, "manifold=sphere:10")),
     "circles": Entry("VAELLS on concentric circles", "vaells_circles:quick", path="first"),
     "rotated_digits": Entry(
@@ -96,6 +100,20 @@ TIMES = """() => {
   stage.point(null);
   const paint = performance.getEntriesByType("paint").find(({ name }) => name === "first-contentful-paint");
   return [paint ? paint.startTime : NaN, move, frame];
+}"""
+
+# The front page's picture: the sphere with a geodesic of a right angle in view, and the code that it begins at.
+FRONT = """() => {
+  const { stage, strip } = explorer, begin = placeAt(stage.places, 3, 41);
+  const off = Array.from({ length: stage.codes.count }, (_, k) => Math.abs(dot(begin, placeAt(stage.places, 3, k))));
+  explorer.pairs(true);
+  [41, off.indexOf(Math.min(...off))].forEach((code) => explorer.took(code));
+  explorer.pairs(false);
+  const [x, y] = strip.path.places[20];
+  stage.rotation = viewFrom(Math.atan2(y, x) - 0.4, 0.35);
+  stage.draw();
+  explorer.took(41);
+  strip.go(16);
 }"""
 
 
@@ -156,11 +174,26 @@ def take_pictures(name: str, page: Path, browser: Any) -> str:
         show_path(tab, GALLERY[name])
         picture = Image.open(io.BytesIO(tab.locator("#stage").screenshot())).convert("RGB")
         height = round(THUMBNAIL * picture.height / picture.width)
-        small = picture.resize((THUMBNAIL, height), Image.Resampling.LANCZOS).quantize(128)
         PICTURES.mkdir(parents=True, exist_ok=True)
-        small.save(PICTURES / (f"{name}.png" if theme == "light" else f"{name}_dark.png"), optimize=True)
+        target = PICTURES / (f"{name}.webp" if theme == "light" else f"{name}_dark.webp")
+        picture.resize((THUMBNAIL, height), Image.Resampling.LANCZOS).save(target, quality=90, method=6)
         context.close()
     return costs
+
+
+def take_front(page: Path, browser: Any) -> None:
+    """Takes the picture of the front page: that of the sphere, with the panels beside it."""
+    for theme, name in (("light", "explorer.webp"), ("dark", "explorer_dark.webp")):
+        context = browser.new_context(viewport={"width": 1240, "height": 1080}, color_scheme=theme)
+        tab = context.new_page()
+        tab.goto(page.as_uri())
+        tab.evaluate("explorer.ready")
+        tab.evaluate(FRONT)
+        box = tab.locator("#strip").bounding_box()
+        part = {"x": 0, "y": 0, "width": 1240, "height": box["y"] + box["height"] + 12}
+        picture = Image.open(io.BytesIO(tab.screenshot(full_page=True, clip=part))).convert("RGB")
+        picture.save(PICTURES.parent / name, quality=92, method=6)
+        context.close()
 
 
 def show_path(tab: Any, entry: Entry) -> None:
@@ -204,6 +237,8 @@ def main() -> None:
             for name in names:
                 if (PAGES / f"{name}.html").exists():
                     print(take_pictures(name, PAGES / f"{name}.html", browser), flush=True)
+            if "sphere" in names and (PAGES / "sphere.html").exists():
+                take_front(PAGES / "sphere.html", browser)
             browser.close()
     sys.exit(wrong)
 

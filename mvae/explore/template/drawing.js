@@ -28,7 +28,7 @@ class Drawing extends View {
   drawSolid(context, moving) {
     const { width, height } = this.box;
     const ratio = window.devicePixelRatio || 1;
-    this.fine = moving ? MOVING : Math.min(2, Math.max(1.5, ratio), Math.sqrt(SHARPEST / (width * height)));
+    this.fine = moving ? MOVING : Math.min(2, Math.sqrt(SHARPEST / (width * height))); // then smoothed
     const [columns, rows] = [Math.round(width * this.fine), Math.round(height * this.fine)];
     const view = { rotation: this.rotation, centre: this.centre, scale: this.scales()[0] * this.fine };
     const palette = shades(rgb(css("--solid-dark")), rgb(css("--solid-light")));
@@ -37,6 +37,7 @@ class Drawing extends View {
     if (this.canvas.width !== columns || this.canvas.height !== rows) [this.canvas.width, this.canvas.height] = [columns, rows];
     const bytes = new Uint8ClampedArray(this.pixels.colours.buffer);
     this.canvas.getContext("2d").putImageData(new ImageData(bytes, columns, rows), 0, 0);
+    context.imageSmoothingQuality = moving ? "low" : "high";
     context.drawImage(this.canvas, 0, 0, columns / this.fine, rows / this.fine);
     context.strokeStyle = css("--muted");
     context.globalAlpha = 0.35;

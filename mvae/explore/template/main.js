@@ -97,8 +97,7 @@ class Page {
     const known = found.code !== undefined;
     const sheet = known ? this.sheets.decoded : this.sheets.nodes;
     const example = known ? sheet.mixture([found.code], [1]) : sheet.mixture(found.nodes, found.weights);
-    this.painter.draw(byId("here"), example, sheet);
-    const words = this.painter.words(example);
+    const words = this.drawn(byId("here"), example, sheet);
     const place = found.place.map((value) => tidy(Number(value.toFixed(3)))).join(", ");
     byId("here-text").textContent = `${known ? `code ${found.code}` : `(${place})`}${words ? ` · ${words}` : ""}`;
   }
@@ -185,7 +184,7 @@ class Page {
     const sheet = this.sheets.nodes;
     this.strip.show(title, points, (canvas, k) => {
       const { nodes, weights } = blendAt(mesh.nodes, dims, points[k], space.corners);
-      this.painter.draw(canvas, sheet.mixture(nodes, weights), sheet);
+      return this.drawn(canvas, sheet.mixture(nodes, weights), sheet);
     });
   }
 
@@ -201,8 +200,14 @@ class Page {
     const numbers = Array.from({ length: path.count }, (_, k) => (backward ? path.count - 1 - k : k));
     const places = numbers.map((k) => placeAt(path.places, this.stage.dims, k));
     const sheet = this.sheets.paths;
-    this.strip.show(title, places, (canvas, k) => this.painter.draw(canvas, sheet.mixture([path.first + numbers[k]], [1]), sheet),
+    this.strip.show(title, places, (canvas, k) => this.drawn(canvas, sheet.mixture([path.first + numbers[k]], [1]), sheet),
       path.kind === "walk");
+  }
+
+  /** Draws an example; returns what it is in words. */
+  drawn(canvas, example, sheet) {
+    this.painter.draw(canvas, example, sheet);
+    return this.painter.words(example);
   }
 
   /** Whether a key meant something. */
