@@ -27,7 +27,6 @@ class Drawing extends View {
 
   drawSolid(context, moving) {
     const { width, height } = this.box;
-    const ratio = window.devicePixelRatio || 1;
     this.fine = moving ? MOVING : Math.min(2, Math.sqrt(SHARPEST / (width * height))); // then smoothed
     const [columns, rows] = [Math.round(width * this.fine), Math.round(height * this.fine)];
     const view = { rotation: this.rotation, centre: this.centre, scale: this.scales()[0] * this.fine };
