@@ -30,7 +30,6 @@ SPACES = {
     "cylinder": IMAGES,
     "interval": IMAGES,
     "hyperbolic:2": IMAGES,
-    "hyperbolic:3": IMAGES,
     "sphere:1": IMAGES[..., 0, 0],
     "euclidean:1": IMAGES,
     "euclidean:2": IMAGES[:, 0, :3, 0],
