@@ -57,7 +57,7 @@ GALLERY = {
     "hyperbolic": Entry(
         "ΔVAE on the hyperbolic plane",
         "dvae_torus:quick",
-        ("num_seeds=1", "num_epochs=1", "batch_size=32", "manifold=hyperbolic:2"),
+        ("num_seeds=1", "num_epochs=1", "batch_size=32", "manifold=hyperbolic:2", "evaluation.importance_samples=2"),
     ),
     "hypersphere": Entry("ΔVAE on S¹⁰, projected", "dvae_torus:quick", (*FEW, "manifold=sphere:10")),
     "circles": Entry("VAELLS on concentric circles", "vaells_circles:quick", path="first"),

@@ -39,15 +39,18 @@ SPACES = {
 }
 FAST = ("sphere:2", "klein_bottle")
 WRONG = ("error", "warning")
-# A code that is seen away from the margins, and where on the stage, which is turned until there is one.
+# A code that is seen away from the margins, and where on the stage, which is turned until there is one. Whole pixels
+# of the window, which clicks are at.
 SEEN = """() => {
-  const stage = explorer.stage, { width, height } = stage.box;
+  const stage = explorer.stage, { width, height } = stage.box, { left, top } = stage.element.getBoundingClientRect();
   for (let turn = 0; turn < 9; turn++) {
     for (let code = 1; code < stage.codes.count; code++)
       for (const place of stage.shownAt(code)) {
         const seen = stage.toScreen(place);
         const inside = seen[0] > 60 && seen[0] < width - 60 && seen[1] > 60 && seen[1] < height - 60;
-        if (inside && !stage.hidden(seen)) return [stage.nearCode(seen, 16).code, seen[0], seen[1]];
+        if (!inside || stage.hidden(seen)) continue;
+        const [x, y] = [Math.round(seen[0] + left) - left, Math.round(seen[1] + top) - top];
+        return [stage.nearCode([x, y], 16).code, x, y];
       }
     stage.rotation = turned(stage.rotation, 0.7, turn % 2 ? 0.7 : 0);
     stage.draw();
@@ -88,7 +91,6 @@ class Opened:
         self.page.on("request", lambda each: self.wrong.append(each.url) if each.url.startswith("http") else None)
         self.page.goto(path.as_uri())
         self.page.evaluate("explorer.ready")
-        self.box = self.page.locator("#stage").bounding_box()
 
     def __enter__(self):
         return self
@@ -99,8 +101,10 @@ class Opened:
             assert self.wrong == []
 
     def at(self, x, y):
-        """A point of the window, of one of the stage."""
-        return self.box["x"] + x, self.box["y"] + y
+        """A point of the window, of one of the stage, which is scrolled into view."""
+        self.page.locator("#stage").scroll_into_view_if_needed()
+        box = self.page.locator("#stage").bounding_box()
+        return box["x"] + x, box["y"] + y
 
     def stage(self):
         return self.page.locator("#stage").screenshot()
@@ -109,7 +113,7 @@ class Opened:
         return self.page.evaluate("document.getElementById('here').toDataURL()")
 
     def drag(self, dx, dy):
-        x, y = self.at(self.box["width"] / 2 - 20, self.box["height"] / 2)
+        x, y = self.at(*self.page.evaluate("[explorer.stage.box.width / 2 - 20, explorer.stage.box.height / 2]"))
         self.page.mouse.move(x, y)
         self.page.mouse.down()
         self.page.mouse.move(x + dx, y + dy, steps=5)
@@ -120,6 +124,7 @@ class Opened:
 def go_through(opened):
     """Moves, clicks, keys, colours, drags and a geodesic: each shows on the screen."""
     page = opened.page
+    opened.at(0, 0)
     code, x, y = page.evaluate(SEEN)
     page.mouse.move(*opened.at(x + 1, y))
     assert page.inner_text("#here-text")
