@@ -7,9 +7,11 @@ from typing import Any
 from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingImports] -- of the extra "docs"
 
 ROOT = Path(__file__).parents[1]
-TAKEN = ("experiments/*/*.md", "experiments/*/figures/*.png", "examples/*.py", "configs/*.py")
+SCRIPTS = ("experiments/*", "examples", "configs", "tools")
+TAKEN = ("experiments/*/*.md", "experiments/*/figures/*.png", *(f"{folder}/*.py" for folder in SCRIPTS))
 CONTRIBUTING, BIBLIOGRAPHY = "CONTRIBUTING.md", "bibliography.md"
-ABOVE = re.compile(r"\]\((?:\.\./)+(experiments|examples|configs|CONTRIBUTING)")
+ABOVE = re.compile(r"\]\((?:\.\./)+(experiments|examples|configs|tools|CONTRIBUTING)")
+PICTURE = re.compile(r"!\[([^\]]*)\]\((figures/(?:gallery/)?(\w+))\.webp\)")
 SOURCES = (ROOT / "docs" / "bibliography.bib").read_text()
 ENTRY = re.compile(r"^@\w+\{([^,]*),\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.MULTILINE)
@@ -27,9 +29,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **given: Any) -> str:
-    """Makes links to what lies beside `docs` in the repository links within the site."""
+    """Makes links to what lies beside `docs` links within the site, and shows pictures in both themes."""
     del given
     depth = page.file.src_uri.count("/")
+    markdown = PICTURE.sub(_in_both_themes, markdown)
     return ABOVE.sub(lambda found: f"]({'../' * depth}{found[1]}", markdown) if _is_of_docs(page) else markdown
 
 
@@ -40,6 +43,16 @@ def on_page_content(html: str, page: Any, **given: Any) -> str:
         return html
     to = "../" * page.url.count("/") + BIBLIOGRAPHY.replace(".md", "/")
     return CITED.sub(lambda found: f'{found[1]}<a href="{to}#{found[2]}">{found[2]}</a>', html)
+
+
+def _in_both_themes(found: re.Match[str]) -> str:
+    """A picture for light and one for dark; those of the gallery lead to their pages where those were built."""
+    title, path, name = found.groups()
+    docs = ROOT / "docs"
+    if not (docs / f"{path}_dark.webp").exists():
+        return found[0]
+    both = f"![{title}]({path}.webp#only-light)![{title}]({path}_dark.webp#only-dark)"
+    return f"[{both}](gallery/{name}.html)" if (docs / "gallery" / f"{name}.html").exists() else both
 
 
 def _is_of_docs(page: Any) -> bool:

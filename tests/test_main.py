@@ -192,7 +192,8 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(tmp_path):
     assert lines["seeds"].split() == ["seeds", "2,", "batches", "of", "32"]
     # The encoder: 64 to 16, 16 to 4 and to 1; the decoder: 4 to 16, 16 to 64; each with a bias.
     assert "parameters  2,293 a seed" in lines["parameters"]
-    assert "48 steps, about " in lines["stage"]
+    assert "48 steps, " in lines["stage"]
+    assert "of training; " in lines["time"]
     assert "memory" in lines
     assert not workdir.exists()
     assert_refused(main(*TINY, "--dry_run", "--config.batch_size=257"), "batch_size = 257 is larger")

@@ -12,7 +12,22 @@ from mvae.explore import paths
 from mvae.explore.columns import columns_of
 from mvae.explore.scenes import Scene, scene, spread
 from mvae.explore.sheets import Look, packed, tile_of
-from mvae.manifolds import Euclidean, FlatTorus, ProjectiveSpace, Sphere
+from mvae.manifolds import (
+    SO3,
+    Cylinder,
+    EmbeddedTorus,
+    Euclidean,
+    FlatTorus,
+    Hyperbolic,
+    Implicit,
+    Interval,
+    KleinBottle,
+    Manifold,
+    MobiusBand,
+    Product,
+    ProjectiveSpace,
+    Sphere,
+)
 from mvae.runs.trained import Run, Trained
 
 MOST_CODES = 2000
@@ -206,15 +221,33 @@ def _errors(x: np.ndarray | None, decoded: np.ndarray) -> np.ndarray | None:
 SYMBOLS = {"dvae": "ΔVAE", "vae": "VAE", "vdae": "VDAE", "vaells": "VAELLS", "svae": "hyperspherical VAE"}
 
 
-LETTERS = {Sphere: "S", FlatTorus: "T", ProjectiveSpace: "RP", Euclidean: "R"}
+LETTERS = {Sphere: "S", FlatTorus: "T", ProjectiveSpace: "RP", Euclidean: "R", Hyperbolic: "H"}
+NAMES = {
+    SO3: "SO(3)",
+    KleinBottle: "the Klein bottle",
+    MobiusBand: "the Möbius band",
+    Cylinder: "the cylinder",
+    Interval: "the interval",
+    EmbeddedTorus: "the torus in space",
+}
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _title(run: Run, model: Trained) -> str:
     method, manifold = run.config["method"], model.manifold
+    return f"{SYMBOLS.get(method, method)} on {_space(manifold)}"
+
+
+def _space(manifold: Manifold) -> str:
+    if isinstance(manifold, Product):
+        return " × ".join(map(_space, manifold.factors))
+    if isinstance(manifold, Implicit):
+        name = getattr(manifold.constraint, "__name__", "of an equation").replace("_", " ")
+        return f"the {'surface' if manifold.dim == 2 else 'manifold'} {name}"
     letter = LETTERS.get(type(manifold))
-    space = repr(manifold) if letter is None else letter + str(manifold.dim).translate(RAISED)
-    return f"{SYMBOLS.get(method, method)} on {space}"
+    if letter is not None:
+        return letter + str(manifold.dim).translate(RAISED)
+    return NAMES.get(type(manifold), repr(manifold))
 
 
 def _facts(run: Run, model: Trained, examples: Examples, look: Look, beside: Mapping[str, Any]) -> list[str]:
@@ -232,7 +265,9 @@ def _space_facts(space: Scene) -> dict[str, Any]:
         "caption": space.caption,
         "axes": space.axes,
         "geodesic": space.geodesic,
-        "twice": space.twice,
+        "images": None if space.images is None else np.round(space.images, 9).ravel().tolist(),
+        "sides": space.sides or None,
+        "edges": space.edges or None,
         "nodes": None if mesh is None else packed(mesh.places),
         "cells": None if mesh is None else packed(mesh.cells, "<i4"),
         "corners": 0 if mesh is None else mesh.cells.shape[1],

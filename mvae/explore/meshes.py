@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from scipy import sparse
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, Delaunay
 
 from mvae.figures import Solid, solid
 from mvae.manifolds import Manifold
@@ -49,6 +49,25 @@ def ball(num: int) -> Mesh:
     around = np.sqrt(1 - height**2)
     points = np.stack([around * np.cos(angle), around * np.sin(angle), height], axis=1)
     return Mesh(points, ConvexHull(points).simplices, points)
+
+
+def disc(radius: float, num: int) -> Mesh:
+    """Returns a disc of the plane by the points of a sunflower, all of nearly the same area, and some on its rim.
+
+    >>> disc(0.5, 300).places.shape
+    (300, 2)
+
+    Args:
+        radius: Of the disc.
+        num: How many points, at least 16.
+    """
+    around = round(1.8 * math.sqrt(num))  # as far from each other on the rim as those within
+    index = np.arange(num - around) + 0.5
+    angle, length = np.pi * (1 + math.sqrt(5)) * index, radius * (1 - 1 / math.sqrt(num)) * np.sqrt(index / len(index))
+    rim = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    angle, length = np.concatenate([angle, rim]), np.concatenate([length, np.full(around, radius)])
+    points = length[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Mesh(points, Delaunay(points).simplices)
 
 
 def rectangle(lower: np.ndarray, upper: np.ndarray, num: int) -> Mesh:

@@ -14,7 +14,8 @@ from mvae.runs.trained import Run, Trained
 
 LOGGER = logging.getLogger(__name__)
 TEMPLATE = Path(__file__).parent / "template"
-SCRIPTS = ("geometry.js", "raster.js", "sheets.js", "stage.js", "panels.js", "main.js")
+PARTS = ("geometry", "raster", "sheets", "view", "planes", "drawing", "stage", "panels", "main")
+SCRIPTS = tuple(f"{name}.js" for name in PARTS)
 MOST_BYTES = 15_000_000
 SHARES = (1.0, 0.4, 0.15)  # of codes and decoded places, for pictures that can hardly be made smaller, such as noise
 HEIGHT = 900  # pixels in a notebook

@@ -11,7 +11,8 @@ from scipy.spatial import KDTree
 
 from mvae.explore.scenes import Scene
 from mvae.explore.sheets import packed
-from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, Hyperbolic, Manifold, Product, ProjectiveSpace, Sphere
+from mvae.manifolds.quotient.space import QuotientSpace
 from mvae.runs.trained import Trained
 from mvae.transport import path
 
@@ -64,7 +65,9 @@ def neighbours(manifold: Manifold, codes: np.ndarray) -> np.ndarray:
 def _has_formula(manifold: Manifold) -> bool:
     if isinstance(manifold, Product):
         return all(_has_formula(factor) for factor in manifold.factors)
-    return isinstance(manifold, Euclidean | Sphere | ProjectiveSpace | FlatTorus | SO3)
+    if isinstance(manifold, QuotientSpace):
+        return _has_formula(manifold.cover)
+    return isinstance(manifold, Euclidean | Sphere | ProjectiveSpace | FlatTorus | SO3 | Hyperbolic)
 
 
 def landmarks(codes: np.ndarray) -> np.ndarray:

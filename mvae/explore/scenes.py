@@ -2,40 +2,54 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from mvae.explore import meshes
+from mvae.explore.projection import box, projected
 from mvae.figures import solid
-from mvae.manifolds import SO3, Euclidean, FlatTorus, Manifold, ProjectiveSpace, Sphere
+from mvae.manifolds import (
+    SO3,
+    Euclidean,
+    FlatQuotient,
+    FlatTorus,
+    Hyperbolic,
+    Manifold,
+    ProjectiveSpace,
+    Quotient,
+    QuotientSpace,
+    RotationQuotient,
+    Sphere,
+)
 from mvae.manifolds.dispatch import open_function
 
-NEAR = 16  # codes that a point of a projection is the mean of
-WIDE = 2.0  # of the bandwidth, from the nearest code: farther out nothing is decoded
-MARGIN = 0.06
 FEW = 180  # points of a curve
+MOST_IMAGES = 12  # of a point, that are all shown
+RIM = 0.999  # of the Poincaré disc: codes that are farther out, 7.6 radii of curvature, are not decoded around
+BEYOND = 0.25  # how far beyond the codes places are decoded, in half radii of curvature
 
 
 class Scene(NamedTuple):
     """A latent space on the screen.
 
     Attributes:
-        kind: "solid", a surface in space; "space", points in space; "plane"; "square", whose opposite sides are one;
-            "circle"; "line".
+        kind: "solid", a surface in space; "space", points in space; "plane"; "square", a box of the plane whose sides
+            are glued or borders; "disc", that of Poincaré; "circle"; "line".
         place: Points of the manifold, (n, ambient_dim) -> where they are shown, (n, 2 or 3).
         caption: What is seen, in a sentence.
         axes: Names of the axes.
         nodes: Points of the manifold that are decoded, (m, ambient_dim); none where only codes are.
         mesh: Where they are shown, and what lies between them: triangles, or stretches of a curve (t, 2).
-        geodesic: How the shortest path between two places is found on the screen: "sphere", "projective", "torus",
+        geodesic: How the shortest path between two places is found on the screen: "sphere", "hyperbolic", "box",
             "flat"; "" where it is not, and paths are computed beforehand.
         lines: Curves on a surface that show how it lies, (l, p, 3).
-        twice: Whether a place and its antipode are one point.
+        images: Rotations and reflections, (g, 3, 3), whose images of a place are one point, the identity first.
+        sides: Ends (low, high) of the coordinates of a square or line.
+        edges: What both ends of each are: "glued" to one, "flipped", glued with a flip, or "boundary".
     """
 
     kind: str
@@ -46,7 +60,9 @@ class Scene(NamedTuple):
     mesh: meshes.Mesh | None = None
     geodesic: str = ""
     lines: np.ndarray | None = None
-    twice: bool = False
+    images: np.ndarray | None = None
+    sides: tuple[tuple[float, float], ...] = ()
+    edges: tuple[str, ...] = ()
 
 
 @open_function("scene", "its points are shown in ambient space, or by a projection of it")
@@ -55,8 +71,12 @@ def scene(manifold: Manifold, codes: np.ndarray, num: int) -> Scene:
 
     - `Sphere(2)` and closed surfaces with a `mvae.figures.solid`: the surface. `ProjectiveSpace(2)`: the sphere, every
       point at both of its places.
-    - `FlatTorus(2)`: the square of its angles. `Sphere(1)`, `FlatTorus(1)`: the circle.
-    - `Euclidean(1)`, `(2)`, `(3)`, `SO3` as axes times angles, and other manifolds in space: as they are.
+      Other quotients of the sphere, by few isometries: likewise, at all of them.
+    - `FlatTorus(2)`, `KleinBottle`, `MobiusBand`, `Cylinder`: the box of their coordinates, with arrows on sides that
+      are one. `Interval`: the line. `Sphere(1)`, `FlatTorus(1)`: the circle.
+    - `Hyperbolic(2)`: the Poincaré disc; `(3)`: the ball.
+    - `Euclidean(1)`, `(2)`, `(3)`, and other manifolds in space: as they are. `SO3`: axes times angles, modulo a
+      symmetry those of the least angle.
     - All others: a projection, of flat tori on the first two angles, else on the principal components of the codes.
       What is decoded at a place is the mean of the codes that are shown near it, on the manifold.
 
@@ -76,20 +96,22 @@ def _(manifold: Sphere, codes: np.ndarray, num: int) -> Scene:
         return _circle(lambda z: z / manifold.radius, manifold.radius)
     if manifold.dim > 2:
         return _ambient(manifold, codes, num)
-    mesh = meshes.ball(num)
     caption = "the sphere; lines of longitude and latitude are 30° apart"
-    place = lambda z: z / manifold.radius  # noqa: E731
-    nodes = manifold.radius * mesh.places
-    return Scene("solid", place, caption, _names(3), nodes, mesh, "sphere", _graticule())
+    return _globe(num, caption, radius=manifold.radius)
 
 
 @scene.register(ProjectiveSpace)
 def _(manifold: ProjectiveSpace, codes: np.ndarray, num: int) -> Scene:
     if manifold.dim != 2:
         return _ambient(manifold, codes, num)
-    mesh = meshes.ball(num)
     caption = "the projective plane as a sphere whose opposite points are one: every code is shown at both"
-    return Scene("solid", np.asarray, caption, _names(3), mesh.places, mesh, "projective", _graticule(), twice=True)
+    return _globe(num, caption, images=np.stack([np.eye(3), -np.eye(3)]))
+
+
+def _globe(num: int, caption: str, *, radius: float = 1.0, images: np.ndarray | None = None) -> Scene:
+    mesh = meshes.ball(num)
+    place = lambda z: z / radius  # noqa: E731
+    return Scene("solid", place, caption, _names(3), radius * mesh.places, mesh, "sphere", _graticule(), images)
 
 
 @scene.register(FlatTorus)
@@ -100,21 +122,97 @@ def _(manifold: FlatTorus, codes: np.ndarray, num: int) -> Scene:
     def place(z: np.ndarray) -> np.ndarray:
         return np.arctan2(z[:, 1:4:2], z[:, 0:4:2])
 
-    axes = ("angle 1", "angle 2")
+    axes, sides, edges = ("angle 1", "angle 2"), ((-math.pi, math.pi),) * 2, ("glued", "glued")
     if manifold.dim > 2:
         caption = f"the first two of {manifold.dim} angles; sides with the same arrows are one"
-        return _projection(manifold, codes, num, place, caption, axes, 2 * math.pi)
+        nodes, mesh = projected(manifold, codes, place(codes), num, 2 * math.pi)
+        return Scene("square", place, caption, axes, nodes, mesh, sides=sides, edges=edges)
     mesh = meshes.rectangle(np.full(2, -math.pi), np.full(2, math.pi), round(math.sqrt(num)))
     caption = "the torus as a square of two angles; sides with the same arrows are one"
     nodes = _turned(mesh.places.reshape(-1)).reshape(-1, 4)
-    return Scene("square", place, caption, axes, nodes, mesh, "torus")
+    return Scene("square", place, caption, axes, nodes, mesh, "box", sides=sides, edges=edges)
+
+
+@scene.register(FlatQuotient)
+def _(manifold: FlatQuotient, codes: np.ndarray, num: int) -> Scene:
+    del codes
+    low, high = np.array(manifold.sides).T
+    of_points, to_points = jax.jit(manifold.coordinates), jax.jit(manifold.from_coordinates)
+    place = lambda z: np.asarray(of_points(jnp.asarray(z, jnp.float32)))  # noqa: E731
+    sides, edges = manifold.sides, manifold.edges
+    if manifold.dim == 1:
+        along = np.linspace(low, high, FEW)
+        mesh = meshes.Mesh(np.stack([along[:, 0], np.full(FEW, 0.5)], axis=1), _stretches(FEW, closed=False))
+        nodes, caption = np.asarray(to_points(along)), "the interval; upward is chance"
+        on_line = lambda z: np.stack([place(z)[:, 0], np.full(len(z), 0.5)], axis=1)  # noqa: E731
+        return Scene("line", on_line, caption, ("along",), nodes, mesh, "flat", sides=sides, edges=edges)
+    ratio = min(float((high - low).max() / (high - low).min()), 9.0)
+    mesh = meshes.rectangle(low, high, round(math.sqrt(num * ratio)))
+    name = {"KleinBottle": "the Klein bottle", "MobiusBand": "the Möbius band", "Cylinder": "the cylinder"}
+    caption = f"{name.get(type(manifold).__name__, 'the space')} cut open: sides with the same arrows are one"
+    caption += ", thick sides are its border" if "boundary" in edges else ""
+    nodes = np.asarray(to_points(mesh.places))
+    return Scene("square", place, caption, ("along", "across"), nodes, mesh, "box", sides=sides, edges=edges)
+
+
+@scene.register(Quotient)
+def _(manifold: Quotient, codes: np.ndarray, num: int) -> Scene:
+    cover, images = manifold.cover, manifold.group.array
+    if isinstance(cover, Sphere) and cover.dim == 2 and len(images) <= MOST_IMAGES:
+        caption = f"the sphere, of which {len(images)} points at a time are one: every code is shown at all of them"
+        return _globe(num, caption, radius=cover.radius, images=images)
+    return _of_orbits(manifold, codes, num)
+
+
+@scene.register(QuotientSpace)
+def _of_orbits(manifold: QuotientSpace, codes: np.ndarray, num: int) -> Scene:
+    """Each point by the representative that is nearest to the first code."""
+    first = jnp.asarray(codes[:1], jnp.float32)
+    nearest = jax.jit(manifold.nearest_representative)
+    near = lambda z: np.asarray(nearest(first, jnp.asarray(z, jnp.float32)))  # noqa: E731
+    shown = _ambient(manifold, near(codes), num)
+    return shown._replace(place=lambda z: shown.place(near(z)))
+
+
+@scene.register(RotationQuotient)
+def _(manifold: RotationQuotient, codes: np.ndarray, num: int) -> Scene:
+    del codes, num
+    orbit = jax.jit(manifold.orbit)
+
+    def place(z: np.ndarray) -> np.ndarray:
+        images = np.asarray(orbit(jnp.asarray(z, jnp.float32))).reshape(-1, 3, 3)
+        turns = Rotation.from_matrix(images).as_rotvec().reshape(manifold.group.order, len(z), 3)
+        least = np.argmin(np.round(np.linalg.norm(turns, axis=-1), 5), axis=0)
+        return turns[least, np.arange(len(z))]
+
+    caption = f"poses modulo the {manifold.group.order} rotations of a symmetry: axis times angle, of the least angle"
+    return Scene("space", place, caption, ("x", "y", "z"))
+
+
+@scene.register(Hyperbolic)
+def _(manifold: Hyperbolic, codes: np.ndarray, num: int) -> Scene:
+    if manifold.dim > 3:
+        return _ambient(manifold, codes, num)
+    disc = jax.jit(manifold.poincare_disc)
+    place = lambda z: np.asarray(disc(jnp.asarray(z, jnp.float32)))  # noqa: E731
+    if manifold.dim == 3:
+        caption = "hyperbolic space as the Poincaré ball, whose rim is infinitely far"
+        return Scene("space", place, caption, ("x1", "x2", "x3"))
+    far = float(np.quantile(np.linalg.norm(place(codes), axis=1), 0.998))
+    mesh = meshes.disc(math.tanh(math.atanh(min(far, RIM)) + BEYOND), num)
+    square = np.sum(mesh.places**2, axis=1, keepdims=True)
+    nodes = manifold.radius * np.concatenate([1 + square, 2 * mesh.places], axis=1) / (1 - square)
+    caption = (
+        "the Poincaré disc, whose rim is infinitely far; circles are 1, 2, 3, … radii of curvature from the origin"
+    )
+    return Scene("disc", place, caption, (), nodes, mesh, "hyperbolic", sides=((-1.0, 1.0),) * 2)
 
 
 @scene.register(Euclidean)
 def _(manifold: Euclidean, codes: np.ndarray, num: int) -> Scene:
     if manifold.dim > 3:
         return _ambient(manifold, codes, num)
-    lower, upper = _box(codes)
+    lower, upper = box(codes)
     if manifold.dim == 1:
         nodes = np.linspace(lower, upper, FEW)
         place = lambda z: np.stack([z[:, 0], np.full(len(z), 0.5)], axis=1)  # noqa: E731
@@ -156,58 +254,9 @@ def _ambient(manifold: Manifold, codes: np.ndarray, num: int) -> Scene:
         f"a projection: {100 * share.sum():.0f} % of the variance of the codes, in {codes.shape[1]} coordinates; what "
         "decodes at a place is the mean of the codes shown there"
     )
-    return _projection(manifold, codes, num, lambda z: (z - centre) @ directions[:2].T, caption, axes)
-
-
-def _projection(
-    manifold: Manifold,
-    codes: np.ndarray,
-    num: int,
-    place: Callable[[np.ndarray], np.ndarray],
-    caption: str,
-    axes: tuple[str, ...],
-    period: float | None = None,
-) -> Scene:
-    """A plane in which many points lie on top of each other, the codes near a place standing for them."""
-    shown = place(codes)
-    if period is None:
-        lower, upper = _box(shown)
-    else:
-        lower, upper = np.full(2, -period / 2), np.full(2, period / 2)
-    mesh = meshes.rectangle(lower, upper, round(math.sqrt(num)))
-    tree = KDTree(_around(shown, period), boxsize=period)
-    near = min(NEAR, len(codes))
-    own = tree.query(tree.data, near)[0].reshape(len(codes), near)
-    width = max(float(np.median(own[:, near // 2])), float((upper - lower).max()) / math.sqrt(num))
-    distance, index = (each.reshape(-1, near) for each in tree.query(_around(mesh.places, period), near))
-    weights = np.exp(-(distance**2 - distance[:, :1] ** 2) / (2 * width**2))
-    weights /= weights.sum(axis=1, keepdims=True)
-    nodes = _means(manifold, codes[index], weights)
-    known = (distance[:, 0] <= WIDE * width) & np.isfinite(nodes).all(axis=1)
-    number = np.cumsum(known) - 1
-    cells = number[mesh.cells[known[mesh.cells].all(axis=1)]]
-    kept = meshes.Mesh(mesh.places[known], cells)
-    return Scene("plane" if period is None else "square", place, caption, axes, nodes[known], kept)
-
-
-def _around(places: np.ndarray, period: float | None) -> np.ndarray:
-    """Places in [0, period)."""
-    if period is None:
-        return places
-    turned = np.mod(places, period)
-    return np.where(turned < period, turned, 0.0)  # of what is just below 0
-
-
-def _means(manifold: Manifold, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted means exp(z, Σ w log(z, z_k)) of points (m, k, n) seen from z, the first of each."""
-
-    @jax.jit
-    def mean(points: Any, weights: Any) -> Any:
-        first = points[:, 0]
-        velocity = jnp.sum(weights[..., None] * manifold.log(points[:, :1], points), axis=1)
-        return manifold.exp(first, velocity)
-
-    return np.asarray(mean(jnp.asarray(points, jnp.float32), jnp.asarray(weights, jnp.float32)))
+    place = lambda z: (z - centre) @ directions[:2].T  # noqa: E731
+    nodes, mesh = projected(manifold, codes, place(codes), num)
+    return Scene("plane", place, caption, axes, nodes, mesh)
 
 
 def _circle(place: Callable[[np.ndarray], np.ndarray], radius: float = 1.0) -> Scene:
@@ -232,13 +281,6 @@ def spread(scene: Scene, places: np.ndarray) -> np.ndarray:
     if scene.kind == "circle":
         return places * (1.04 + 0.14 * chance)[:, None]
     return np.stack([places[:, 0], chance], axis=1) if scene.kind == "line" else places
-
-
-def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a box around all but a few points, with a margin."""
-    lower, upper = np.quantile(points, [0.002, 0.998], axis=0)
-    sides = np.maximum(upper - lower, 1e-6 * max(1.0, float(np.abs(points).max())))
-    return lower - MARGIN * sides.max(), upper + MARGIN * sides.max()
 
 
 def _names(num: int) -> tuple[str, ...]:

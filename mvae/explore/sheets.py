@@ -16,6 +16,7 @@ QUALITY = 88
 MOST_ENTRIES = 1024  # of a line
 MOST_BARS = 40  # entries with names
 OUTLIERS = 0.005  # share of entries of vectors that lie beyond each end of the scale
+RARE = 0.05  # likewise of the originals of bars: counts have few large ones, beside which all that decodes is flat
 
 
 class Look:
@@ -42,8 +43,10 @@ class Look:
             self.note = f"made smaller, from {event_shape[0]} × {event_shape[1]} pixels"
         self.features = [features[k] for k in self._chosen] if features else []
         shown = flat if self.kind == "image" else [each[:, self._chosen] for each in flat]
-        far = (OUTLIERS, 1 - OUTLIERS) if self.kind in ("bars", "line") else (0, 1)
-        least, most = (float(end) for end in np.quantile(np.concatenate(shown), far))
+        far = OUTLIERS if self.kind in ("bars", "line") else 0.0
+        shares = [RARE if self.kind == "bars" else far] * (len(shown) - 1) + [far]
+        ends = [np.quantile(each, [share, 1 - share]) for each, share in zip(shown, shares, strict=True)]
+        least, most = float(np.min(ends)), float(np.max(ends))
         unit = self.kind == "image" and least >= 0 and most <= 1
         self.low, self.high = (0.0, 1.0) if unit else (least, most if most > least else least + 1)
 

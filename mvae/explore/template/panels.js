@@ -97,7 +97,7 @@ class Strip {
     byId("time").addEventListener("input", () => this.go(Number(byId("time").value)));
   }
 
-  /** title; places on the stage; draw(canvas, k) draws the picture of place k. */
+  /** title; places on the stage; draw(canvas, k) draws the picture of place k and says it in words. */
   show(title, places, draw, jumps = false) {
     this.stop();
     this.path = { places, draw, jumps };
@@ -129,8 +129,8 @@ class Strip {
     const { places, jumps } = this.path;
     Object.assign(this.stage.marks, { now: places[k], path: jumps ? places.slice(Math.max(0, k - 4), k + 1) : places });
     this.stage.drawOverlay();
-    this.path.draw(byId("here"), k);
-    byId("here-text").textContent = `place ${k + 1} of ${this.path.places.length} of the path`;
+    const words = this.path.draw(byId("here"), k);
+    byId("here-text").textContent = `place ${k + 1} of ${this.path.places.length} of the path${words ? ` · ${words}` : ""}`;
     const near = this.shown.reduce((best, each, j) => (Math.abs(each - k) < Math.abs(this.shown[best] - k) ? j : best), 0);
     this.figures.forEach((figure, j) => figure.classList.toggle("now", j === near));
   }

@@ -1,61 +1,99 @@
-// A surface of triangles as pixels, each with its depth and the triangle that is seen there: pure functions.
+// A surface of triangles as pixels, each with its depth and the triangle that is seen there.
 
 const LIGHT = [-0.41, 0.33, 0.85]; // right, up, towards the viewer
 
-/** Draws into buffers of width × height. A corner x is seen at (width/2 + scale X, height/2 - scale Y), X = R (x - centre). */
-function rasterize({ nodes, cells, normals }, { rotation, centre, scale }, width, height) {
-  const count = nodes.length / 3;
-  const depth = new Float32Array(width * height).fill(-Infinity);
-  const cell = new Int32Array(width * height).fill(-1);
-  const light = new Float32Array(width * height);
-  const [px, py, pz, shade, facing] = [0, 0, 0, 0, 0].map(() => new Float32Array(count));
-  const m = rotation;
-  for (let k = 0; k < count; k++) {
-    const [x, y, z] = [nodes[3 * k] - centre[0], nodes[3 * k + 1] - centre[1], nodes[3 * k + 2] - centre[2]];
-    px[k] = width / 2 + scale * (m[0] * x + m[1] * y + m[2] * z);
-    py[k] = height / 2 - scale * (m[3] * x + m[4] * y + m[5] * z);
-    pz[k] = m[6] * x + m[7] * y + m[8] * z;
-    const [a, b, c] = [normals[3 * k], normals[3 * k + 1], normals[3 * k + 2]];
-    facing[k] = m[6] * a + m[7] * b + m[8] * c;
-    shade[k] = Math.max(0,
-      LIGHT[0] * (m[0] * a + m[1] * b + m[2] * c) + LIGHT[1] * (m[3] * a + m[4] * b + m[5] * c) + LIGHT[2] * facing[k]);
+/** What a surface is drawn into; kept from frame to frame, since making it anew takes as long as drawing. */
+class Pixels {
+  fit(width, height) {
+    if (this.width === width && this.height === height) return this;
+    Object.assign(this, { width, height });
+    this.depth = new Float32Array(width * height);
+    this.cell = new Int32Array(width * height); // which triangle; of pixels whose depth is finite
+    this.colours = new Uint32Array(width * height);
+    return this;
   }
+
+  clear() {
+    this.depth.fill(-Infinity);
+    this.colours.fill(0);
+    return this;
+  }
+}
+
+/** Corners on the screen, how far towards the viewer they are, how bright, and whether they face the viewer. */
+function project({ nodes, normals }, { rotation: m, centre, scale }, width, height) {
+  const count = nodes.length / 3;
+  const [x, y, z, light, facing] = [0, 0, 0, 0, 0].map(() => new Float32Array(count));
+  for (let k = 0, at = 0; k < count; k++, at += 3) {
+    const a = nodes[at] - centre[0], b = nodes[at + 1] - centre[1], c = nodes[at + 2] - centre[2];
+    x[k] = width / 2 + scale * (m[0] * a + m[1] * b + m[2] * c);
+    y[k] = height / 2 - scale * (m[3] * a + m[4] * b + m[5] * c);
+    z[k] = m[6] * a + m[7] * b + m[8] * c;
+    const e = normals[at], f = normals[at + 1], g = normals[at + 2];
+    facing[k] = m[6] * e + m[7] * f + m[8] * g;
+    light[k] = Math.max(0,
+      LIGHT[0] * (m[0] * e + m[1] * f + m[2] * g) + LIGHT[1] * (m[3] * e + m[4] * f + m[5] * g) + LIGHT[2] * facing[k]);
+  }
+  return { x, y, z, light, facing };
+}
+
+/**
+ * Draws a closed surface. A corner is seen at (width/2 + scale X, height/2 - scale Y), X = R (corner - centre).
+ * palette: 256 colours, from no light to full light, as `shades` gives them.
+ */
+function rasterize(mesh, view, palette, pixels) {
+  const { width, height, depth, cell, colours } = pixels.clear();
+  const { x, y, z, light, facing } = project(mesh, view, width, height);
+  const { cells } = mesh;
   for (let k = 0; k < cells.length; k += 3) {
-    const [i, j, l] = [cells[k], cells[k + 1], cells[k + 2]];
+    const i = cells[k], j = cells[k + 1], l = cells[k + 2];
     if (facing[i] < 0 && facing[j] < 0 && facing[l] < 0) continue; // behind: the surface is closed
-    const area = (px[j] - px[i]) * (py[l] - py[i]) - (px[l] - px[i]) * (py[j] - py[i]);
+    const ax = x[j] - x[i], ay = y[j] - y[i], bx = x[l] - x[i], by = y[l] - y[i];
+    const area = ax * by - bx * ay;
     if (Math.abs(area) < 1e-9) continue;
-    const left = Math.max(0, Math.floor(Math.min(px[i], px[j], px[l]) - 0.5));
-    const right = Math.min(width - 1, Math.ceil(Math.max(px[i], px[j], px[l]) - 0.5));
-    const top = Math.max(0, Math.floor(Math.min(py[i], py[j], py[l]) - 0.5));
-    const bottom = Math.min(height - 1, Math.ceil(Math.max(py[i], py[j], py[l]) - 0.5));
-    const [across, down] = [(py[l] - py[i]) / area, (px[l] - px[i]) / area]; // how the shares change with x and y
-    const [back, up] = [(py[j] - py[i]) / area, (px[j] - px[i]) / area];
+    // Shares of the second and third corner at (u, v) from the first: second = u sx + v sy, third = u tx + v ty.
+    const sx = by / area, sy = -bx / area, tx = -ay / area, ty = ax / area;
+    const az = z[j] - z[i], bz = z[l] - z[i], al = 255 * (light[j] - light[i]), bl = 255 * (light[l] - light[i]);
+    const deeper = sx * az + tx * bz, brighter = sx * al + tx * bl; // by a pixel to the right
+    const top = Math.max(0, Math.ceil(Math.min(y[i], y[j], y[l]) - 0.5));
+    const bottom = Math.min(height - 1, Math.floor(Math.max(y[i], y[j], y[l]) - 0.5));
     for (let row = top; row <= bottom; row++) {
-      const [x, y] = [left + 0.5 - px[i], row + 0.5 - py[i]];
-      let second = x * across - y * down;
-      let third = y * up - x * back;
-      for (let at = row * width + left; at <= row * width + right; at++, second += across, third -= back) {
-        const first = 1 - second - third;
-        if (first < -1e-6 || second < -1e-6 || third < -1e-6) continue;
-        const near = first * pz[i] + second * pz[j] + third * pz[l];
+      const v = row + 0.5 - y[i];
+      // Where all three shares are at least 0: each bounds u on one side.
+      let from = -x[i], to = width - x[i];
+      const second = v * sy, third = v * ty;
+      if (sx > 0) from = Math.max(from, -second / sx);
+      else if (sx < 0) to = Math.min(to, -second / sx);
+      else if (second < 0) continue;
+      if (tx > 0) from = Math.max(from, -third / tx);
+      else if (tx < 0) to = Math.min(to, -third / tx);
+      else if (third < 0) continue;
+      const rest = 1 - second - third, both = sx + tx;
+      if (both > 0) to = Math.min(to, rest / both);
+      else if (both < 0) from = Math.max(from, rest / both);
+      else if (rest < 0) continue;
+      const left = Math.max(0, Math.ceil(from + x[i] - 0.5 - 1e-4)); // neighbours overlap rather than leave a gap
+      const right = Math.min(width - 1, Math.floor(to + x[i] - 0.5 + 1e-4));
+      const u = left + 0.5 - x[i];
+      let near = z[i] + u * deeper + second * az + third * bz;
+      let bright = 255 * light[i] + u * brighter + second * al + third * bl + 0.5;
+      for (let at = row * width + left, end = row * width + right; at <= end; at++, near += deeper, bright += brighter) {
         if (near <= depth[at]) continue;
         depth[at] = near;
         cell[at] = k / 3;
-        light[at] = first * shade[i] + second * shade[j] + third * shade[l];
+        colours[at] = palette[bright < 0 ? 0 : bright > 255 ? 255 : bright | 0];
       }
     }
   }
-  return { width, height, depth, cell, light };
+  return pixels;
 }
 
-/** Colours of the pixels, four bytes each, from the darkest to the lightest colour by the light. */
-function coloured({ cell, light }, dark, bright) {
-  const pixels = new Uint8ClampedArray(4 * cell.length);
-  for (let k = 0; k < cell.length; k++) {
-    if (cell[k] < 0) continue;
-    for (let j = 0; j < 3; j++) pixels[4 * k + j] = dark[j] + light[k] * (bright[j] - dark[j]);
-    pixels[4 * k + 3] = 255;
+/** 256 colours from the darkest to the lightest, opaque, as four bytes each are read on this machine. */
+function shades(dark, bright) {
+  const bytes = new Uint8ClampedArray(4 * 256);
+  for (let k = 0; k < 256; k++) {
+    for (let j = 0; j < 3; j++) bytes[4 * k + j] = dark[j] + (k / 255) * (bright[j] - dark[j]);
+    bytes[4 * k + 3] = 255;
   }
-  return pixels;
+  return new Uint32Array(bytes.buffer);
 }
