@@ -239,8 +239,8 @@ def _two_stages(inputs: MethodInputs) -> Built:
             lambda params, batch: encoder.outputs(params["encoder"], batch["x"], **given(own.given, batch))["location"],
             lambda key, batch, previous: model.init(key, batch),
             adam(dataclasses.replace(rates, encoder_warmup_steps=0), first_steps),
+            first_steps,
             known_angle(inputs.dataset) if own.manifold.dim == 1 else None,
-            num_steps=first_steps,
         )
         second = gradient_stage(
             "train",

@@ -268,9 +268,9 @@ def coordinate_stage(
     location: Callable[[dict[str, Any], Batch], Float[Array, "b n"]],
     init: Callable[[Key[Array, ""], Batch, Any], dict[str, Any]],
     optimizer: optax.GradientTransformation,
+    num_steps: int,
     angle: str | None = None,
     *,
-    num_steps: int = NUM_STEPS["cohomology"],
     frozen: tuple[str, ...] = ("decoder", "likelihood"),
 ) -> Stage:
     """Builds the stage "coordinate", in which all layers of the encoder learn the column, and nothing else learns.
@@ -281,8 +281,8 @@ def coordinate_stage(
         location: (parameters of the model, batch) -> where the encoder has the examples.
         init: (key, batch, previous) -> parameters of the model, a dict with "encoder".
         optimizer: Of the encoder.
-        angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
         num_steps: Steps of the stage.
+        angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
         frozen: All parameters but the encoder's.
     """
 
