@@ -84,7 +84,7 @@ def test_column_of_views_of_a_body_has_degree_one():
     poses = Rotation.random(400, np.random.default_rng(0)).as_matrix()
     dataset = with_coordinate(dataset_of(balls(poses)[..., None]), SO3())
     points = np.asarray(dataset.train["coordinate"])
-    assert SO3().contains(points, 1e-4).all()
+    assert SO3().contains(jnp.asarray(points), 1e-4).all()
     assert abs(mapping_degree(SO3(), points, poses.reshape(-1, 9)).degree) == 1
     assert 0 < dataset.notes["coordinate_residual"] < 0.3
 

@@ -1,5 +1,6 @@
 """Rotations from silhouettes: of support functions that are known, and of pictures of balls, against what made them."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -97,7 +98,7 @@ def test_views_of_balls_have_their_rotations():
     """The hull of balls is not smooth, and the light comes from the side."""
     poses = uniform(700, 2)
     found = view_rotations(balls(poses, light=lambda x, z: 0.55 + 0.3 * x - 0.3 * z), num_landmarks=500)
-    assert SO3().contains(found.rotations.astype(np.float32), 1e-4).all()
+    assert SO3().contains(jnp.asarray(found.rotations, jnp.float32), 1e-4).all()
     assert abs(mapping_degree(SO3(), found.rotations, poses.reshape(-1, 9)).degree) == 1
     assert 0.01 < found.residual < 0.25
     assert np.median(errors(found.rotations, poses)) < 6
