@@ -16,7 +16,14 @@ from mvae.manifolds import Manifold, symmetry_group
 from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
-from mvae.models.coordinate_start import NUM_STEPS, check_coordinate, coordinate_stage, known_angle, prepare_coordinate
+from mvae.models.coordinate_start import (
+    COORDINATE_INITS,
+    NUM_STEPS,
+    check_coordinate,
+    coordinate_stage,
+    known_angle,
+    prepare_coordinate,
+)
 from mvae.models.location import Location, location, of_cover, target
 from mvae.models.model import Batch, Model, Params, given
 from mvae.models.objective import VariationalConfig
@@ -31,7 +38,7 @@ from mvae.nets import Encoder, Head
 KL_METHODS = ("exact", "asymptotic", "sampled")
 SAMPLERS = ("walk", "exact")
 LOCATIONS = ("embedded", "projected")
-ENCODER_INITS = ("random", "principal", "spectral", "cohomology")
+ENCODER_INITS = ("random", "principal", "spectral", *COORDINATE_INITS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,7 @@ class DVAEConfig(VariationalConfig):
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
             Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
             steps, in a stage of their own, see `with_coordinate`.
+            Or "silhouettes", on SO(3): the coordinate is the rotation of a body in its views, see `view_rotations`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every image. From there log t is
             the output of a linear layer, unbounded on both sides.
@@ -79,8 +87,7 @@ class DVAEConfig(VariationalConfig):
             raise ValueError(f"location must be one of {', '.join(LOCATIONS)}, got {self.location!r}")
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
-        if self.encoder_init == "cohomology":
-            check_coordinate(self.manifold)
+        check_coordinate(self.manifold, self.encoder_init)
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.sampler not in SAMPLERS:
@@ -168,7 +175,7 @@ def encoder_start(config: DVAEConfig) -> Start:
     """Returns where the encoder's last layer starts; before it learns a coordinate, as it is."""
 
     def start(key: Key[Array, ""], encoder: Encoder, params: Params, batch: Batch) -> Params:
-        if config.encoder_init in ("random", "cohomology"):
+        if config.encoder_init in ("random", *COORDINATE_INITS):
             return params
         x = batch["x"]
         hidden = encoder.hidden(params, x, **given(config.given, batch))
@@ -216,12 +223,13 @@ def _check_densities(config: DVAEConfig) -> None:
 
 def _build(inputs: MethodInputs) -> Built:
     _check_densities(inputs.config)
-    return _two_stages(inputs) if inputs.config.encoder_init == "cohomology" else one_stage(dvae, inputs)
+    return _two_stages(inputs) if inputs.config.encoder_init in COORDINATE_INITS else one_stage(dvae, inputs)
 
 
 def _two_stages(inputs: MethodInputs) -> Built:
     """The encoder learns the coordinate; then all is trained."""
     config = completed(inputs)
+    first_steps = NUM_STEPS[config.encoder_init]
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:
         own, rates = with_values(config, "model", values), with_values(inputs.optimizer, "optimizer", values)
@@ -230,7 +238,8 @@ def _two_stages(inputs: MethodInputs) -> Built:
         first = coordinate_stage(
             lambda params, batch: encoder.outputs(params["encoder"], batch["x"], **given(own.given, batch))["location"],
             lambda key, batch, previous: model.init(key, batch),
-            adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS),
+            adam(dataclasses.replace(rates, encoder_warmup_steps=0), first_steps),
+            first_steps,
             known_angle(inputs.dataset) if own.manifold.dim == 1 else None,
         )
         second = gradient_stage(

@@ -1,4 +1,7 @@
-"""Start of an encoder from persistent cohomology: coordinates of the training set that it learns before all else."""
+"""Start of an encoder from a coordinate of the training set, which it learns before all else.
+
+The coordinate comes from persistent cohomology on circles and tori, from silhouettes of views on SO(3).
+"""
 
 import json
 import logging
@@ -17,7 +20,7 @@ from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.kept import NOTHING_KEPT, Kept
-from mvae.manifolds import FlatTorus, Manifold, Sphere
+from mvae.manifolds import SO3, FlatTorus, Manifold, Sphere
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.stage import Stage, gradient_stage
 from mvae.spectral import nearest_neighbors
@@ -28,11 +31,13 @@ from mvae.topology import (
     circular_coordinates,
     extend_coordinates,
     toroidal_coordinates,
+    view_rotations,
 )
 
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
-NUM_STEPS = 1000
+COORDINATE_INITS = ("cohomology", "silhouettes")
+NUM_STEPS = {"cohomology": 1000, "silhouettes": 3000}  # of the encoder
 MAX_VIEWS = 1000
 MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of those nearest
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
@@ -71,16 +76,16 @@ def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Ar
     return len(angle) * steps / (2 * jnp.pi)
 
 
-def has_coordinate(manifold: Manifold) -> bool:
-    """Returns whether `with_coordinate` knows a manifold: a circle, or a flat torus of up to four dimensions."""
+def has_loops(manifold: Manifold) -> bool:
+    """Returns whether cohomology gives coordinates: on a circle, or a flat torus of up to four dimensions."""
     return (isinstance(manifold, Sphere) and manifold.dim == 1) or (
         isinstance(manifold, FlatTorus) and manifold.dim <= MAX_DIM
     )
 
 
 def prepare_coordinate(config: Any, dataset: Dataset, kept: Kept = NOTHING_KEPT) -> Dataset:
-    """Returns the data for a method's config, with the coordinate where its `encoder_init` is "cohomology"."""
-    if config.encoder_init != "cohomology":
+    """Returns the data for a method's config, with the coordinate that its `encoder_init` asks for, if it does."""
+    if config.encoder_init not in COORDINATE_INITS:
         return dataset
     return with_coordinate(dataset, config.manifold, LIKELIHOODS[config.likelihood](), kept)
 
@@ -103,18 +108,22 @@ def with_coordinate(
     `extend_coordinates`. Counts are compared as log(1 + x / s), s the size factor, which is what the encoder is given,
     and as `mean_of_nearest`, since by their noise alone rows of equal rates lie far apart.
 
+    On SO(3), whose loops have no integer class, `view_rotations`: the training examples are taken for square images of
+    one object from all around, and a turn of the camera about its axis for a turn of the image.
+
     Args:
         dataset: The data set; one whose `render` draws or turns images is compared as rendered.
-        manifold: One that `has_coordinate`.
+        manifold: One that `has_loops`, or SO(3).
         likelihood: Of the examples; None for one that is not of counts.
         kept: Where the coordinate is kept.
 
     Raises:
-        UsageError: For training data that are streamed, or in which no loops are found.
+        UsageError: For training data that are streamed, in which no loops are found, or that are no square images.
     """
+    init = "silhouettes" if isinstance(manifold, SO3) else "cohomology"
     if dataset.source is not None:
         raise UsageError(
-            "--stream: config.model.encoder_init = cohomology compares all training examples with each other: leave "
+            f"--stream: config.model.encoder_init = {init} compares all training examples with each other: leave "
             "out the flag, or use principal"
         )
     try:
@@ -125,10 +134,10 @@ def with_coordinate(
             lambda: _coordinate(dataset.name, images, condition, manifold),
         )
     except ModuleNotFoundError as error:
-        raise UsageError(f"config.model.encoder_init = cohomology: {error}") from error
+        raise UsageError(f"config.model.encoder_init = {init}: {error}") from error
     except ValueError as error:
         raise UsageError(
-            f"config.model.encoder_init = cohomology: the training data of {dataset.name} have no coordinate with "
+            f"config.model.encoder_init = {init}: the training data of {dataset.name} have no coordinate with "
             f"values in {manifold!r}: {error}; use principal or spectral"
         ) from error
     points = jnp.asarray(arrays["points"])
@@ -145,13 +154,32 @@ def _coordinate(
     name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
 ) -> dict[str, np.ndarray]:
     """Points of the manifold, and what is said of them, as JSON."""
+    if isinstance(manifold, SO3):
+        points, notes = _rotations(name, images)
+    else:
+        points, notes = _angles(name, images, condition, manifold)
+    return {"points": np.asarray(points, np.float32), "notes": np.asarray(json.dumps(notes))}
+
+
+def _rotations(name: str, images: Float[np.ndarray, "n *event"]) -> tuple[Float[np.ndarray, "n 9"], dict[str, Any]]:
+    found = view_rotations(images)
+    LOGGER.info(
+        "coordinate of the training examples of %s: rotations of a body, which leave %.3f of its silhouettes' reach",
+        name,
+        found.residual,
+    )
+    return np.asarray(found.rotations), {"coordinate_residual": round(found.residual, 4)}
+
+
+def _angles(
+    name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
+) -> tuple[Float[np.ndarray, "n k"], dict[str, Any]]:
     found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
     bars = ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in found.bars)
     LOGGER.info("coordinate of the training examples of %s: classes live from %s; %s", name, bars, found.chosen)
     angles = found.angles.reshape(len(images), -1)
     pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
-    points = manifold.project(jnp.asarray(pairs, jnp.float32))
-    return {"points": np.asarray(points), "notes": np.asarray(json.dumps(_notes(found)))}
+    return np.asarray(manifold.project(jnp.asarray(pairs, jnp.float32))), _notes(found)
 
 
 def _notes(found: Coordinates) -> dict[str, Any]:
@@ -260,6 +288,7 @@ def coordinate_stage(
     location: Callable[[dict[str, Any], Batch], Float[Array, "b n"]],
     init: Callable[[Key[Array, ""], Batch, Any], dict[str, Any]],
     optimizer: optax.GradientTransformation,
+    num_steps: int,
     angle: str | None = None,
     *,
     frozen: tuple[str, ...] = ("decoder", "likelihood"),
@@ -272,6 +301,7 @@ def coordinate_stage(
         location: (parameters of the model, batch) -> where the encoder has the examples.
         init: (key, batch, previous) -> parameters of the model, a dict with "encoder".
         optimizer: Of the encoder.
+        num_steps: Steps of the stage.
         angle: Column of a known angle, whose winding on a latent circle is a metric; nothing is learned from it.
         frozen: All parameters but the encoder's.
     """
@@ -282,13 +312,16 @@ def coordinate_stage(
         extra = {} if angle is None else {"winding": winding_terms(batch[angle], z)}
         return CoordinateTerms(jnp.sum((z - batch[COLUMN]) ** 2, axis=-1), extra)
 
-    return gradient_stage("coordinate", NUM_STEPS, init, terms, optimizer, frozen=frozen)
+    return gradient_stage("coordinate", num_steps, init, terms, optimizer, frozen=frozen)
 
 
-def check_coordinate(manifold: Manifold) -> None:
-    """Raises a ValueError that says what the start "cohomology" needs of a manifold that has no coordinate."""
-    if not has_coordinate(manifold):
+def check_coordinate(manifold: Manifold, encoder_init: str) -> None:
+    """Raises a ValueError that says what a start needs of a manifold that it knows no coordinate of."""
+    if encoder_init == "cohomology" and not has_loops(manifold):
         raise ValueError(
             "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
-            f"{manifold!r}: use another start"
+            f"{manifold!r}: use {'silhouettes, for views of a body, or ' if isinstance(manifold, SO3) else ''}another "
+            "start"
         )
+    if encoder_init == "silhouettes" and not isinstance(manifold, SO3):
+        raise ValueError(f"encoder_init = 'silhouettes' needs so3, got {manifold!r}: use another start")

@@ -13,6 +13,7 @@ from mvae.topology.evidence import Evidence
 from mvae.topology.homology import Betti, betti_numbers
 from mvae.topology.mapping_degree import Degree, mapping_degree, winding_matrix
 from mvae.topology.persistence import Persistence, persistent_cohomology
+from mvae.topology.silhouettes import ViewRotations, view_rotations
 from mvae.topology.suggest import Suggestion, suggest_manifold
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Evidence",
     "Persistence",
     "Suggestion",
+    "ViewRotations",
     "betti_numbers",
     "blurred_images",
     "circular_coordinates",
@@ -34,5 +36,6 @@ __all__ = [
     "scaled_distances",
     "suggest_manifold",
     "toroidal_coordinates",
+    "view_rotations",
     "winding_matrix",
 ]

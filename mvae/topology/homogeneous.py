@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from mvae.topology.covers import order_score
-from mvae.topology.exchanges import exchanges
+from mvae.topology.covers import exchanges, order_score
 
 SMOOTHNESS = 1e-3
 FLOOR = 0.5  # in median distances of nearest neighbours, added to all: of nearer ones logarithms tell nothing but noise

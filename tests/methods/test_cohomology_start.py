@@ -1,4 +1,4 @@
-"""The start from persistent cohomology: the coordinate as a column, its stage, and a run that keeps the degree."""
+"""Starts from a coordinate, of cohomology or silhouettes: as a column, its stage, and a run that keeps the degree."""
 
 import dataclasses
 import sys
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 import mvae
 from mvae import data
@@ -30,6 +31,7 @@ from mvae.models.coordinate_start import (
 from mvae.models.likelihood import LIKELIHOODS
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
+from tests.topology.test_silhouettes import balls
 
 EVEN = 2 * np.pi * np.arange(48) / 48
 
@@ -76,6 +78,26 @@ def test_column_of_a_torus_has_degree_one():
     dataset = with_coordinate(dataset_of(x), FlatTorus(2))
     points = np.asarray(dataset.train["coordinate"])[600:].reshape(12, 12, 4)
     assert abs(mapping_degree(FlatTorus(2), points).degree) == 1
+
+
+def test_column_of_views_of_a_body_has_degree_one():
+    poses = Rotation.random(400, np.random.default_rng(0)).as_matrix()
+    dataset = with_coordinate(dataset_of(balls(poses)[..., None]), SO3())
+    points = np.asarray(dataset.train["coordinate"])
+    assert SO3().contains(jnp.asarray(points), 1e-4).all()
+    assert abs(mapping_degree(SO3(), points, poses.reshape(-1, 9)).degree) == 1
+    assert 0 < dataset.notes["coordinate_residual"] < 0.3
+
+
+def test_silhouettes_need_square_images_and_rotations():
+    with pytest.raises(UsageError, match=r"= silhouettes: the training data of .* SO3.*images must be square and grey"):
+        with_coordinate(dataset_of(folded(EVEN)), SO3())
+    with pytest.raises(UsageError, match=r"--stream: config\.model.encoder_init = silhouettes compares all"):
+        with_coordinate(dataset_of(folded(EVEN))._replace(source=ArrayRows({"x": np.zeros((3, 2))})), SO3())
+    with pytest.raises(ValueError, match=r"encoder_init = 'silhouettes' needs so3, got Sphere"):
+        DVAEConfig(manifold=Sphere(2), event_shape=(4,), encoder_init="silhouettes", net="mlp")
+    with pytest.raises(ValueError, match=r"needs a circle.*use silhouettes, for views of a body, or another start"):
+        config(SO3())
 
 
 # Views in even steps that are unwrapped, and points at random.
@@ -256,8 +278,7 @@ def test_what_the_group_action_encoder_cannot_start_from_is_refused(changes, mes
 @pytest.mark.slow
 def test_run_keeps_the_degree(monkeypatch, tmp_path):
     """The encoder has learned the coordinate after its stage, and training both nets does not lose the degree."""
-    monkeypatch.setattr("mvae.methods.dvae.NUM_STEPS", 300)
-    monkeypatch.setattr(coordinate_start, "NUM_STEPS", 300)
+    monkeypatch.setitem(coordinate_start.NUM_STEPS, "cohomology", 300)
     settings = {
         "encoder_init": "cohomology",
         "encoder_widths": (32,),

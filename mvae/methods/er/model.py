@@ -64,7 +64,7 @@ class ERConfig(VariationalConfig):
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         if self.encoder_init == "cohomology":
-            check_coordinate(self.manifold)
+            check_coordinate(self.manifold, self.encoder_init)
             if not self.group:
                 raise ValueError("encoder_init = 'cohomology' needs group = True, by which encoders go round a torus")
         if not (math.isfinite(self.initial_variance) and self.initial_variance > 0):

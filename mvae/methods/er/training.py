@@ -40,8 +40,9 @@ def reparametrization_stages(method: ER, config: ERConfig, rates: OptimizerConfi
     if method.reparametrization.loss is not None:
         stages.append(_map_stage(method.reparametrization, config.reparametrization))
     if config.encoder_init == "cohomology":
-        rate = adam(dataclasses.replace(rates, encoder_warmup_steps=0), NUM_STEPS)
-        stages.append(coordinate_stage(location, start, rate, frozen=("decoder", "likelihood", *FROZEN)))
+        steps = NUM_STEPS[config.encoder_init]
+        rate = adam(dataclasses.replace(rates, encoder_warmup_steps=0), steps)
+        stages.append(coordinate_stage(location, start, rate, steps, frozen=("decoder", "likelihood", *FROZEN)))
         init = go_on
     loss, rate = method.model.loss_terms, adam(rates, num_steps)
     return *stages, gradient_stage("autoencoder", num_steps, init, loss, rate, frozen=FROZEN)
