@@ -39,7 +39,7 @@ def test_runs_whose_data_are_not_there_are_refused(tmp_path):
 
 
 def test_the_site_shows_all_in_both_themes():
-    shown = re.findall(r"\]\(figures/gallery/(\w+)\.webp\)", (ROOT / "docs" / "gallery.md").read_text())
+    shown = re.findall(r"\]\(figures/gallery/(\w+)\.webp\)", (ROOT / "docs/gallery.md").read_text())
     assert sorted(shown) == sorted(gallery.GALLERY)
     kept = {path.stem for path in (ROOT / "docs" / "figures" / "gallery").iterdir()}
     assert kept == set(shown) | {f"{name}_dark" for name in shown}

@@ -45,7 +45,7 @@ PROJECTED = [
     (Euclidean(5), "plane"),
     (ProjectiveSpace(4), "plane"),
     (LensSpace(5, 2), "plane"),
-    (Hyperbolic(4), "plane"),
+    pytest.param(Hyperbolic(4), "plane", marks=pytest.mark.slow),
     (Product((Sphere(2), Euclidean(2))), "plane"),
 ]
 

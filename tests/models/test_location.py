@@ -26,6 +26,7 @@ from mvae.models.location import identity, leading_eigenvector, location, target
 from mvae.models.principal_start import fit_principal_head
 from tests.precisions import DOUBLE_IS_SLOW
 
+SYMMETRIES = [("dihedral", 2), ("dihedral", 5), ("cyclic", 3), ("tetrahedral",), ("octahedral",), ("icosahedral",)]
 EMBEDDED = [
     ProjectiveSpace(2),
     ProjectiveSpace(5),
@@ -35,12 +36,8 @@ EMBEDDED = [
     Cylinder(5.0, 2.0),
     Hyperbolic(3, curvature=-0.5),
     Product((Sphere(2), KleinBottle())),
-    pytest.param(RotationQuotient("tetrahedral"), marks=pytest.mark.slow),
-    pytest.param(RotationQuotient("octahedral"), marks=pytest.mark.slow),
-    pytest.param(RotationQuotient("icosahedral"), marks=pytest.mark.slow),
-    pytest.param(RotationQuotient("cyclic", 3), marks=pytest.mark.slow),
     RotationQuotient("dihedral", 2),
-    pytest.param(RotationQuotient("dihedral", 5), marks=pytest.mark.slow),
+    *(pytest.param(RotationQuotient(*each), marks=pytest.mark.slow) for each in SYMMETRIES[1:]),
 ]
 
 
@@ -79,6 +76,12 @@ def test_retraction_is_continuous_around_the_embedded_space(space):
 
 
 @DOUBLE_IS_SLOW
+@pytest.mark.parametrize(
+    "space",
+    [*EMBEDDED[:8], *(pytest.param(RotationQuotient(*each), marks=pytest.mark.slow) for each in SYMMETRIES)],
+    ids=repr,
+    indirect=True,
+)
 def test_derivatives_are_finite(space, dtype):
     where = location(space)
     y = jax.random.normal(jax.random.key(0), (20, where.size), dtype)

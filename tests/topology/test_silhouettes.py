@@ -94,6 +94,7 @@ def test_known_support_functions_give_the_rotations(num):
     assert np.percentile(errors(found.rotations, poses), 90) < 1
 
 
+@pytest.mark.slow
 def test_views_of_balls_have_their_rotations():
     """The hull of balls is not smooth, and the light comes from the side."""
     poses = uniform(700, 2)
