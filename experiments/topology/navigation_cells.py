@@ -25,13 +25,14 @@ from mvae.evaluation import mapping_degree
 from mvae.manifolds import FlatTorus
 from mvae.programs import launch
 
-KINDS = {"grid_cells": ("latent", "flat_torus:2"), "head_direction_cells": ("direction", "sphere:1")}
+# Column of the truth, latent space, steps of training.
+KINDS = {"grid_cells": ("latent", "flat_torus:2", 1500), "head_direction_cells": ("direction", "sphere:1", 4000)}
 GRID = {1: 360, 2: 60}  # phases in each direction, by their number
 
 _KINDS = flags.DEFINE_list("cells", list(KINDS), f"Of {', '.join(KINDS)}.")
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of data and model.", lower_bound=1)
 _FIRST = flags.DEFINE_integer("first_seed", 0, "The first of them.", lower_bound=0)
-_STEPS = flags.DEFINE_integer("num_steps", 1500, "Steps of training.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("num_steps", None, "Steps of training; 1500 and 4000 if not given.", lower_bound=1)
 _CELLS = flags.DEFINE_integer("num_cells", None, "Number of cells; 120 and 100 if not given.", lower_bound=10)
 _BIN = flags.DEFINE_float("bin_width", 0.2, "Seconds of a bin.", lower_bound=0.01)
 
@@ -80,7 +81,7 @@ def phase_grid(dim: int) -> np.ndarray:
 
 def line(kind: str, seed: int) -> str:
     """Trains on the cells of a seed and returns a line of the table."""
-    column, manifold = KINDS[kind]
+    column, manifold, num_steps = KINDS[kind]
     options = {} if _CELLS.value is None else {"num_cells": _CELLS.value}
     begin = time.perf_counter()
     dataset: Dataset = load(kind, seed=seed, bin_width=_BIN.value, **options)
@@ -91,7 +92,7 @@ def line(kind: str, seed: int) -> str:
             dataset,
             manifold=manifold,
             seed=seed,
-            num_steps=_STEPS.value,
+            num_steps=_STEPS.value or num_steps,
             batch_size=128,
             likelihood="poisson",
             encoder_init="cohomology",
