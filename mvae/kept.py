@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,11 +17,14 @@ class Kept:
 
     Args:
         path: The file they are kept in, .npz; None to keep nothing.
+
+    Attributes:
+        computed: What was computed and is to be written to the file, empty where nothing was.
     """
 
     def __init__(self, path: Path | None = None):
         self._path = path
-        self._new: dict[str, np.ndarray] = {}
+        self.computed: dict[str, np.ndarray] = {}
 
     def arrays(
         self, given: np.ndarray, settings: str, compute: Callable[[], Mapping[str, np.ndarray]]
@@ -41,7 +43,7 @@ class Kept:
             return found
         arrays = {name: np.asarray(array) for name, array in compute().items()}
         if self._path is not None:
-            self._new = arrays | {_DIGEST: mark}
+            self.computed = arrays | {_DIGEST: mark}
         return arrays
 
     def _read(self) -> dict[str, np.ndarray]:
@@ -53,21 +55,6 @@ class Kept:
         except Exception as error:
             LOGGER.warning("%s cannot be read and is made anew: %s", self._path, error)
             return {}
-
-    def write(self) -> None:
-        """Writes what was computed, if anything was; a disk that is full costs the file, not the run."""
-        if self._path is None or not self._new:
-            return
-        buffer = io.BytesIO()
-        np.savez(buffer, **self._new)  # pyright: ignore[reportArgumentType] -- names are not its options
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(buffer.getvalue())
-            os.replace(temporary, self._path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            LOGGER.warning("%s cannot be written (%s): it will be made anew", self._path, error.strerror or error)
-        self._new = {}
 
 
 NOTHING_KEPT = Kept()

@@ -27,7 +27,6 @@ def example(monkeypatch):
             del sys.modules[name]
 
 
-@pytest.mark.slow
 def test_own_images(example, tmp_path):
     module = example("own_images")
     module.draw_views(tmp_path, num=16, size=8)
@@ -43,7 +42,6 @@ def test_own_cells(example, tmp_path):
     assert (tmp_path / "cells.png").stat().st_size > 1000
 
 
-@pytest.mark.slow
 def test_own_seasons(example, tmp_path):
     weeks = np.arange(300)
     lines = [f"{week},{np.sin(2 * np.pi * week / 52.2) + 0.01 * week}" for week in weeks]

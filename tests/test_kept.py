@@ -7,6 +7,8 @@ import pytest
 from mvae.data import graph
 from mvae.kept import NOTHING_KEPT, Kept
 from mvae.runs import running
+from mvae.runs.run_folder import RunFolder
+from mvae.runs.trained.saved import write_npz
 from tests.test_configs import CONFIGS, tiny
 
 GIVEN = np.arange(6.0).reshape(2, 3)
@@ -21,7 +23,7 @@ def once():
 def test_arrays_are_read_where_input_and_settings_are_the_same(tmp_path):
     kept = Kept(tmp_path / "kept.npz")
     first = kept.arrays(GIVEN, "k = 3", once())
-    kept.write()
+    write_npz(tmp_path / "kept.npz", kept.computed)
     again = Kept(tmp_path / "kept.npz").arrays(GIVEN.copy(), "k = 3", pytest.fail)
     assert again.keys() == first.keys() == {"a", "text"}
     np.testing.assert_array_equal(again["a"], np.arange(3))
@@ -36,7 +38,7 @@ def test_arrays_are_read_where_input_and_settings_are_the_same(tmp_path):
 def test_arrays_of_anything_else_are_computed(tmp_path, given, settings):
     kept = Kept(tmp_path / "kept.npz")
     kept.arrays(GIVEN, "k = 3", once())
-    kept.write()
+    write_npz(tmp_path / "kept.npz", kept.computed)
     assert "a" in Kept(tmp_path / "kept.npz").arrays(given, settings, once())
 
 
@@ -46,21 +48,24 @@ def test_a_file_that_is_damaged_is_made_anew(tmp_path, caplog):
     kept = Kept(path)
     kept.arrays(GIVEN, "", once())
     assert "cannot be read and is made anew" in caplog.text
-    kept.write()
+    write_npz(tmp_path / "kept.npz", kept.computed)
     Kept(path).arrays(GIVEN, "", pytest.fail)
 
 
 def test_a_folder_that_cannot_be_written_costs_the_file_alone(tmp_path, caplog):
-    kept = Kept(tmp_path / "nowhere" / "kept.npz")
+    folder = RunFolder(tmp_path)
+    folder.prepared.mkdir()  # nothing can take its place
+    (folder.prepared / "something").touch()
+    kept = Kept(folder.prepared)
     assert "a" in kept.arrays(GIVEN, "", once())
-    kept.write()
+    running._write_prepared(folder, kept)
     assert "cannot be written" in caplog.text
 
 
 def test_nothing_is_kept_without_a_file():
     NOTHING_KEPT.arrays(GIVEN, "", once())
     assert NOTHING_KEPT.arrays(GIVEN, "", once())
-    NOTHING_KEPT.write()
+    assert not NOTHING_KEPT.computed
 
 
 def test_a_run_that_goes_on_takes_its_graph(tmp_path, monkeypatch):

@@ -109,7 +109,6 @@ def test_bad_values_leave_no_folder(tmp_path, override, message):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_interrupted_resumed_refused_and_finished(tmp_path):
     """One run: SIGTERM amid training, another config refused, resumed to the end, not run again."""
     workdir = tmp_path / "run"

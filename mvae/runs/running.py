@@ -36,7 +36,7 @@ from mvae.runs.run_folder import RunFolder
 from mvae.runs.sinks import folder_sinks
 from mvae.runs.trained.codes import write_codes
 from mvae.runs.trained.models import Functions
-from mvae.runs.trained.saved import FILE, own_names, saved_of, write_saved
+from mvae.runs.trained.saved import FILE, own_names, saved_of, write_npz, write_saved
 from mvae.typed import typed
 
 LOGGER = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ def run(
         data = known or fingerprint(experiment.dataset)
         own = own_names(experiment.networks)
         lead_first(lambda: folder.claim(dict(config), overrides or [], matmul_precision, data, own))
-        if is_lead():
-            kept.write()
+        if is_lead() and kept.computed:
+            _write_prepared(folder, kept)
         try:
             params = train(experiment, folder, mesh=mesh, programs=programs)
         except jax.errors.JaxRuntimeError as error:
@@ -126,6 +126,14 @@ def run(
         if (received := agree(1, request.received)[1]) is not None:
             raise Interrupted(received)
         return conclude(experiment, params, folder)
+
+
+def _write_prepared(folder: RunFolder, kept: Kept) -> None:
+    """Writes prepared.npz; a disk that is full costs that file, not the run."""
+    try:
+        write_npz(folder.prepared, kept.computed)
+    except OSError as error:
+        LOGGER.warning("%s cannot be written (%s): it will be made anew", folder.prepared, error.strerror or error)
 
 
 def _begin(folder: RunFolder, config: Mapping[str, Any], matmul_precision: str, stack: contextlib.ExitStack) -> None:

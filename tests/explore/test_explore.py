@@ -110,7 +110,6 @@ def test_examples_of_ones_own_and_a_run_that_keeps_none():
     assert [name for name, _ in legend] == ["a", "b"]
 
 
-@pytest.mark.slow
 def test_a_known_condition_is_said():
     x, camera = GENERATOR.normal(size=(40, 5)).astype(np.float32), np.repeat(["left", "right"], 20)
     run = mvae.train("dvae", {"x": x, "condition": camera}, manifold="sphere:2", **SMALL)

@@ -101,7 +101,7 @@ def test_silhouettes_need_square_images_and_rotations():
 
 
 # Views in even steps that are unwrapped, and points at random.
-@pytest.mark.parametrize("num", [48, pytest.param(240, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [48, 240])
 def test_column_knows_no_condition(num):
     """Three cameras of other gains and offsets: copies of a state get one point, and that has degree one."""
     rng = np.random.default_rng(0)

@@ -76,12 +76,6 @@ def test_retraction_is_continuous_around_the_embedded_space(space):
 
 
 @DOUBLE_IS_SLOW
-@pytest.mark.parametrize(
-    "space",
-    [*EMBEDDED[:8], *(pytest.param(RotationQuotient(*each), marks=pytest.mark.slow) for each in SYMMETRIES)],
-    ids=repr,
-    indirect=True,
-)
 def test_derivatives_are_finite(space, dtype):
     where = location(space)
     y = jax.random.normal(jax.random.key(0), (20, where.size), dtype)
