@@ -22,10 +22,7 @@ def train(model: Model, x: jax.Array, seeds: int, steps: int) -> Params:
     """
     optimizer = adam(OptimizerConfig(), steps)
 
-    def one(key: jax.Array) -> Params:
-        init_key, loop_key = jax.random.split(key)
-        params = model.init(init_key, {"x": x[:_INIT]})
-
+    def run(params: Params, loop_key: jax.Array, x: jax.Array) -> Params:
         def step(carry: tuple[Any, Any], number: jax.Array) -> tuple[tuple[Any, Any], None]:
             params, state = carry
             row_key, loss_key = jax.random.split(jax.random.fold_in(loop_key, number))
@@ -36,4 +33,7 @@ def train(model: Model, x: jax.Array, seeds: int, steps: int) -> Params:
 
         return jax.lax.scan(step, (params, optimizer.init(params)), jnp.arange(steps))[0][0]
 
-    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), seeds))
+    keys = jax.vmap(jax.random.split)(jax.random.split(jax.random.key(0), seeds))
+    # In turn, since a start from a diffusion map factorises matrices, and with examples that are no constants of it.
+    starts = jax.jit(lambda keys, x: jax.lax.map(lambda key: model.init(key, {"x": x}), keys))(keys[:, 0], x[:_INIT])
+    return jax.jit(jax.vmap(run, in_axes=(0, 0, None)))(starts, keys[:, 1], x)

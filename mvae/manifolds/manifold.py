@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
@@ -19,6 +20,12 @@ _ON = 1e-3  # distance from the manifold, over its size, that passes for roundin
 _OF_POINTS = (  # methods that take arrays of 16 bits, here and in the manifolds that have them
     *("project", "to_tangent", "exp", "log", "distance", "scalar_curvature"),
     *("angles", "from_angles", "rotate", "angles_between", "circles", "from_quaternion", "nearest_representative"),
+)
+
+_OF_ENDS = ("log", "distance", "angles_between")  # of these, those whose arguments `check_on` sees
+_MORE_OF_ARRAYS = (
+    *("log_unchecked", "distance_unchecked", "orbit", "coordinates", "from_coordinates"),
+    *("from_tangent", "to_origin", "carry", "norm", "poincare_disc"),
 )
 
 
@@ -43,6 +50,25 @@ def _tolerant(contains: Callable[..., Any]) -> Callable[..., Any]:
     return tolerant
 
 
+def _one_program(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method of arrays that is one program where it is called outside of `jax.jit`, not one per operation.
+
+    Inside, it is written out in what is being compiled, as if it were not decorated.
+    """
+    compiled = functools.partial(safe_math.inlined, static_argnums=0)(method)
+
+    @functools.wraps(method)
+    def called(self: "Manifold", *arrays: Any, **named: Any) -> Any:
+        given = (*arrays, *named.values())
+        if checks_are_traced() or not all(isinstance(x, jax.Array | np.ndarray) for x in given):
+            return method(self, *arrays, **named)  # which says what is wrong with anything else
+        if method.__name__ in _OF_ENDS:
+            self._ends(*given)  # while their values are known
+        return compiled(self, *arrays, **named)
+
+    return called
+
+
 class Manifold(abc.ABC):
     """A Riemannian manifold embedded in R^n, with the metric that the embedding induces.
 
@@ -63,9 +89,10 @@ class Manifold(abc.ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in _OF_POINTS:
+        for name in (*_OF_POINTS, *_MORE_OF_ARRAYS):
             if name in cls.__dict__:
-                setattr(cls, name, in_float32(cls.__dict__[name]))
+                method = _one_program(cls.__dict__[name])
+                setattr(cls, name, in_float32(method) if name in _OF_POINTS else method)
         if "contains" in cls.__dict__:
             cls.contains = _tolerant(cls.__dict__["contains"])
 
@@ -134,6 +161,7 @@ class Manifold(abc.ABC):
         """
 
     @in_float32
+    @_one_program
     def distance(self, z: Float[Array, "*#batch n"], w: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
         """Geodesic distance.
 

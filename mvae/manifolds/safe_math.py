@@ -4,9 +4,15 @@ Every `where` guards both the argument and the result ("double where"): a branch
 its derivative through, and zero times infinity is NaN.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+# Decorates functions of arrays that are called outside of `jax.jit`, too: there they are one program, not one for each
+# operation; inside, they are written out in what is being compiled, as if they were not decorated.
+inlined = functools.partial(jax.jit, inline=True)
 
 
 def taylor_threshold(x: Float[Array, "..."]) -> float:
@@ -26,6 +32,7 @@ def _scaled(
     return jnp.where(degenerate, 1, x) / scale, scale, degenerate
 
 
+@inlined
 def norm(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Euclidean norm along the last axis, with derivative 0 where it vanishes."""
     unit, scale, degenerate = _scaled(x, 4 * float(jnp.finfo(x.dtype).tiny))
@@ -33,6 +40,7 @@ def norm(x: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     return jnp.where(degenerate, 0, length)[..., 0]
 
 
+@inlined
 def normalize(x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
     """Unit vector x / |x| along the last axis; (1, 0, ..., 0) with derivative 0 where max|x| < sqrt(tiny)."""
     unit, _, degenerate = _scaled(x, float(jnp.finfo(x.dtype).tiny) ** 0.5)
@@ -41,6 +49,7 @@ def normalize(x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
     return jnp.where(degenerate, pole, unit)
 
 
+@inlined
 def sinc_sqrt(s: Float[Array, "..."]) -> Float[Array, "..."]:
     """sin(sqrt(s)) / sqrt(s) for s >= 0, analytic at 0."""
     small = s < taylor_threshold(s)
@@ -49,6 +58,7 @@ def sinc_sqrt(s: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(small, series, jnp.sin(root) / root)
 
 
+@inlined
 def cos_sqrt(s: Float[Array, "..."]) -> Float[Array, "..."]:
     """cos(sqrt(s)) for s >= 0, analytic at 0."""
     small = s < taylor_threshold(s)
@@ -57,6 +67,7 @@ def cos_sqrt(s: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(small, series, jnp.cos(root))
 
 
+@inlined
 def angle_over_sine(s: Float[Array, "..."]) -> Float[Array, "..."]:
     """Ratio a / sin(a) as a series in s = sin(a / 2)^2; use it below `taylor_threshold` only."""
     return 1 + s * (2 / 3 + s * (8 / 15 + s * (16 / 35 + s * (128 / 315))))

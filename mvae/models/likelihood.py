@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from mvae.manifolds import safe_math
 from mvae.models.model import Params
 
 LOG_TWO_PI = 1.8378770664093453
@@ -175,6 +176,7 @@ def _fitted_rates(x: Array) -> dict[str, Array]:
     return {"log_rate": jnp.log(jnp.maximum(jnp.mean(x, axis=0, keepdims=True), LEAST_MEAN))}
 
 
+@safe_math.inlined
 def like_rows(x: Float[Array, "b *event"]) -> Float[Array, "b *event"]:
     """Returns for each row of counts another one of nearly the same means, whose noise is independent of its own.
 

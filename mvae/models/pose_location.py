@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mvae.manifolds import SO3, RotationQuotient
+from mvae.manifolds import SO3, RotationQuotient, safe_math
 from mvae.manifolds.quotient.groups import rotation_group
 from mvae.models.location import Location, location, of_cover
 
@@ -79,6 +79,7 @@ def _(manifold: RotationQuotient) -> Location:
     return Location(size, retract, functools.partial(_tensors, key))
 
 
+@functools.partial(safe_math.inlined, static_argnums=0)
 def _tensors(key: tuple[str, int | None], z: Float[Array, "*batch 9"]) -> Float[Array, "*batch m"]:
     """Entries of the tensors at rotations, of the norm 1 for each body."""
     rotation = z.reshape(*z.shape[:-1], 3, 3)

@@ -1,10 +1,12 @@
 """Data-dependent initialisation of an encoder's last layer: the data start out spread over the manifold."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import Manifold
+from mvae.manifolds import Manifold, safe_math
 from mvae.models.location import EmbeddedSpace
 
 RESTARTS = 32
@@ -17,6 +19,7 @@ SUBSPACE_ITERATIONS = 40
 SPARE_DIRECTIONS = 8
 
 
+@functools.partial(safe_math.inlined, static_argnums=1)
 def fit_principal_head(
     key: Key[Array, ""], manifold: Manifold | EmbeddedSpace, hidden: Float[Array, "b k"]
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:

@@ -11,6 +11,8 @@ import operator
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mvae.manifolds import safe_math
+
 
 def matmul(a: Float[Array, "n k #B"], b: Float[Array, "k m #B"]) -> Float[Array, "n m B"]:
     """Products a b, problem by problem."""
@@ -22,6 +24,7 @@ def matvec(a: Float[Array, "n k #B"], x: Float[Array, "k #B"]) -> Float[Array, "
     return functools.reduce(operator.add, (a[:, j] * x[j] for j in range(a.shape[1])))
 
 
+@safe_math.inlined
 def cholesky_solve(a: Float[Array, "n n B"], b: Float[Array, "n B"]) -> Float[Array, "n B"]:
     """Solutions x of a x = b for symmetric positive definite a, by a = L Lᵀ; NaN where a is not.
 

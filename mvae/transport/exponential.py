@@ -8,6 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
+from mvae.manifolds import safe_math
 from mvae.manifolds.checks import in_float32
 from mvae.manifolds.value_checks import check_traced, checks_are_traced
 from mvae.transport.batch_last import matmul, matvec
@@ -51,12 +52,20 @@ def expm_action(matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"
     batch = check_broadcast(matrix=matrix.shape[:-2], z=z.shape[:-1])
     dtype = jnp.result_type(matrix, z)
     _check_norm(matrix)
+    return _broadcast_actions(batch, matrix.astype(dtype), z.astype(dtype))
+
+
+@functools.partial(safe_math.inlined, static_argnums=0)
+def _broadcast_actions(
+    batch: tuple[int, ...], matrix: Float[Array, "*#batch d d"], z: Float[Array, "*#batch d"]
+) -> Float[Array, "*batch d"]:
     size = z.shape[-1]
-    matrices = jnp.broadcast_to(matrix.astype(dtype), (*batch, size, size)).reshape(-1, size, size)
-    points = jnp.broadcast_to(z.astype(dtype), (*batch, size)).reshape(-1, size)
+    matrices = jnp.broadcast_to(matrix, (*batch, size, size)).reshape(-1, size, size)
+    points = jnp.broadcast_to(z, (*batch, size)).reshape(-1, size)
     return _actions(jnp.moveaxis(matrices, 0, -1), points.T).T.reshape(*batch, size)
 
 
+@safe_math.inlined
 def one_norm(matrices: Float[Array, "d d *B"]) -> Float[Array, "*B"]:
     """Largest column sum of absolute values, rows on the first axis; constant under differentiation."""
     return jnp.max(jnp.sum(jnp.abs(jax.lax.stop_gradient(matrices)), axis=0), axis=0)
