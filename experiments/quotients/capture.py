@@ -3,17 +3,18 @@
     python experiments/quotients/capture.py --kinds=klein,mobius --workdir=runs/quotients
     python experiments/quotients/capture.py --kinds=rod --locations=embedded,projected --wrong=False --workdir=runs/rods
 
-A run is captured if its encoder takes closed paths of the space to closed paths of the same class: codes are followed
-along each, from representative to nearest representative, and where they end tells the class, see `classes`. An encoder
-that is the identity on the fundamental group is homotopic to one that is one to one. A path whose codes jump by
-more than `_JUMP` is torn and counts as not captured; on RP² the degree must be odd and ±1 besides. What a row gave is a
-JSON file in the workdir; a row that is there is not run again.
+Two things are looked at. Paths: an encoder should take closed paths of the space to closed paths of the same class;
+codes are followed along each, from representative to nearest representative, and where they end tells the class, see
+`path_class`. An encoder that is the identity on the fundamental group is homotopic to one that is one to one. A path
+whose codes jump by more than `_JUMP` is torn; on RP² the degree must be ±1 besides. Homology: the codes of all pictures
+should have the Betti numbers of the space, of as many points of it measured alike. On a space with a boundary they may,
+and paths may not: an annulus lies on a cylinder around it, or within a disc of it. What a row gave is a JSON file in
+the workdir; a row that is there is not run again.
 """
 
 import itertools
 import json
 import math
-import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,19 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from pictures import KINDS, SIZE, Kind
-from training import train
 
+import mvae
+from mvae.data import from_arrays
 from mvae.manifolds import FlatQuotient, Manifold, ProjectiveSpace, RotationQuotient
-from mvae.methods.dvae import ENCODER_INITS, DVAEConfig, dvae
+from mvae.methods.dvae import ENCODER_INITS
 from mvae.programs import launch
-from mvae.runs import parse_manifold, text_of
-from mvae.topology import mapping_degree
+from mvae.runs import text_of
+from mvae.topology import betti_numbers, mapping_degree
 
 _KINDS = flags.DEFINE_list("kinds", list(KINDS), f"Of {', '.join(KINDS)}.")
 _LOCATIONS = flags.DEFINE_list("locations", ["embedded"], "Of embedded, projected: how encoders reach the right space.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the rows' files.", required=True)
-_STARTS = flags.DEFINE_list("starts", ["spectral"], f"Of {', '.join(ENCODER_INITS[:3])}: where encoders start.")
+_STARTS = flags.DEFINE_list("starts", ["spectral"], f"Of {', '.join(ENCODER_INITS)}: where encoders start.")
 _WRONG = flags.DEFINE_bool("wrong", default=True, help="Whether wrong spaces are trained, too.")
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Runs of each row.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 1500, "Training steps.", lower_bound=1)
@@ -80,8 +82,8 @@ def path_class(space: Manifold, codes: np.ndarray) -> tuple[int, ...] | None:
     return (1 if angle < 0.1 else round(2 * math.pi / angle),)
 
 
-def captured(kind: Kind, encode: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, dict[str, Any]]:
-    """Returns whether an encoder has the right classes on all paths, and what was found."""
+def captured(kind: Kind, encode: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """Returns whether an encoder has the right classes on all paths, and its codes the right homology, and both."""
     found: dict[str, Any] = {}
     good = True
     for name, path in kind.loops.items():
@@ -90,12 +92,14 @@ def captured(kind: Kind, encode: Callable[[np.ndarray], np.ndarray]) -> tuple[bo
         compared = slice(0, 1) if name == "glide" else slice(None)
         good &= here is not None and right is not None and here[compared] == right[compared]
         found[name] = here
+    source = uniform(kind.space, 6000, 7)
+    codes = encode(kind.render(source))
     if isinstance(kind.space, ProjectiveSpace):
-        source = uniform(kind.space, 2000, 7)
-        degree = mapping_degree(kind.space, encode(kind.render(source)), source).degree
-        found["degree"] = degree
-        good &= abs(degree) == 1
-    return bool(good), found
+        found["degree"] = mapping_degree(kind.space, codes[:2000], source[:2000]).degree
+        good &= abs(found["degree"]) == 1
+    highest = 2 if kind.space.dim == 2 else 1
+    right, here = (betti_numbers(kind.space, z, max_dim=highest).numbers for z in (source, codes))
+    return found | {"betti": here, "paths": bool(good), "homology": here == right}
 
 
 def row(name: str, manifold: str, location: str, start: str, folder: Path) -> dict[str, Any]:
@@ -104,29 +108,29 @@ def row(name: str, manifold: str, location: str, start: str, folder: Path) -> di
     path = folder / f"{name}_{manifold.replace('/', '-').replace(':', '-')}_{location}_{start}.json"
     if path.exists():
         return json.loads(path.read_text())
-    space = parse_manifold(manifold)
-    widths = (128, 128)
-    config = DVAEConfig(
-        manifold=space,
-        event_shape=(SIZE, SIZE, 1),
-        encoder_widths=widths,
-        decoder_widths=widths,
+    examples = kind.render(np.concatenate([uniform(kind.space, _TRAIN, 1), uniform(kind.space, _TEST, 2)]))
+    run = mvae.train(
+        "dvae",
+        from_arrays(examples, scale="none", test=np.arange(len(examples)) >= _TRAIN),
+        manifold=manifold,
+        seeds=_SEEDS.value,
+        num_steps=_STEPS.value,
+        batch_size=128,
+        net="mlp",
+        encoder_widths=(128, 128),
+        decoder_widths=(128, 128),
         location=location,
         encoder_init=start,
+        # What an encoder has learned stands still while the decoder learns what it is.
+        encoder_warmup_steps=_STEPS.value // 2 if start == "cohomology" else 0,
+        initial_time=0.005 if start == "cohomology" else 0.05,
+        config={"evaluation.importance_samples": 1},
     )
-    model = dvae(config)
-    params = train(model, jnp.asarray(kind.render(uniform(kind.space, _TRAIN, 1))), _SEEDS.value, _STEPS.value)
-    held_out = jnp.asarray(kind.render(uniform(kind.space, _TEST, 2)))
-    bounds = jax.jit(jax.vmap(lambda p: jnp.mean(model.loss_terms(p, jax.random.key(1), {"x": held_out}).elbo)))
     result: dict[str, Any] = {"data": name, "manifold": manifold, "location": location, "start": start}
-    result["elbo"] = np.asarray(bounds(params), float).tolist()
+    result["elbo"] = [member["elbo"] for member in run.results["members"]]
     if manifold == text_of(kind.space):
-        locate = jax.jit(lambda p, x: model.encode(p, x).location)
-        outcomes = []
-        for seed in range(_SEEDS.value):
-            own = jax.tree.map(operator.itemgetter(seed), params)
-            outcomes.append(captured(kind, lambda x, own=own: np.asarray(locate(own, jnp.asarray(x)))))
-        result |= {"captured": sum(good for good, _ in outcomes), "found": [found for _, found in outcomes]}
+        outcomes = [captured(kind, run[seed].embed) for seed in range(_SEEDS.value)]
+        result["found"] = outcomes
     path.write_text(json.dumps(result))
     return result
 
@@ -144,7 +148,10 @@ def main(argv: Sequence[str]) -> None:
         for start, (manifold, location) in itertools.product(_STARTS.value, rows):
             found = row(name, manifold, location, start, folder)
             elbo = np.array(found["elbo"])
-            share = f"{found['captured']} of {len(elbo)} captured" if "captured" in found else "a wrong space"
+            share = "a wrong space"
+            if "found" in found:
+                counts = {what: sum(each[what] for each in found["found"]) for what in ("paths", "homology")}
+                share = ", ".join(f"{what} right {count} of {len(elbo)}" for what, count in counts.items())
             print(
                 f"{name:9} {manifold:18} {location:9} {start:9} ELBO {elbo.mean():8.2f} ± {elbo.std():5.2f}  {share}",
                 flush=True,

@@ -58,8 +58,8 @@ class DVAEConfig(VariationalConfig):
             quotient are those of its cover.
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
-            Or "cohomology", on a circle or flat torus: all its layers learn a coordinate of the training set for some
-            steps, in a stage of their own, see `with_coordinate`.
+            Or "cohomology", on a circle, flat torus or projective space: all its layers learn a coordinate of the
+            training set for some steps, in a stage of their own, see `with_coordinate`.
             Or "silhouettes", on SO(3): the coordinate is the rotation of a body in its views, see `view_rotations`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every image. From there log t is
@@ -88,6 +88,11 @@ class DVAEConfig(VariationalConfig):
         if self.encoder_init not in ENCODER_INITS:
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         check_coordinate(self.manifold, self.encoder_init)
+        if self.encoder_init in COORDINATE_INITS and self.location == "projected" and symmetry_group(self.manifold):
+            raise ValueError(
+                f"location = 'projected' cannot go with encoder_init = {self.encoder_init!r} on {self.manifold!r}: no "
+                "continuous map to its cover has the coordinate; use embedded"
+            )
         if not (math.isfinite(self.initial_time) and self.initial_time > 0):
             raise ValueError(f"initial_time must be a positive number, got {self.initial_time}")
         if self.sampler not in SAMPLERS:

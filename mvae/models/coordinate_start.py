@@ -20,8 +20,9 @@ from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.kept import NOTHING_KEPT, Kept
-from mvae.manifolds import SO3, FlatTorus, Manifold, Sphere
+from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
+from mvae.models.location import location
 from mvae.models.stage import Stage, gradient_stage
 from mvae.spectral import nearest_neighbors
 from mvae.topology import (
@@ -30,6 +31,7 @@ from mvae.topology import (
     blurred_images,
     circular_coordinates,
     extend_coordinates,
+    projective_coordinates,
     toroidal_coordinates,
     view_rotations,
 )
@@ -77,9 +79,9 @@ def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Ar
 
 
 def has_loops(manifold: Manifold) -> bool:
-    """Returns whether cohomology gives coordinates: on a circle, or a flat torus of up to four dimensions."""
+    """Returns whether cohomology gives coordinates: on a circle, a flat torus or projective space of few dimensions."""
     return (isinstance(manifold, Sphere) and manifold.dim == 1) or (
-        isinstance(manifold, FlatTorus) and manifold.dim <= MAX_DIM
+        isinstance(manifold, FlatTorus | ProjectiveSpace) and manifold.dim <= MAX_DIM
     )
 
 
@@ -95,13 +97,16 @@ def with_coordinate(
 ) -> Dataset:
     """Returns the data set with a point of the manifold for each training example, from the images alone.
 
-    Batches of training examples have besides what they had "coordinate", (B, ambient_dim).
+    Batches of training examples have besides what they had "coordinate", the point as the encoder's location has it:
+    (B, ambient_dim), on a projective space symmetric matrices as `mvae.models.location.location` has them.
 
     - On a circle with up to 1000 training examples, these are taken for views of a turning object:
       `circular_coordinates` of the three most persistent classes, unwrapped on 100 of them. With more, the harmonic
       coordinate of the most persistent class.
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
+
+    - On projective spaces, `projective_coordinates`.
 
     Where a condition is known, distances are those of `free_of_condition`. Of so few views as above, those of the
     condition that has most of them get a coordinate, and the others take it from the nearest ones,
@@ -156,6 +161,8 @@ def _coordinate(
     """Points of the manifold, and what is said of them, as JSON."""
     if isinstance(manifold, SO3):
         points, notes = _rotations(name, images)
+    elif isinstance(manifold, ProjectiveSpace):
+        points, notes = _lines(name, images, manifold)
     else:
         points, notes = _angles(name, images, condition, manifold)
     return {"points": np.asarray(points, np.float32), "notes": np.asarray(json.dumps(notes))}
@@ -171,12 +178,27 @@ def _rotations(name: str, images: Float[np.ndarray, "n *event"]) -> tuple[Float[
     return np.asarray(found.rotations), {"coordinate_residual": round(found.residual, 4)}
 
 
+def _lines(
+    name: str, images: Float[np.ndarray, "n *event"], manifold: ProjectiveSpace
+) -> tuple[Float[np.ndarray, "n m"], dict[str, Any]]:
+    found = projective_coordinates(images, manifold.dim)
+    LOGGER.info("coordinate of the training examples of %s: classes modulo two live from %s", name, _spans(found.bars))
+    points = location(manifold).embed(jnp.asarray(found.points, jnp.float32))
+    births, deaths = found.bars.T.tolist()
+    return np.asarray(points), {"coordinate_births": births, "coordinate_deaths": deaths}
+
+
+def _spans(bars: Float[np.ndarray, "bars 2"]) -> str:
+    return ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in bars)
+
+
 def _angles(
     name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
 ) -> tuple[Float[np.ndarray, "n k"], dict[str, Any]]:
     found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
-    bars = ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in found.bars)
-    LOGGER.info("coordinate of the training examples of %s: classes live from %s; %s", name, bars, found.chosen)
+    LOGGER.info(
+        "coordinate of the training examples of %s: classes live from %s; %s", name, _spans(found.bars), found.chosen
+    )
     angles = found.angles.reshape(len(images), -1)
     pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
     return np.asarray(manifold.project(jnp.asarray(pairs, jnp.float32))), _notes(found)
@@ -319,7 +341,8 @@ def check_coordinate(manifold: Manifold, encoder_init: str) -> None:
     """Raises a ValueError that says what a start needs of a manifold that it knows no coordinate of."""
     if encoder_init == "cohomology" and not has_loops(manifold):
         raise ValueError(
-            "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus of at most four dimensions, got "
+            "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus or projective space of at most four "
+            "dimensions, got "
             f"{manifold!r}: use {'silhouettes, for views of a body, or ' if isinstance(manifold, SO3) else ''}another "
             "start"
         )

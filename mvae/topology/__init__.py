@@ -4,8 +4,10 @@ from mvae.topology.coordinates import (
     COVERS,
     Candidate,
     Coordinates,
+    Lines,
     circular_coordinates,
     extend_coordinates,
+    projective_coordinates,
     toroidal_coordinates,
 )
 from mvae.topology.distances import blurred_images, geodesic_distances, scaled_distances
@@ -23,6 +25,7 @@ __all__ = [
     "Coordinates",
     "Degree",
     "Evidence",
+    "Lines",
     "Persistence",
     "Suggestion",
     "ViewRotations",
@@ -33,6 +36,7 @@ __all__ = [
     "geodesic_distances",
     "mapping_degree",
     "persistent_cohomology",
+    "projective_coordinates",
     "scaled_distances",
     "suggest_manifold",
     "toroidal_coordinates",

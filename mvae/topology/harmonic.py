@@ -4,6 +4,9 @@ A cocycle α over Z/p is lifted to the integers. Of all cocycles α + dθ of its
 that one is harmonic whose energy Σ w_ij (α_ij + θ_j - θ_i)² is least. Its periods are integers, so that its sum along
 paths is a function modulo 1 of the points: the coordinate [desilva2011]. Classes span a lattice, and a basis of it with
 least energy gives coordinates of a torus that turn separately [scoccola2023].
+
+A class modulo two is a double cover instead: functions on it that change their sign with the sheet, the slowest of
+which are coordinates of lines.
 """
 
 import itertools
@@ -175,3 +178,34 @@ def harmonic_forms(
     turns = _integrate(forms, linked).T
     angles = 2 * np.pi * ((turns + 0.5) % 1 - 0.5)
     return Forms(forms, angles, basis @ gram @ basis.T, linked)
+
+
+def odd_modes(
+    distances: Float[np.ndarray, "n n"], cocycle: Int[np.ndarray, "n n"], scale: float, num: int
+) -> Float[np.ndarray, "n num"] | None:
+    """Returns the slowest functions on a double cover that change their sign with the sheet.
+
+    A cocycle modulo two on the complex of a scale is a double cover of it, and signs s_ij = ±1 on its edges. An odd
+    function on the cover is one of the points, up to a sign at each; those of least energy Σ w_ij (f_i - s_ij f_j)²
+    are the eigenvectors of the largest eigenvalues of the weights w_ij s_ij over their degrees. On the projective space
+    of dimension d, whose cover is the sphere, the first d + 1 are its coordinates.
+
+    Args:
+        distances: Symmetric, (n, n).
+        cocycle: Integers modulo two, symmetric.
+        scale: Of the complex, between birth and death of the class.
+        num: Number of functions.
+
+    Returns:
+        Their values, of mean square 1, slowest first; the row of a point is known up to its sign. None where the
+        complex has several parts.
+    """
+    linked = (distances <= scale) & ~np.eye(len(distances), dtype=bool)
+    if not linked.any() or connected_components(csr_array(linked), directed=False)[0] > 1:
+        return None
+    weights = _weights(distances, linked)
+    root = np.sqrt(weights.sum(axis=1))
+    signed = np.where(cocycle % 2 == 1, -weights, weights) / (root[:, None] * root[None, :])
+    n = len(distances)
+    modes = scipy.linalg.eigh(signed, subset_by_index=[n - num, n - 1])[1][:, ::-1] / root[:, None]
+    return modes / np.sqrt(np.mean(modes**2, axis=0))

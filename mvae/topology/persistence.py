@@ -51,7 +51,7 @@ def persistent_cohomology(
     Args:
         distances: Symmetric, (n, n); time and memory grow about as n³ for n points, and n = 500 takes a second or two.
         max_classes: Number of classes returned, or as many as there are.
-        prime: p, a prime number that is not small, so that cocycles lift to the integers.
+        prime: p, a prime number; one that is not small where cocycles are to lift to the integers.
         user: Name of the function that a message is about.
 
     Raises:

@@ -14,7 +14,7 @@ import mvae
 from mvae import data
 from mvae.data.rows import ArrayRows
 from mvae.errors import UsageError
-from mvae.manifolds import SO3, Euclidean, FlatTorus, Sphere
+from mvae.manifolds import SO3, Euclidean, FlatTorus, ProjectiveSpace, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
 from mvae.methods.er.method import METHOD as ER
 from mvae.methods.er.model import ERConfig
@@ -29,6 +29,7 @@ from mvae.models.coordinate_start import (
     with_coordinate,
 )
 from mvae.models.likelihood import LIKELIHOODS
+from mvae.models.location import location
 from mvae.models.optimizer import OptimizerConfig
 from mvae.topology import mapping_degree
 from tests.topology.test_silhouettes import balls
@@ -78,6 +79,21 @@ def test_column_of_a_torus_has_degree_one():
     dataset = with_coordinate(dataset_of(x), FlatTorus(2))
     points = np.asarray(dataset.train["coordinate"])[600:].reshape(12, 12, 4)
     assert abs(mapping_degree(FlatTorus(2), points).degree) == 1
+
+
+def test_column_of_lines_is_where_the_encoder_has_them():
+    space, where = ProjectiveSpace(2), location(ProjectiveSpace(2))
+    z = space.uniform(jax.random.key(0), (600,))
+    dataset = with_coordinate(dataset_of(where.embed(z)), space)
+    column = jnp.asarray(dataset.train["coordinate"])
+    points = where.retract(column)
+    np.testing.assert_allclose(where.embed(points), column, atol=1e-5)
+    assert abs(mapping_degree(space, points, z).degree) == 1
+    own = config(space)
+    built = METHOD.build(MethodInputs(own, dataset._replace(event_shape=(4,)), OptimizerConfig(), 5, 16, 16))
+    assert [stage.name for stage in built.stages] == ["coordinate", "train"]
+    with pytest.raises(ValueError, match=r"location = 'projected' cannot go with encoder_init = 'cohomology'"):
+        config(space, location="projected")
 
 
 def test_column_of_views_of_a_body_has_degree_one():
@@ -222,9 +238,11 @@ def test_streamed_data_and_a_lack_of_ripser_are_refused(monkeypatch):
         with_coordinate(dataset, Sphere(1))
 
 
-@pytest.mark.parametrize("manifold", [Sphere(2), Euclidean(2), FlatTorus(5)])
+@pytest.mark.parametrize("manifold", [Sphere(2), Euclidean(2), FlatTorus(5), ProjectiveSpace(5)])
 def test_other_manifolds_are_refused(manifold):
-    with pytest.raises(ValueError, match="encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus"):
+    with pytest.raises(
+        ValueError, match="encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus or projective"
+    ):
         config(manifold)
 
 
@@ -266,6 +284,7 @@ def test_the_group_action_encoder_learns_the_column_before_all_else(learned):
     ("changes", "message"),
     [
         ({"manifold": SO3()}, "encoder_init = 'cohomology' needs a circle"),
+        ({"manifold": ProjectiveSpace(2)}, "encoder_init = 'cohomology' needs a circle or a flat torus"),
         ({"group": False}, "encoder_init = 'cohomology' needs group = True"),
         ({"encoder_init": "principal"}, "encoder_init must be one of random, cohomology, got 'principal'"),
     ],

@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from mvae.manifolds import FlatTorus
+from mvae.manifolds import FlatTorus, ProjectiveSpace
 from mvae.topology import (
     blurred_images,
     circular_coordinates,
     extend_coordinates,
     geodesic_distances,
     mapping_degree,
+    projective_coordinates,
     toroidal_coordinates,
 )
 from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
+from mvae.topology.harmonic import odd_modes
 from mvae.topology.homogeneous import final_score, fitted, improved, spaced_by_steps, views_of
 
 VIEWS = {"covers": (1, 2, 3, 4, 6), "num_classes": 3}
@@ -146,6 +148,38 @@ def test_sheared_torus_gets_its_short_basis():
     ]
     assert sorted(np.argmax(fits, axis=1)) == [0, 1]
     assert np.max(fits, axis=1).min() > 0.95
+
+
+def angles_between(lines):
+    return np.arccos(np.clip(np.abs(lines @ lines.T), 0, 1))
+
+
+@pytest.mark.parametrize(("dim", "noise", "bound"), [(1, 0.0, 0.01), (2, 0.0, 0.04), (2, 0.05, 0.06)])
+def test_lines_have_the_angles_between_them(dim, noise, bound):
+    """Of z zᵀ in a space of many dimensions; no isometry has to be fitted to compare the angles between lines."""
+    z = rng().normal(size=(800, dim + 1))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    found = projective_coordinates(lifted(np.einsum("ni,nj->nij", z, z).reshape(800, -1), 20, noise), dim)
+    assert found.points.shape == (800, dim + 1)
+    np.testing.assert_allclose(np.linalg.norm(found.points, axis=1), 1)
+    assert np.abs(angles_between(found.points) - angles_between(z)).mean() < bound
+    assert found.bars[0, 0] < found.scale < found.bars[0, 1]
+    tilted = found.points * rng(1).choice([-1, 1], size=(800, 1))
+    space = ProjectiveSpace(dim)
+    assert dim == 1 or abs(mapping_degree(space, tilted.astype(np.float32), z.astype(np.float32)).degree) == 1
+
+
+def test_odd_modes_of_a_double_cover_of_a_polygon():
+    """Half-angle functions: cos(a / 2) and sin(a / 2), which come back with the other sign."""
+    num = 40
+    angles = 2 * np.pi * np.arange(num) / num
+    distances = distances_of(embedded(angles))
+    cocycle = np.zeros((num, num), int)
+    cocycle[0, -1] = cocycle[-1, 0] = 1
+    modes = odd_modes(distances, cocycle, 1.5 * distances[0, 1], 2)
+    products, expected = modes @ modes.T, 2 * np.cos((angles[:, None] - angles) / 2)
+    np.testing.assert_allclose(products, expected, atol=1e-9)
+    assert odd_modes(distances, cocycle, 0.5 * distances[0, 1], 2) is None
 
 
 def test_noise_and_discs_have_no_long_bar():
@@ -313,6 +347,12 @@ def test_blur_is_of_each_picture_alone():
         (lambda: circular_coordinates(np.zeros((9, 2)), covers=(0,)), "covers must be at least 1, got 0"),
         (lambda: circular_coordinates(np.zeros((9, 2))), "x must have four points or more that are not copies"),
         (lambda: toroidal_coordinates(np.zeros((9, 2)), 5), "dim must be at most 4, got 5"),
+        (lambda: projective_coordinates(np.zeros((9, 2)), 0), "dim must be at least 1, got 0"),
+        (lambda: projective_coordinates(np.eye(4), 3), "x must have more than 4 points that are not copies, got 4"),
+        (
+            lambda: projective_coordinates(np.arange(9.0)[:, None]),
+            "x has not a loop modulo two in one piece: its classes live from nowhere",
+        ),
         (lambda: extend_coordinates(np.zeros(4), np.zeros((3, 5))), r"distances must have shape \(n, 4\)"),
         (lambda: geodesic_distances(np.array([[0.0], [1], [9], [10]]), num_neighbors=1), "x falls into 2 parts"),
         (lambda: blurred_images(np.zeros((4, 5)), 1.0), "images must have shape"),
