@@ -19,6 +19,7 @@ from mvae.runs.experiment import build_experiment
 from mvae.runs.run_folder import RunFolder
 from mvae.runs.running import conclude, train
 from tests.programs import ROOT
+from tests.reports.test_compilations import compilations
 from tests.test_configs import CONFIGS, tiny
 
 # The smallest config of each method: images of few pixels, or points of the plane.
@@ -54,7 +55,6 @@ def stop_after(step: int):
     return advance
 
 
-DEAR = ("er", "vaells")  # to trace; the slow lane trains them in double precision
 FIGURES = {
     **{name: {"latent_space_seed_0", "decoded_grid", "reconstructions"} for name in ("dvae", "vae", "svae", "vamp")},
     "vdae": {"latent_space_seed_0", "walk"},
@@ -88,7 +88,9 @@ def test_every_method_trains_stops_resumes_reports_and_draws(method, tmp_path, m
         patch.setattr(loop.ProgressBar, "advance", stop_after(2))
         with pytest.raises(Interrupted):
             train(experiment, RunFolder(tmp_path / "run"))
-    resumed = train(experiment, RunFolder(tmp_path / "run"))
+    with compilations() as compiled:
+        resumed = train(experiment, RunFolder(tmp_path / "run"))
+    assert not compiled
     chex.assert_trees_all_equal(resumed, whole, strict=True)
 
     results = conclude(experiment, resumed, RunFolder(tmp_path / "run"))

@@ -111,6 +111,15 @@ def place(tree: Any, sharding: Sharding) -> Any:
     return jax.tree.map(lambda leaf: _place(leaf, sharding), tree)
 
 
+def place_like(leaf: Any, onto: Array) -> Array:
+    """Returns an array with the values of `leaf`, which every process has whole, where another array is.
+
+    An array that is committed to its device is another argument to a compiled function than one that is not: it would
+    compile once more for what was restored.
+    """
+    return _place(leaf, onto.sharding) if onto.committed else jax.device_put(leaf)
+
+
 def _place(leaf: Any, sharding: Sharding) -> Array:
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
