@@ -22,6 +22,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 from mvae.diffusion.heat_kernel import SO3_RADIUS, log_heat_kernel
@@ -59,19 +60,30 @@ def _(manifold: Cylinder, t: Array, z: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _flat_kl(manifold: FlatQuotient, t: Float[Array, "*batch"], z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
-    """Divergence by the trapezoidal rule over the Gaussian step on the cover."""
+    """Divergence by the trapezoidal rule over the Gaussian step on the cover.
+
+    Elements of the group move each circle of the cover by itself, so that the kernel at a node of the grid is a sum
+    over the group of products over the circles, each of them evaluated along its own axis of the grid alone.
+    """
     spacing, end = _GAUSSIAN[z.dtype.itemsize]
     line = spacing * np.arange(-math.floor(end / spacing), math.floor(end / spacing) + 1)
-    steps = np.stack(np.meshgrid(*[line] * manifold.dim, indexing="ij"), axis=-1).reshape(-1, manifold.dim)
-    weights = np.exp(-np.sum(steps**2, axis=-1) / 2)
-    nodes = jnp.asarray(steps, z.dtype).reshape(-1, *[1] * t.ndim, manifold.dim)
-    angles = jnp.sqrt(t)[..., None] * nodes / jnp.asarray(manifold.radii, z.dtype)
-    pairs = z.reshape(*z.shape[:-1], manifold.dim, 2)
-    quarter = jnp.stack([-pairs[..., 1], pairs[..., 0]], axis=-1)
-    ends = jnp.cos(angles)[..., None] * pairs + jnp.sin(angles)[..., None] * quarter
-    log_q = log_heat_kernel.of(manifold)(manifold, t, z, ends.reshape(*angles.shape[:-1], z.shape[-1]))
-    shares = jnp.asarray(weights / weights.sum(), z.dtype)
-    return jnp.tensordot(shares, log_q + manifold.log_volume, axes=1)
+    shares = np.exp(-(line**2) / 2)
+    shares = jnp.asarray(shares / shares.sum(), z.dtype)
+    log_q = jnp.zeros((manifold.group.order, *[1] * manifold.dim, *t.shape), z.dtype)
+    for axis, radius in enumerate(manifold.radii):
+        part = slice(2 * axis, 2 * axis + 2)
+        circle, group = Sphere(1, radius), jnp.asarray(manifold.group.array[:, part, part], z.dtype)
+        angles = jnp.sqrt(t) * jnp.asarray(line, z.dtype).reshape(-1, *[1] * t.ndim) / radius
+        start = z[..., part]
+        turned = jnp.stack([-start[..., 1], start[..., 0]], axis=-1)
+        ends = jnp.cos(angles)[..., None] * start + jnp.sin(angles)[..., None] * turned
+        images = jnp.einsum("gij,...j->g...i", group, ends, precision=jax.lax.Precision.HIGHEST)
+        along = log_heat_kernel.of(circle)(circle, t, start, images)  # (order, nodes, *batch)
+        log_q = log_q + jnp.expand_dims(along, [1 + other for other in range(manifold.dim) if other != axis])
+    values = logsumexp(log_q, axis=0) + manifold.log_volume
+    for _ in manifold.radii:
+        values = jnp.tensordot(shares, values, axes=1)
+    return values
 
 
 @kl_to_uniform.register(RotationQuotient)
@@ -193,14 +205,14 @@ def _quadrature(group: np.ndarray, t: float) -> float:
     weights = np.repeat(height_weights, len(longitudes)) / len(longitudes)
     knots = np.linspace(0, math.pi, _KNOTS)
     from scipy.interpolate import CubicSpline  # here, since its import takes a quarter of that of the geometry
-    from scipy.special import logsumexp
+    from scipy.special import logsumexp as host_logsumexp
 
     log_q = CubicSpline(knots, log_sphere_kernel(np, np.full(_KNOTS, t), knots, 3), bc_type="clamped")
     inner = directions @ group[:, 1:].T
     total = 0.0
     for node, weight in zip(radius, radius_weights, strict=True):
         cosines = math.cos(node) * group[:, 0] - math.sin(node) * inner
-        of_quotient = np.asarray(logsumexp(log_q(np.arccos(np.clip(cosines, -1, 1))), axis=1))
+        of_quotient = np.asarray(host_logsumexp(log_q(np.arccos(np.clip(cosines, -1, 1))), axis=1))
         density = math.exp(log_q(node)) * 4 * math.pi * math.sin(node) ** 2
         ratio = of_quotient + math.log(2 * math.pi**2 / len(group))
         total += weight * density * float(weights @ ratio)
