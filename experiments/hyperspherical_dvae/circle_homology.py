@@ -2,9 +2,9 @@
 
     python experiments/hyperspherical_dvae/circle_homology.py --data_dir=DIR --workdir=runs/learned
 
-Reads the run folders that `circles.py` left in the workdir. For every seed it computes the Betti numbers of the codes of
-all 72 views as points of the circle, and prints how often each pair with the degree of the run occurred. An encoder of
-degree ±1 covers the circle, whose Betti numbers are 1, 1; one that covers it twice does so, too.
+Reads the run folders that `circles.py` left in the workdir. For every seed it computes the Betti numbers of the codes
+of all 72 views as points of the circle, and prints how often each pair with the degree of the run occurred. An encoder
+of degree ±1 covers the circle, whose Betti numbers are 1, 1; one that covers it twice does so, too.
 """
 
 import collections
