@@ -131,7 +131,7 @@ def dim() -> None:
 def seeds() -> None:
     """Several seeds in one program."""
     x = curved(1000, COLUMNS)
-    table("seeds", "a step of each", [1, 2, 4, 8, 16], lambda num: training(x, seeds=num))
+    table("seeds", "a step of all", [1, 2, 4, 8, 16], lambda num: training(x, seeds=num))
 
 
 def operators() -> None:

@@ -79,7 +79,7 @@ def test_a_turn_of_the_image_turns_its_support():
     np.testing.assert_allclose(turned, np.roll(support_values(images), NUM_ANGLES // 4, axis=1), atol=1e-9)
 
 
-@pytest.mark.parametrize("num", [250, 600])
+@pytest.mark.parametrize("num", [250, pytest.param(600, marks=pytest.mark.slow)])
 def test_known_support_functions_give_the_rotations(num):
     """H is a polynomial of degree 4 on the sphere, which the fit can be exactly: only rounding is left."""
     poses, centre = uniform(num, 1), np.array([0.05, 0.02, -0.04])
