@@ -49,6 +49,11 @@ def _spots(z: np.ndarray) -> np.ndarray:
     return _scaled(np.sum([np.exp(_SHARPNESS * (np.cos(x - s) + np.cos(y - t) - 2)) for s, t in both], axis=0))
 
 
+def _strip(z: np.ndarray) -> np.ndarray:
+    """The same on a strip around b = 0: points are taken to the fundamental domain of the Möbius band first."""
+    return _spots(_circle_pairs(*np.asarray(MobiusBand().coordinates(jnp.asarray(z))).T))
+
+
 def _lit(points: np.ndarray) -> np.ndarray:
     """Pictures of points of space, (n, p, 3), seen along the third axis, nearer ones brighter."""
     pixels = np.linspace(-1, 1, SIZE)
@@ -109,7 +114,7 @@ KINDS: dict[str, Kind] = {
         ("flat_torus:2", "sphere:2", "cylinder"),
     ),
     "mobius": Kind(
-        MobiusBand(), _spots, {"glide": _circle_pairs(_HALF, 0 * _HALF)}, ("cylinder", "euclidean:2", "sphere:2")
+        MobiusBand(), _strip, {"glide": _circle_pairs(_HALF, 0 * _HALF)}, ("cylinder", "euclidean:2", "sphere:2")
     ),
     "rod": Kind(
         ProjectiveSpace(2),
