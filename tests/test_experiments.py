@@ -14,6 +14,8 @@ import pytest
 
 from experiments.benchmarks import timing, workloads
 from mvae.data import Dataset
+from mvae.manifolds import symmetry_group
+from mvae.manifolds.quotient.space import orbit as orbit_of
 from mvae.models.stage import Stage
 from mvae.runs.config import RunConfig
 from mvae.runs.experiment import Experiment
@@ -318,3 +320,17 @@ def test_benchmark_of_scaling_prints_all_its_tables(tmp_path):
     assert titles == [", one seed: s, tracing", ": seeds", ": 2 seeds", ": axis"]
     axes = [cells[:3] for cells in lines if cells[0] in ("replica", "data")]
     assert axes == [["replica", "1", "2"], ["replica", "2", "2"], ["data", "1", "1"], ["data", "2", "1"]]
+
+
+def test_pictures_on_quotients_are_those_of_a_point():
+    """The same for each representative, and others for other points, but for the ends of what is glued."""
+    kinds = load(EXPERIMENTS / "quotients" / "pictures.py").KINDS
+    for kind in kinds.values():
+        z = kind.space.uniform(jax.random.key(0), (40,))
+        x = kind.render(np.asarray(z))
+        orbit = orbit_of(symmetry_group(kind.space), z)
+        for representatives in np.asarray(orbit):
+            np.testing.assert_allclose(kind.render(representatives), x, atol=1e-5)
+        apart = np.asarray(kind.space.distance(z[:20], z[20:]))
+        moved = np.abs(x[:20] - x[20:]).max(axis=(1, 2, 3))
+        assert np.all(moved[apart > 0.3] > 0.05)
