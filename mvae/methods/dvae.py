@@ -58,8 +58,9 @@ class DVAEConfig(VariationalConfig):
             quotient are those of its cover.
         encoder_init: Where the encoder's last layer starts: "random"; "principal", fitted to the principal components
             of a batch, see `fit_principal_head`; or "spectral", fitted to its diffusion map, see `fit_spectral_head`.
-            Or "cohomology", on a circle, flat torus or projective space: all its layers learn a coordinate of the
-            training set for some steps, in a stage of their own, see `with_coordinate`.
+            Or "cohomology", on a circle, flat torus, projective space, cylinder, Möbius band or Klein bottle: all its
+            layers learn a coordinate of the training set for some steps, in a stage of their own, see
+            `with_coordinate`.
             Or "silhouettes", on SO(3): the coordinate is the rotation of a body in its views, see `view_rotations`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
         initial_time: Diffusion time at initialisation, the same for every image. From there log t is

@@ -20,7 +20,7 @@ from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.kept import NOTHING_KEPT, Kept
-from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
+from mvae.manifolds import SO3, Cylinder, FlatTorus, KleinBottle, Manifold, MobiusBand, ProjectiveSpace, Sphere
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.location import location
 from mvae.models.stage import Stage, gradient_stage
@@ -32,6 +32,7 @@ from mvae.topology import (
     circular_coordinates,
     extend_coordinates,
     projective_coordinates,
+    strip_coordinates,
     toroidal_coordinates,
     view_rotations,
 )
@@ -45,6 +46,8 @@ MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of th
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
 NUM_AVERAGED = 10  # rows of counts that are near each other
+STRIPS = (Cylinder, MobiusBand, KleinBottle)
+QUOTIENTS = (ProjectiveSpace, *STRIPS)
 ROUNDING = 1e-6  # of the greatest entry: examples of one condition that vary by less do not vary
 
 
@@ -79,9 +82,14 @@ def winding_terms(angle: Float[Array, " b"], z: Float[Array, "b 2"]) -> Float[Ar
 
 
 def has_loops(manifold: Manifold) -> bool:
-    """Returns whether cohomology gives coordinates: on a circle, a flat torus or projective space of few dimensions."""
-    return (isinstance(manifold, Sphere) and manifold.dim == 1) or (
-        isinstance(manifold, FlatTorus | ProjectiveSpace) and manifold.dim <= MAX_DIM
+    """Returns whether cohomology gives coordinates: on a circle, a flat torus or projective space of few dimensions.
+
+    On a cylinder, Möbius band or Klein bottle, too.
+    """
+    return (
+        (isinstance(manifold, Sphere) and manifold.dim == 1)
+        or (isinstance(manifold, FlatTorus | ProjectiveSpace) and manifold.dim <= MAX_DIM)
+        or isinstance(manifold, STRIPS)
     )
 
 
@@ -98,7 +106,8 @@ def with_coordinate(
     """Returns the data set with a point of the manifold for each training example, from the images alone.
 
     Batches of training examples have besides what they had "coordinate", the point as the encoder's location has it:
-    (B, ambient_dim), on a projective space symmetric matrices as `mvae.models.location.location` has them.
+    (B, ambient_dim), on quotients in the space that `mvae.models.location.location` has them in, such as symmetric
+    matrices for a projective space.
 
     - On a circle with up to 1000 training examples, these are taken for views of a turning object:
       `circular_coordinates` of the three most persistent classes, unwrapped on 100 of them. With more, the harmonic
@@ -106,7 +115,7 @@ def with_coordinate(
     - On flat tori, `toroidal_coordinates`. Images are also tried blurred by 0.7 rad of their height, as they are at
       their sides and as if they went on at the opposite ones; the coordinates of least score are taken.
 
-    - On projective spaces, `projective_coordinates`.
+    - On projective spaces, `projective_coordinates`; on cylinders, Möbius bands and Klein bottles, `strip_coordinates`.
 
     Where a condition is known, distances are those of `free_of_condition`. Of so few views as above, those of the
     condition that has most of them get a coordinate, and the others take it from the nearest ones,
@@ -161,8 +170,8 @@ def _coordinate(
     """Points of the manifold, and what is said of them, as JSON."""
     if isinstance(manifold, SO3):
         points, notes = _rotations(name, images)
-    elif isinstance(manifold, ProjectiveSpace):
-        points, notes = _lines(name, images, manifold)
+    elif isinstance(manifold, QUOTIENTS):
+        points, notes = _on_quotient(name, images, manifold)
     else:
         points, notes = _angles(name, images, condition, manifold)
     return {"points": np.asarray(points, np.float32), "notes": np.asarray(json.dumps(notes))}
@@ -178,13 +187,15 @@ def _rotations(name: str, images: Float[np.ndarray, "n *event"]) -> tuple[Float[
     return np.asarray(found.rotations), {"coordinate_residual": round(found.residual, 4)}
 
 
-def _lines(
-    name: str, images: Float[np.ndarray, "n *event"], manifold: ProjectiveSpace
+def _on_quotient(
+    name: str, images: Float[np.ndarray, "n *event"], manifold: Any
 ) -> tuple[Float[np.ndarray, "n m"], dict[str, Any]]:
-    found = projective_coordinates(images, manifold.dim)
-    LOGGER.info("coordinate of the training examples of %s: classes modulo two live from %s", name, _spans(found.bars))
-    points = location(manifold).embed(jnp.asarray(found.points, jnp.float32))
+    of_lines = isinstance(manifold, ProjectiveSpace)
+    found = projective_coordinates(images, manifold.dim) if of_lines else strip_coordinates(images, manifold)
+    over = " modulo two" if of_lines else ""
+    LOGGER.info("coordinate of the training examples of %s: classes%s live from %s", name, over, _spans(found.bars))
     births, deaths = found.bars.T.tolist()
+    points = location(manifold).embed(jnp.asarray(found.points, jnp.float32))
     return np.asarray(points), {"coordinate_births": births, "coordinate_deaths": deaths}
 
 
@@ -342,7 +353,7 @@ def check_coordinate(manifold: Manifold, encoder_init: str) -> None:
     if encoder_init == "cohomology" and not has_loops(manifold):
         raise ValueError(
             "encoder_init = 'cohomology' needs a circle, sphere:1, or a flat torus or projective space of at most four "
-            "dimensions, got "
+            "dimensions, a cylinder, Möbius band or Klein bottle, got "
             f"{manifold!r}: use {'silhouettes, for views of a body, or ' if isinstance(manifold, SO3) else ''}another "
             "start"
         )

@@ -1,13 +1,12 @@
 """Topology of maps and clouds: mapping degrees, Betti numbers, coordinates from persistent cohomology, manifolds."""
 
+from mvae.topology.bundles import Lines, Strip, projective_coordinates, strip_coordinates
 from mvae.topology.coordinates import (
     COVERS,
     Candidate,
     Coordinates,
-    Lines,
     circular_coordinates,
     extend_coordinates,
-    projective_coordinates,
     toroidal_coordinates,
 )
 from mvae.topology.distances import blurred_images, geodesic_distances, scaled_distances
@@ -27,6 +26,7 @@ __all__ = [
     "Evidence",
     "Lines",
     "Persistence",
+    "Strip",
     "Suggestion",
     "ViewRotations",
     "betti_numbers",
@@ -38,6 +38,7 @@ __all__ = [
     "persistent_cohomology",
     "projective_coordinates",
     "scaled_distances",
+    "strip_coordinates",
     "suggest_manifold",
     "toroidal_coordinates",
     "view_rotations",

@@ -1,4 +1,4 @@
-"""Coordinates of points on a circle, a torus or a projective space, from the persistent cohomology of the cloud."""
+"""Coordinates of points on a circle or torus, from the persistent cohomology of the cloud."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -9,10 +9,9 @@ from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
 from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
-from mvae.topology.distances import scaled_distances
-from mvae.topology.harmonic import harmonic_forms, odd_modes
+from mvae.topology.distances import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix, scaled_distances
+from mvae.topology.harmonic import harmonic_forms
 from mvae.topology.homogeneous import NUM_LAST, Views, final_score, fitted, improved, spaced_by_steps, views_of, wrapped
-from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.persistence import PRIMES, Persistence, persistent_cohomology
 
 METRICS = ("euclidean", "precomputed")
@@ -93,13 +92,13 @@ def extend_coordinates(
 def _mean_directions(
     known: Float[np.ndarray, "l *k"], apart: Float[np.ndarray, "n l"], num: int
 ) -> Float[np.ndarray, "n *k"]:
-    nearest, weights = _nearest_landmarks(apart, num)
+    nearest, weights = nearest_landmarks(apart, num)
     directions = np.exp(1j * known[nearest])
     weights = weights.reshape(*weights.shape, *(1,) * (known.ndim - 1))
     return np.angle((weights * directions).sum(axis=1))
 
 
-def _nearest_landmarks(
+def nearest_landmarks(
     apart: Float[np.ndarray, "n l"], num: int
 ) -> tuple[Int[np.ndarray, "n num"], Float[np.ndarray, "n num"]]:
     """Indices of the landmarks nearest to points, and the weight of each, 1 / distance² over that of the nearest."""
@@ -110,7 +109,7 @@ def _nearest_landmarks(
     return nearest, np.where(least > 0, least / np.where(away > 0, away, 1), away == 0) ** 2
 
 
-class _Cloud(NamedTuple):
+class Cloud(NamedTuple):
     """Landmarks of a cloud: their indices, distances from all points (l, n), and from each other (l, l)."""
 
     landmarks: Int[np.ndarray, " l"]
@@ -118,7 +117,8 @@ class _Cloud(NamedTuple):
     distances: Float[np.ndarray, "l l"]
 
 
-def _cloud(x: ArrayLike, metric: str, num_landmarks: int) -> _Cloud:
+def cloud_of(x: ArrayLike, metric: str, num_landmarks: int) -> Cloud:
+    """Returns landmarks of data; raises a ValueError for what has no distances, or fewer than four points."""
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
     matrix = metric == "precomputed"
@@ -128,7 +128,7 @@ def _cloud(x: ArrayLike, metric: str, num_landmarks: int) -> _Cloud:
     chosen, rows = farthest_points(row, check_count("num_landmarks", num_landmarks, 4), ROUNDING * size)
     if len(chosen) < 4:
         raise ValueError(f"x must have four points or more that are not copies of each other, got {len(chosen)}")
-    return _Cloud(chosen, rows, between(chosen, rows))
+    return Cloud(chosen, rows, between(chosen, rows))
 
 
 def _complexes(
@@ -203,7 +203,7 @@ def circular_coordinates(
     num_classes = check_count("num_classes", num_classes, 1)
     covers = tuple(check_count("covers", cover, 1) for cover in covers)
     _check_rule(homogeneity, fractions)
-    cloud = _cloud(x, metric, num_landmarks)
+    cloud = cloud_of(x, metric, num_landmarks)
     persistence, found = _complexes(cloud.distances, fractions, _single(num_classes))
     tried: list[tuple[Candidate, np.ndarray]] = []
     if not covers:
@@ -311,84 +311,13 @@ def toroidal_coordinates(
     if dim > 4:
         raise ValueError(f"dim must be at most 4, got {dim}")
     _check_rule(homogeneity, fractions)
-    cloud = _cloud(x, metric, num_landmarks)
+    cloud = cloud_of(x, metric, num_landmarks)
     persistence, found = _complexes(cloud.distances, fractions, lambda most: [tuple(range(dim))] if most >= dim else [])
     tried = []
     for classes, scale, angles in found:
         score = _torus_score(cloud.distances, angles, homogeneity)
         tried.append((Candidate(score, False, classes, scale, 1), angles))
     return _best(cloud, persistence.bars, tried, f"{dim} loops that overlap in scale")
-
-
-class Lines(NamedTuple):
-    """Points of a projective space for the points of a cloud, known up to an isometry of it.
-
-    Attributes:
-        points: Unit vectors that stand for lines, of either sign, (n, dim + 1).
-        bars: Birth and death of the most persistent classes of H¹ modulo two, most persistent first, (bars, 2).
-        landmarks: Indices of the points that the complex is built on, (l,).
-        scale: Of the complex, in units of distance.
-    """
-
-    points: Float[np.ndarray, "n m"]
-    bars: Float[np.ndarray, "bars 2"]
-    landmarks: Int[np.ndarray, " l"]
-    scale: float
-
-
-def projective_coordinates(
-    x: ArrayLike, dim: int = 2, *, metric: str = "euclidean", num_landmarks: int = 400, fraction: float = 0.5
-) -> Lines:
-    """Returns coordinates with values in a projective space, from the most persistent class of H¹ modulo two.
-
-    The class is a double cover of the data, as a line has two directions. The slowest functions that are odd on the
-    cover, see `odd_modes`, are the coordinates of its points, where [perea2018] has principal components of a partition
-    of unity. On data that are a projective space the map is one to one, where the data are sampled well.
-
-    Limits: data that have a loop modulo two, such as a circle, a torus or a Klein bottle, have a map to a projective
-    space, too; that they are one is not looked at. See `suggest_manifold` for that.
-
-    Args:
-        x: Data, (n, *event), or for metric "precomputed" their distances, (n, n).
-        dim: Of the projective space.
-        metric: "euclidean" or "precomputed".
-        num_landmarks: Number of points, far from each other, that the complex is built on. The others take the mean
-            line of their nearest landmarks. 400 take about a second.
-        fraction: Where in the bar, from birth (0) to death (1), the complex is taken.
-
-    Raises:
-        ValueError: For wrong shapes, values that are not finite, numbers out of range, or data without such a class.
-        ModuleNotFoundError: Where ripser is not installed.
-    """
-    dim = check_count("dim", dim, 1)
-    _check_rule(0, (fraction,))
-    cloud = _cloud(x, metric, num_landmarks)
-    if len(cloud.landmarks) <= dim + 1:
-        raise ValueError(f"x must have more than {dim + 1} points that are not copies, got {len(cloud.landmarks)}")
-    distances = cloud.distances.astype(np.float32).astype(np.float64)
-    persistence = persistent_cohomology(distances, max_classes=4, prime=2, user="a coordinate")
-    birth, death = persistence.bars[0] if len(persistence.bars) else (0.0, 0.0)
-    scale = float(birth + fraction * (min(death, distances.max()) - birth))
-    modes = odd_modes(distances, persistence.cocycles[0], scale, dim + 1) if len(persistence.bars) else None
-    if modes is None:
-        raise ValueError(f"x has not a loop modulo two in one piece: its classes live from {_shown(persistence.bars)}")
-    lines = _units(modes)
-    num = min(NUM_NEAREST, len(lines))
-    rows = cloud.rows.T
-    parts = [_mean_lines(lines, rows[i : i + _CHUNK], num) for i in range(0, len(rows), _CHUNK)]
-    return Lines(np.concatenate(parts), persistence.bars, cloud.landmarks, scale)
-
-
-def _units(x: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.where(lengths > 0, x, np.eye(1, x.shape[1])) / np.where(lengths > 0, lengths, 1)
-
-
-def _mean_lines(lines: Float[np.ndarray, "l m"], apart: Float[np.ndarray, "n l"], num: int) -> Float[np.ndarray, "n m"]:
-    """The leading eigenvector of the mean of z zᵀ of the nearest landmarks, which no signs change."""
-    nearest, weights = _nearest_landmarks(apart, num)
-    matrices = np.einsum("nk,nki,nkj->nij", weights, lines[nearest], lines[nearest])
-    return np.linalg.eigh(matrices)[1][..., -1]
 
 
 def _check_rule(homogeneity: float, fractions: Sequence[float]) -> None:
@@ -410,16 +339,17 @@ def _torus_score(distances: Float[np.ndarray, "l l"], angles: Float[np.ndarray, 
     return float(step + homogeneity * inhomogeneity(distances, angles))
 
 
-def _shown(bars: Float[np.ndarray, "bars 2"]) -> str:
+def shown(bars: Float[np.ndarray, "bars 2"]) -> str:
+    """Returns from where to where classes live, as a text."""
     return ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in bars) or "nowhere"
 
 
 def _best(
-    cloud: _Cloud, bars: Float[np.ndarray, "bars 2"], tried: list[tuple[Candidate, np.ndarray]], wanted: str
+    cloud: Cloud, bars: Float[np.ndarray, "bars 2"], tried: list[tuple[Candidate, np.ndarray]], wanted: str
 ) -> Coordinates:
     """The candidate of least score, extended from the landmarks to all points."""
     if not tried:
-        raise ValueError(f"x has not {wanted}: its most persistent classes live from {_shown(bars)}")
+        raise ValueError(f"x has not {wanted}: its most persistent classes live from {shown(bars)}")
     tried = sorted(tried, key=lambda pair: pair[0].score)
     chosen, angles = tried[0]
     extended = extend_coordinates(angles, cloud.rows.T)

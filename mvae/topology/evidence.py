@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from mvae.errors import check_count
 from mvae.topology.coordinates import COVERS, METRICS, circular_coordinates
-from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
+from mvae.topology.distances import ROUNDING, between, farthest_points, rows_of_data, rows_of_matrix
 from mvae.topology.local_geometry import (
     LocalDimension,
     boundary_share,

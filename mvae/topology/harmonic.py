@@ -4,9 +4,6 @@ A cocycle α over Z/p is lifted to the integers. Of all cocycles α + dθ of its
 that one is harmonic whose energy Σ w_ij (α_ij + θ_j - θ_i)² is least. Its periods are integers, so that its sum along
 paths is a function modulo 1 of the points: the coordinate [desilva2011]. Classes span a lattice, and a basis of it with
 least energy gives coordinates of a torus that turn separately [scoccola2023].
-
-A class modulo two is a double cover instead: functions on it that change their sign with the sheet, the slowest of
-which are coordinates of lines.
 """
 
 import itertools
@@ -65,7 +62,8 @@ def integer_lift(
     return None
 
 
-def _weights(distances: Float[np.ndarray, "n n"], linked: Bool[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+def edge_weights(distances: Float[np.ndarray, "n n"], linked: Bool[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    """Returns 1 / distance² on the edges, divided by the sum of the weights at either end."""
     lengths = distances[linked]
     floor = FLOOR * np.median(lengths) + np.finfo(float).tiny
     weights = np.where(linked, 1 / np.maximum(distances, floor) ** 2, 0.0)
@@ -163,7 +161,7 @@ def harmonic_forms(
     values = [lift for lift in lifts if lift is not None]
     if not linked.any() or len(values) < len(lifts):
         return None
-    weights = _weights(distances, linked)
+    weights = edge_weights(distances, linked)
     forms = _harmonic(np.stack(values), weights)
     sums = _integrate(forms, linked)
     i, j = np.nonzero(np.triu(linked))
@@ -178,34 +176,3 @@ def harmonic_forms(
     turns = _integrate(forms, linked).T
     angles = 2 * np.pi * ((turns + 0.5) % 1 - 0.5)
     return Forms(forms, angles, basis @ gram @ basis.T, linked)
-
-
-def odd_modes(
-    distances: Float[np.ndarray, "n n"], cocycle: Int[np.ndarray, "n n"], scale: float, num: int
-) -> Float[np.ndarray, "n num"] | None:
-    """Returns the slowest functions on a double cover that change their sign with the sheet.
-
-    A cocycle modulo two on the complex of a scale is a double cover of it, and signs s_ij = ±1 on its edges. An odd
-    function on the cover is one of the points, up to a sign at each; those of least energy Σ w_ij (f_i - s_ij f_j)²
-    are the eigenvectors of the largest eigenvalues of the weights w_ij s_ij over their degrees. On the projective space
-    of dimension d, whose cover is the sphere, the first d + 1 are its coordinates.
-
-    Args:
-        distances: Symmetric, (n, n).
-        cocycle: Integers modulo two, symmetric.
-        scale: Of the complex, between birth and death of the class.
-        num: Number of functions.
-
-    Returns:
-        Their values, of mean square 1, slowest first; the row of a point is known up to its sign. None where the
-        complex has several parts.
-    """
-    linked = (distances <= scale) & ~np.eye(len(distances), dtype=bool)
-    if not linked.any() or connected_components(csr_array(linked), directed=False)[0] > 1:
-        return None
-    weights = _weights(distances, linked)
-    root = np.sqrt(weights.sum(axis=1))
-    signed = np.where(cocycle % 2 == 1, -weights, weights) / (root[:, None] * root[None, :])
-    n = len(distances)
-    modes = scipy.linalg.eigh(signed, subset_by_index=[n - num, n - 1])[1][:, ::-1] / root[:, None]
-    return modes / np.sqrt(np.mean(modes**2, axis=0))

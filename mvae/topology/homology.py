@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mvae.errors import check_count
 from mvae.manifolds import Manifold
-from mvae.topology.landmarks import ROUNDING, between, farthest_points, rows_of_matrix, rows_of_points
+from mvae.topology.distances import ROUNDING, between, farthest_points, rows_of_matrix, rows_of_points
 from mvae.topology.persistence import ripser
 
 BORN = 3.0  # covering radii; see `betti_numbers`

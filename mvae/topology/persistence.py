@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from mvae.errors import check_count
-from mvae.topology.landmarks import rows_of_matrix
+from mvae.topology.distances import rows_of_matrix
 
 PRIMES = (47, 53, 59, 61)
 

@@ -14,7 +14,7 @@ import mvae
 from mvae import data
 from mvae.data.rows import ArrayRows
 from mvae.errors import UsageError
-from mvae.manifolds import SO3, Euclidean, FlatTorus, ProjectiveSpace, Sphere
+from mvae.manifolds import SO3, Cylinder, Euclidean, FlatTorus, KleinBottle, ProjectiveSpace, Sphere
 from mvae.methods.dvae import METHOD, DVAEConfig
 from mvae.methods.er.method import METHOD as ER
 from mvae.methods.er.model import ERConfig
@@ -94,6 +94,17 @@ def test_column_of_lines_is_where_the_encoder_has_them():
     assert [stage.name for stage in built.stages] == ["coordinate", "train"]
     with pytest.raises(ValueError, match=r"location = 'projected' cannot go with encoder_init = 'cohomology'"):
         config(space, location="projected")
+
+
+@pytest.mark.parametrize("space", [Cylinder(), KleinBottle()], ids=repr)
+def test_column_of_strips_is_where_the_encoder_has_them(space):
+    where = location(space)
+    z = space.uniform(jax.random.key(0), (800,))
+    column = jnp.asarray(with_coordinate(dataset_of(where.embed(z)), space).train["coordinate"])
+    points = where.retract(column)
+    np.testing.assert_allclose(where.embed(points), column, atol=1e-4)
+    apart, recovered = (np.asarray(space.distance(w[:400], w[400:])) for w in (z, points))
+    assert np.corrcoef(apart, recovered)[0, 1] > 0.95
 
 
 def test_column_of_views_of_a_body_has_degree_one():

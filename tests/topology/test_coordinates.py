@@ -1,9 +1,11 @@
 """Coordinates of clouds whose angles are known, up to a constant and an isometry of the torus."""
 
+import jax
 import numpy as np
 import pytest
 
-from mvae.manifolds import FlatTorus, ProjectiveSpace
+from mvae.manifolds import Cylinder, FlatTorus, KleinBottle, MobiusBand, ProjectiveSpace, Sphere
+from mvae.models.location import location
 from mvae.topology import (
     blurred_images,
     circular_coordinates,
@@ -11,10 +13,11 @@ from mvae.topology import (
     geodesic_distances,
     mapping_degree,
     projective_coordinates,
+    strip_coordinates,
     toroidal_coordinates,
 )
+from mvae.topology.bundles import odd_modes
 from mvae.topology.covers import inhomogeneity, mean_step, order_score, polished, uniform_angles, unwrapped
-from mvae.topology.harmonic import odd_modes
 from mvae.topology.homogeneous import final_score, fitted, improved, spaced_by_steps, views_of
 
 VIEWS = {"covers": (1, 2, 3, 4, 6), "num_classes": 3}
@@ -167,6 +170,19 @@ def test_lines_have_the_angles_between_them(dim, noise, bound):
     tilted = found.points * rng(1).choice([-1, 1], size=(800, 1))
     space = ProjectiveSpace(dim)
     assert dim == 1 or abs(mapping_degree(space, tilted.astype(np.float32), z.astype(np.float32)).degree) == 1
+
+
+@pytest.mark.parametrize("space", [Cylinder(), MobiusBand(), MobiusBand(4.0, 2.0), KleinBottle()], ids=repr)
+def test_strips_have_the_distances_of_their_points(space):
+    """Lifted by an embedding that is not isometric; the space has few isometries, which distances do not see."""
+    z = space.uniform(jax.random.key(0), (1500,))
+    x = lifted(np.asarray(location(space).embed(z)), 20, 0.02)
+    found = strip_coordinates(x, space)
+    assert np.all(space.contains(found.points))
+    z, w = np.asarray(z)[:500], found.points[:500]
+    apart, recovered = (np.asarray(space.distance(points[:250], points[250:])) for points in (z, w))
+    assert np.corrcoef(apart, recovered)[0, 1] > 0.95
+    assert np.abs(apart - recovered).mean() < 0.07 * apart.max()
 
 
 def test_odd_modes_of_a_double_cover_of_a_polygon():
@@ -347,6 +363,12 @@ def test_blur_is_of_each_picture_alone():
         (lambda: circular_coordinates(np.zeros((9, 2)), covers=(0,)), "covers must be at least 1, got 0"),
         (lambda: circular_coordinates(np.zeros((9, 2))), "x must have four points or more that are not copies"),
         (lambda: toroidal_coordinates(np.zeros((9, 2)), 5), "dim must be at most 4, got 5"),
+        (lambda: strip_coordinates(np.zeros((9, 2)), Sphere(2)), "space must be a Cylinder, MobiusBand or KleinBottle"),
+        (
+            lambda: strip_coordinates(np.arange(9.0)[:, None], Cylinder()),
+            "x has not a loop: its most persistent classes",
+        ),
+        (lambda: projective_coordinates(np.eye(5), fraction=1.0), "fraction must be a number from 0 to below 1"),
         (lambda: projective_coordinates(np.zeros((9, 2)), 0), "dim must be at least 1, got 0"),
         (lambda: projective_coordinates(np.eye(4), 3), "x must have more than 4 points that are not copies, got 4"),
         (

@@ -9,7 +9,7 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import ProjectiveSpace
+from mvae.manifolds import FlatTorus, Sphere
 from mvae.methods.er.group_action import group_action
 from mvae.methods.er.reparametrization import Reparametrization, ReparametrizationConfig, reparametrization
 from mvae.models.autoencoder import Drawn, Latent, Networks, autoencoder, build_core
@@ -66,7 +66,7 @@ class ERConfig(VariationalConfig):
             raise ValueError(f"encoder_init must be one of {', '.join(ENCODER_INITS)}, got {self.encoder_init!r}")
         if self.encoder_init == "cohomology":
             check_coordinate(self.manifold, self.encoder_init)
-            if isinstance(self.manifold, ProjectiveSpace):
+            if not isinstance(self.manifold, Sphere | FlatTorus):
                 raise ValueError(f"encoder_init = 'cohomology' needs a circle or a flat torus, got {self.manifold!r}")
             if not self.group:
                 raise ValueError("encoder_init = 'cohomology' needs group = True, by which encoders go round a torus")
