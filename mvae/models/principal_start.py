@@ -13,6 +13,7 @@ RESTARTS = 32
 ITERATIONS = 60
 LEAST_ITERATIONS = 1
 WORK = 130_000_000  # of all decompositions, rows · columns · the lesser of both: some ten seconds on a core
+EMBEDDED_ROWS = 128  # examples that are turned onto an embedded space, whose projection may be a search of its own
 TIE = 0.01
 MOMENT_DRAWS = 4096
 SUBSPACE_ITERATIONS = 40
@@ -65,13 +66,16 @@ def turn_to_manifold(
 
     Each is the end of an alternation between the projection P and the orthogonal Procrustes problem
     max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), one for each of `RESTARTS` random starts, `ITERATIONS` steps long. In many dimensions,
-    where a step is a decomposition of a large matrix, there are fewer starts, then fewer steps: see `effort`.
+    where a step is a decomposition of a large matrix, there are fewer starts, then fewer steps: see `effort`. Of
+    embedded spaces the first `EMBEDDED_ROWS` points are looked at.
 
     Args:
         key: Source of the random starts.
         manifold: The manifold, of ambient dimension n ≤ m.
         x: Points, centred.
     """
+    if isinstance(manifold, EmbeddedSpace):
+        x = x[:EMBEDDED_ROWS]
     restarts, iterations = effort(x.shape[1], manifold.ambient_dim)
 
     def nearest_turn(target):
