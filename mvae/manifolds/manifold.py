@@ -59,11 +59,11 @@ def _one_program(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def called(self: "Manifold", *arrays: Any, **named: Any) -> Any:
-        given = (*arrays, *named.values())
-        if checks_are_traced() or not all(isinstance(x, jax.Array | np.ndarray) for x in given):
+        known = all(isinstance(x, jax.Array | np.ndarray) for x in (*arrays, *named.values()))
+        if checks_are_traced() or not known:
             return method(self, *arrays, **named)  # which says what is wrong with anything else
         if method.__name__ in _OF_ENDS:
-            self._ends(*given)  # while their values are known
+            self._ends(*arrays, **named)  # while their values are known
         return compiled(self, *arrays, **named)
 
     return called

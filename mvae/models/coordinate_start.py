@@ -20,7 +20,7 @@ from mvae.data.dataset import Batch, Rows
 from mvae.data.graph import rendered
 from mvae.errors import UsageError
 from mvae.kept import NOTHING_KEPT, Kept
-from mvae.manifolds import SO3, Cylinder, FlatTorus, KleinBottle, Manifold, MobiusBand, ProjectiveSpace, Sphere
+from mvae.manifolds import SO3, FlatTorus, Manifold, ProjectiveSpace, Sphere
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
 from mvae.models.location import location
 from mvae.models.stage import Stage, gradient_stage
@@ -36,6 +36,8 @@ from mvae.topology import (
     toroidal_coordinates,
     view_rotations,
 )
+from mvae.topology.bundles import STRIPS
+from mvae.topology.coordinates import shown
 
 LOGGER = logging.getLogger(__name__)
 COLUMN = "coordinate"
@@ -46,7 +48,6 @@ MAX_LANDMARKS = 100  # views that are unwrapped; the others take the angle of th
 BLUR = 0.11  # of the height of an image, 0.7 rad where it shows a whole turn
 MAX_DIM = 4
 NUM_AVERAGED = 10  # rows of counts that are near each other
-STRIPS = (Cylinder, MobiusBand, KleinBottle)
 QUOTIENTS = (ProjectiveSpace, *STRIPS)
 ROUNDING = 1e-6  # of the greatest entry: examples of one condition that vary by less do not vary
 
@@ -193,14 +194,10 @@ def _on_quotient(
     of_lines = isinstance(manifold, ProjectiveSpace)
     found = projective_coordinates(images, manifold.dim) if of_lines else strip_coordinates(images, manifold)
     over = " modulo two" if of_lines else ""
-    LOGGER.info("coordinate of the training examples of %s: classes%s live from %s", name, over, _spans(found.bars))
+    LOGGER.info("coordinate of the training examples of %s: classes%s live from %s", name, over, shown(found.bars))
     births, deaths = found.bars.T.tolist()
     points = location(manifold).embed(jnp.asarray(found.points, jnp.float32))
     return np.asarray(points), {"coordinate_births": births, "coordinate_deaths": deaths}
-
-
-def _spans(bars: Float[np.ndarray, "bars 2"]) -> str:
-    return ", ".join(f"{birth:.3g} to {death:.3g}" for birth, death in bars)
 
 
 def _angles(
@@ -208,7 +205,7 @@ def _angles(
 ) -> tuple[Float[np.ndarray, "n k"], dict[str, Any]]:
     found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
     LOGGER.info(
-        "coordinate of the training examples of %s: classes live from %s; %s", name, _spans(found.bars), found.chosen
+        "coordinate of the training examples of %s: classes live from %s; %s", name, shown(found.bars), found.chosen
     )
     angles = found.angles.reshape(len(images), -1)
     pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)

@@ -203,8 +203,7 @@ def strip_coordinates(
     found = circular_coordinates(
         cloud.distances, metric="precomputed", num_landmarks=len(cloud.landmarks), fractions=FRACTIONS
     )
-    base = np.empty(len(cloud.landmarks))
-    base[:] = found.angles
+    base = found.angles
     linked = (cloud.distances <= found.chosen.scale) & ~np.eye(len(base), dtype=bool)
     if not _is_connected(linked):
         raise ValueError(f"x falls into parts at the scale {found.chosen.scale:.3g} of its loop")
