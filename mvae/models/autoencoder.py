@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Group, Manifold
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
+from mvae.models.location import decoder_coordinates, identity
 from mvae.models.model import Batch, LossTerms, Model, Params, given, lacking
 from mvae.models.objective import VariationalConfig
 from mvae.nets import Encoder, Head, Network, build_decoder, build_encoder, conditional_decoder, conditional_encoder
@@ -24,7 +25,7 @@ class Networks(NamedTuple):
 
     Attributes:
         encoder: x (b, *event) -> features (b, k); the heads are added. None for the config's.
-        decoder: Points (b, n) -> (b, *event). None for the config's.
+        decoder: Points (b, n) -> (b, *event). None for the config's, which read points by `decoder_coordinates`.
     """
 
     encoder: Network | None = None
@@ -131,11 +132,12 @@ def build_core(
     decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, symmetry=alone)
     if num_conditions:
         decoder = conditional_decoder(decoder, num_conditions, symmetry)
+    read = identity if own.decoder else decoder_coordinates(config.manifold)
 
     def output_of(params: Params, z: Array, condition: Array | None = None) -> Array:
         # one that knows no condition may be a user's own function, without such an argument
         options = {"condition": condition} if num_conditions else {}
-        return decoder.apply(params["decoder"], z, **options)
+        return decoder.apply(params["decoder"], read(z), **options)
 
     def decode(params: Params, z: Array, *, condition: Array | None = None, size_factor: Array | float = 1.0) -> Array:
         return likelihood.mean(params["likelihood"], output_of(params, z, condition), size_factor)

@@ -28,6 +28,7 @@ from mvae.manifolds import (
     safe_math,
 )
 from mvae.manifolds.dispatch import open_function
+from mvae.manifolds.quotient.space import QuotientSpace
 
 _SQRT2 = math.sqrt(2)
 
@@ -202,6 +203,50 @@ def _(manifold: Cylinder) -> Location:
 @location.register(Hyperbolic)
 def _(manifold: Hyperbolic) -> Location:
     return Location(manifold.dim, manifold.from_tangent, manifold.to_origin)
+
+
+@open_function("coordinates for a decoder", "they are the points")
+def decoder_coordinates(manifold: Manifold) -> Callable[[Float[Array, "*batch n"]], Float[Array, "*batch n"]]:
+    """Returns how a network reads points: (..., n) to (..., n), a smooth map with an inverse.
+
+    - `Hyperbolic`: (r, r u) in place of (R cosh(r/R), R sinh(r/R) u), r the distance from the origin and u the direction:
+      the coordinates themselves grow exponentially, a hundredfold by r = 5 R, and no layer that starts at one scale can
+      learn from all.
+    - `Product`: factor by factor; quotients: as the cover.
+    - Any other: the points as they are.
+
+    They change with the group of a quotient as the points do. A manifold of one's own registers its function,
+    `decoder_coordinates.register(Type)`.
+    """
+    return decoder_coordinates.of(manifold)(manifold)
+
+
+@decoder_coordinates.register(Manifold)
+def _(manifold: Manifold) -> Callable[[Array], Array]:
+    del manifold
+    return identity
+
+
+@decoder_coordinates.register(Product)
+def _(manifold: Product) -> Callable[[Array], Array]:
+    parts = [decoder_coordinates(factor) for factor in manifold.factors]
+    if all(part is identity for part in parts):
+        return identity
+    return lambda z: manifold.join(tuple(part(each) for part, each in zip(parts, manifold.split(z), strict=True)))
+
+
+@decoder_coordinates.register(QuotientSpace)
+def _(manifold: QuotientSpace) -> Callable[[Array], Array]:
+    return decoder_coordinates(manifold.cover)
+
+
+@decoder_coordinates.register(Hyperbolic)
+def _(manifold: Hyperbolic) -> Callable[[Array], Array]:
+    def polar(z: Array) -> Array:
+        v = manifold.to_origin(z)
+        return jnp.concatenate([safe_math.norm(v)[..., None], v], axis=-1)
+
+    return polar
 
 
 def _on_circle(angle: Float[Array, "*batch"]) -> Float[Array, "*batch 2"]:

@@ -16,13 +16,14 @@ from mvae.manifolds import (
     MobiusBand,
     Product,
     ProjectiveSpace,
+    Quotient,
     RotationQuotient,
     Sphere,
     symmetry_group,
 )
 from mvae.manifolds.quotient.space import orbit
 from mvae.models import pose_location  # noqa: F401 -- registers itself
-from mvae.models.location import identity, leading_eigenvector, location, target
+from mvae.models.location import decoder_coordinates, identity, leading_eigenvector, location, target
 from mvae.models.principal_start import fit_principal_head
 from tests.precisions import DOUBLE_IS_SLOW
 
@@ -129,3 +130,38 @@ def test_principal_start_lays_codes_around_the_embedded_space(space):
     assert bias.shape == (where.size,)
     z = where.retract(features @ kernel + bias)
     assert jnp.all(space.contains(z))
+
+
+HYPERBOLIC = Hyperbolic(2, curvature=-0.25)
+HALF_TURN = np.diag([1.0, -1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    "space",
+    [HYPERBOLIC, Product((Sphere(2), HYPERBOLIC)), Quotient(HYPERBOLIC, HALF_TURN), KleinBottle()],
+    ids=repr,
+)
+def test_decoders_read_coordinates_that_do_not_grow_exponentially(space):
+    z = space.uniform(jax.random.key(0), (50,))
+    read = jax.jit(decoder_coordinates(space))(z)
+    assert read.shape == z.shape
+    if isinstance(space, KleinBottle):
+        np.testing.assert_array_equal(read, z)
+        return
+    if isinstance(space, Product):
+        np.testing.assert_array_equal(read[:, :3], z[:, :3])
+        read, z = read[:, 3:], z[:, 3:]
+    origin = HYPERBOLIC.from_tangent(jnp.zeros(2))
+    np.testing.assert_allclose(read[:, 0], HYPERBOLIC.distance(origin, z), rtol=1e-5)
+    np.testing.assert_allclose(HYPERBOLIC.from_tangent(read[:, 1:]), z, rtol=1e-5, atol=1e-5)
+    at_origin = jax.jacfwd(decoder_coordinates(HYPERBOLIC))(origin)
+    assert jnp.all(jnp.isfinite(at_origin))
+    far = HYPERBOLIC.from_tangent(jnp.array([60.0, 0.0]))
+    np.testing.assert_allclose(decoder_coordinates(HYPERBOLIC)(far), [60, 60, 0], rtol=1e-5)
+
+
+def test_coordinates_of_a_decoder_turn_with_the_group():
+    space = Quotient(HYPERBOLIC, HALF_TURN)
+    z = space.uniform(jax.random.key(1), (20,))
+    read = decoder_coordinates(space)
+    np.testing.assert_allclose(read(orbit(space.group, z)), orbit(space.group, read(z)), rtol=1e-5, atol=1e-6)
