@@ -4,8 +4,8 @@
 
 Distortion is the mean over pairs of nodes of |s d(z, z') / k - 1|, d the distance of codes of nodes without noise, k
 the number of edges between, and s the scale at which it is least, for each run its own. What a row gave is a JSON file
-in the workdir; a row that is there is not run again. Beside it stands the yardstick `least`, of nodes that are laid out in
-the space without any data.
+in the workdir; a row that is there is not run again. Beside it stands the yardstick `least`, of nodes that are laid out
+in the space without any data.
 """
 
 import json

@@ -209,9 +209,9 @@ def _(manifold: Hyperbolic) -> Location:
 def decoder_coordinates(manifold: Manifold) -> Callable[[Float[Array, "*batch n"]], Float[Array, "*batch n"]]:
     """Returns how a network reads points: (..., n) to (..., n), a smooth map with an inverse.
 
-    - `Hyperbolic`: (r, r u) in place of (R cosh(r/R), R sinh(r/R) u), r the distance from the origin and u the direction:
-      the coordinates themselves grow exponentially, a hundredfold by r = 5 R, and no layer that starts at one scale can
-      learn from all.
+    - `Hyperbolic`: (r, r u) in place of (R cosh(r/R), R sinh(r/R) u), r the distance from the origin, u the direction:
+      the coordinates themselves grow exponentially, a hundredfold by r = 5 R, and no layer that starts at one scale
+      can learn from all.
     - `Product`: factor by factor; quotients: as the cover.
     - Any other: the points as they are.
 
