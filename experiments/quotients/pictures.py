@@ -69,9 +69,9 @@ def _rod(z: np.ndarray) -> np.ndarray:
 
 
 def _cube(z: np.ndarray) -> np.ndarray:
-    """The midpoints of a cube's six faces."""
+    """The midpoints of a cube's six faces; twice the contrast, since six spots that overlap vary less than one."""
     faces = np.concatenate([np.eye(3), -np.eye(3)])
-    return _lit(0.7 * np.einsum("nij,pj->npi", z.reshape(-1, 3, 3), faces))
+    return 2 * _lit(0.7 * np.einsum("nij,pj->npi", z.reshape(-1, 3, 3), faces))
 
 
 def _hand(z: np.ndarray) -> np.ndarray:

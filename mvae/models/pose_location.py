@@ -86,16 +86,42 @@ def _tensors(key: tuple[str, int | None], z: Float[Array, "*batch 9"]) -> Float[
     parts = []
     for body in bodies(*key) or ():
         turned = jnp.einsum("...ij,pj->...pi", rotation, body.vectors.astype(z.dtype), precision="highest")
-        powers = [jnp.ones_like(turned), turned]
-        while len(powers) <= body.degree:
-            powers.append(powers[-1] * turned)
-        exponents = [e for e in itertools.product(range(body.degree + 1), repeat=3) if sum(e) == body.degree]
-        monomials = jnp.stack([math.prod(powers[e[i]][..., i] for i in range(3)) for e in exponents], axis=-1)
-        counts = [math.factorial(body.degree) / math.prod(map(math.factorial, e)) for e in exponents]
-        entries = jnp.einsum("...pm,p->...m", monomials, body.weights.astype(z.dtype)) * np.sqrt(counts).astype(z.dtype)
-        inner = (body.vectors @ body.vectors.T) ** body.degree
-        parts.append(entries / math.sqrt(body.weights @ inner @ body.weights))
+        sums = jnp.einsum("...pm,p->...m", _monomials(turned, body.degree), body.weights.astype(z.dtype))
+        parts.append(sums * _factors(body).astype(z.dtype))
     return jnp.concatenate(parts, axis=-1)
+
+
+def _exponents(degree: int) -> list[tuple[int, ...]]:
+    """Those of the monomials of a degree in three variables."""
+    return [e for e in itertools.product(range(degree + 1), repeat=3) if sum(e) == degree]
+
+
+def _monomials(v: Float[Array, "*batch 3"], degree: int) -> Float[Array, "*batch m"]:
+    """Values of the monomials of a degree, in the order of `_exponents`."""
+    powers = [jnp.ones_like(v)]
+    while len(powers) <= degree:
+        powers.append(powers[-1] * v)
+    stacked = jnp.stack(powers, axis=-1)  # (..., 3, degree + 1)
+    chosen = np.array(_exponents(degree))
+    return stacked[..., 0, chosen[:, 0]] * stacked[..., 1, chosen[:, 1]] * stacked[..., 2, chosen[:, 2]]
+
+
+def _factors(body: Body) -> Float[np.ndarray, " m"]:
+    """Roots of the multinomial coefficients, over the norm of the tensor."""
+    counts = [math.factorial(body.degree) / math.prod(map(math.factorial, e)) for e in _exponents(body.degree)]
+    inner = (body.vectors @ body.vectors.T) ** body.degree
+    return np.sqrt(counts) / math.sqrt(body.weights @ inner @ body.weights)
+
+
+def _partial_derivatives(degree: int) -> Float[np.ndarray, "3 m l"]:
+    """The three partial derivatives of each monomial of a degree, in those of one less."""
+    of_degree, lower = _exponents(degree), _exponents(degree - 1)
+    found = np.zeros((3, len(of_degree), len(lower)))
+    for row, e in enumerate(of_degree):
+        for i in range(3):
+            if e[i]:
+                found[i, row, lower.index(tuple(np.array(e) - np.eye(3, dtype=int)[i]))] = e[i]
+    return found
 
 
 @functools.cache
@@ -106,16 +132,49 @@ def _starts(key: tuple[str, int | None]) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(z), np.asarray(_tensors(key, z))
 
 
-def _height(key: tuple[str, int | None], y: Array, z: Array, turn: Float[Array, " 3"]) -> Float[Array, ""]:
-    """Scalar product of y with the tensors of the pose z turned by a small vector in its own frame."""
-    return jnp.sum(y * _tensors(key, _turned(z, turn)))
+def _gradient(key: tuple[str, int | None], y: Float[Array, " m"], z: Float[Array, " 9"]) -> Float[Array, " 3"]:
+    """Derivative at zero of `_expansion`'s function, linear in y."""
+    return _expansion(key, y, z)[0]
+
+
+def _expansion(
+    key: tuple[str, int | None], y: Float[Array, " m"], z: Float[Array, " 9"]
+) -> tuple[Float[Array, " 3"], Float[Array, "3 3"]]:
+    """Gradient and Hessian at t = 0 of the scalar product of y with the tensors of the pose R exp(t), R the pose z.
+
+    Sums of p(R exp(t) a) over the vectors a of the bodies, p the polynomial that y has the coefficients of. With
+    exp(t) a = a + t × a + t × (t × a) / 2 and c = Rᵀ∇p, B = Rᵀ∇²p R at R a, they are the sums of a × c and of
+    Kᵀ B K + (a cᵀ + c aᵀ) / 2 - <a, c>, K t = t × a.
+    """
+    rotation, identity, offset = z.reshape(3, 3), jnp.eye(3, dtype=y.dtype), 0
+    gradient, hessian = jnp.zeros(3, y.dtype), jnp.zeros((3, 3), y.dtype)
+    product = functools.partial(jnp.einsum, precision="highest")
+    for body in bodies(*key) or ():
+        factors, vectors = _factors(body).astype(y.dtype), body.vectors.astype(y.dtype)
+        first = product("m,iml->il", y[offset : offset + len(factors)] * factors, _constant(body.degree, y))
+        offset += len(factors)
+        weights, turned = body.weights.astype(y.dtype), vectors @ rotation.T
+        slope = product("p,pl,il,ij->pj", weights, _monomials(turned, body.degree - 1), first, rotation)
+        gradient += jnp.sum(jnp.cross(vectors, slope), axis=0)
+        both = product("pi,pj->ij", vectors, slope)
+        hessian += (both + both.T) / 2 - jnp.trace(both) * identity
+        if body.degree > 1:
+            second = product("il,jln->ijn", first, _constant(body.degree - 1, y))
+            bent = product("p,pn,ijn->pij", weights, _monomials(turned, body.degree - 2), second)
+            across = product(
+                "ij,pjk->pik", rotation, np.cross(np.eye(3), vectors[:, None]).swapaxes(1, 2).astype(y.dtype)
+            )
+            hessian += product("pia,pij,pjb->ab", across, bent, across)
+    return gradient, hessian
+
+
+def _constant(degree: int, y: Array) -> Float[np.ndarray, "3 m l"]:
+    return _partial_derivatives(degree).astype(y.dtype)
 
 
 def _slopes(key: tuple[str, int | None], y: Array, z: Array) -> tuple[Array, Array]:
     """Gradient at a pose, and the inverse of minus the Hessian with its eigenvalues kept positive."""
-    here = jnp.zeros(3, y.dtype)
-    height = functools.partial(_height, key, y, z)
-    gradient, hessian = jax.grad(height)(here), jax.hessian(height)(here)
+    gradient, hessian = _expansion(key, y, z)
     values, vectors = jnp.linalg.eigh(-(hessian + hessian.T) / 2)
     steepest = jnp.max(jnp.abs(values))
     kept = jnp.maximum(jnp.abs(values), _FLATTEST * steepest)
@@ -148,5 +207,5 @@ def _nearest_jvp(key: tuple[str, int | None], primals: tuple, tangents: tuple) -
     (y,), (dy,) = primals, tangents
     z = _nearest(key, y)
     _, inverse = _slopes(key, y, z)
-    change = jax.grad(functools.partial(_height, key, dy, z))(jnp.zeros(3, y.dtype))
+    change = _gradient(key, dy, z)
     return z, jax.jvp(functools.partial(_turned, z), (jnp.zeros(3, y.dtype),), (inverse @ change,))[1]

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from mvae.manifolds import Manifold, safe_math
+from mvae.manifolds import Implicit, Manifold, Product, safe_math
 from mvae.models.location import EmbeddedSpace
 
 RESTARTS = 32
 ITERATIONS = 60
 LEAST_ITERATIONS = 1
 WORK = 130_000_000  # of all decompositions, rows · columns · the lesser of both: some ten seconds on a core
-EMBEDDED_ROWS = 128  # examples that are turned onto an embedded space, whose projection may be a search of its own
+SEARCHED_ROWS = 128  # examples that are turned onto a space whose projection may be a search of its own
 TIE = 0.01
 MOMENT_DRAWS = 4096
 SUBSPACE_ITERATIONS = 40
@@ -67,15 +67,15 @@ def turn_to_manifold(
     Each is the end of an alternation between the projection P and the orthogonal Procrustes problem
     max_R tr(Rᵀ Σ_b x_b P(y_b)ᵀ), one for each of `RESTARTS` random starts, `ITERATIONS` steps long. In many dimensions,
     where a step is a decomposition of a large matrix, there are fewer starts, then fewer steps: see `effort`. Of
-    embedded spaces the first `EMBEDDED_ROWS` points are looked at.
+    spaces whose projection may be a search, `is_searched`, the first `SEARCHED_ROWS` points are looked at.
 
     Args:
         key: Source of the random starts.
         manifold: The manifold, of ambient dimension n ≤ m.
         x: Points, centred.
     """
-    if isinstance(manifold, EmbeddedSpace):
-        x = x[:EMBEDDED_ROWS]
+    if is_searched(manifold):
+        x = x[:SEARCHED_ROWS]
     restarts, iterations = effort(x.shape[1], manifold.ambient_dim)
 
     def nearest_turn(target):
@@ -93,6 +93,13 @@ def turn_to_manifold(
         return rotation, jnp.mean(jnp.sum((y - manifold.project(y)) ** 2, axis=-1))
 
     return jax.vmap(turn)(jax.random.split(key, restarts))
+
+
+def is_searched(manifold: Manifold | EmbeddedSpace) -> bool:
+    """Returns whether the projection onto a space may take an iteration: embedded spaces, surfaces of an equation."""
+    if isinstance(manifold, Product):
+        return any(is_searched(factor) for factor in manifold.factors)
+    return isinstance(manifold, EmbeddedSpace | Implicit)
 
 
 def effort(rows: int, columns: int) -> tuple[int, int]:

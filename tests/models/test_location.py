@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import (
+    SO3,
     Cylinder,
     Hyperbolic,
     Interval,
@@ -22,7 +23,7 @@ from mvae.manifolds import (
     symmetry_group,
 )
 from mvae.manifolds.quotient.space import orbit
-from mvae.models import pose_location  # noqa: F401 -- registers itself
+from mvae.models import pose_location
 from mvae.models.location import decoder_coordinates, identity, leading_eigenvector, location, target
 from mvae.models.principal_start import fit_principal_head
 from tests.precisions import DOUBLE_IS_SLOW
@@ -82,8 +83,15 @@ def test_derivatives_are_finite(space, dtype):
     where = location(space)
     y = jax.random.normal(jax.random.key(0), (20, where.size), dtype)
     y = jnp.concatenate([y, jnp.zeros((1, where.size), dtype), jnp.eye(where.size, dtype=dtype)])
-    slopes = jax.jit(jax.vmap(lambda y: (jax.jacfwd(where.retract)(y), jax.jacrev(where.retract)(y))))
-    assert all(np.all(np.isfinite(slope)) for slope in slopes(y))
+
+    def slopes(y):  # forward and reverse, which a search for the nearest point should be compiled for once
+        z, forward = jax.linearize(where.retract, y)
+        (backward,) = jax.vmap(jax.linear_transpose(forward, y))(jnp.eye(len(z), dtype=dtype))
+        return jax.vmap(forward, out_axes=1)(jnp.eye(where.size, dtype=dtype)), backward
+
+    forward, backward = jax.jit(jax.vmap(slopes))(y)
+    assert np.all(np.isfinite(forward))
+    np.testing.assert_allclose(forward, backward, rtol=1e-3, atol=1e-3 * np.abs(forward).max())
 
 
 def test_leading_eigenvector_has_its_derivative():
@@ -165,3 +173,19 @@ def test_coordinates_of_a_decoder_turn_with_the_group():
     z = space.uniform(jax.random.key(1), (20,))
     read = decoder_coordinates(space)
     np.testing.assert_allclose(read(orbit(space.group, z)), orbit(space.group, read(z)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("key", [("cyclic", 3), *(pytest.param(each, marks=pytest.mark.slow) for each in SYMMETRIES)])
+def test_the_expansion_at_a_pose_has_the_derivatives_of_the_tensors(key):
+    """cyclic:3 has two bodies, one of degree 1."""
+    key = (key[0], key[1] if len(key) > 1 else None)
+    z = SO3().uniform(jax.random.key(0))
+    y = jax.random.normal(jax.random.key(1), pose_location._tensors(key, z).shape)
+
+    def height(turn):
+        return y @ pose_location._tensors(key, pose_location._turned(z, turn))
+
+    found = jax.jit(lambda: pose_location._expansion(key, y, z))()
+    slopes = jax.jit(lambda turn: (jax.grad(height)(turn), jax.hessian(height)(turn)))(jnp.zeros(3))
+    for here, expected in zip(found, slopes, strict=True):
+        np.testing.assert_allclose(here, expected, atol=1e-5 * np.abs(expected).max())
