@@ -15,13 +15,15 @@ from mvae.engine.compilation_cache import use_compilation_cache  # noqa: E402 --
 from tests import compiling  # noqa: E402
 
 STATES = {}
+GARBAGE = 50_000  # objects more than before at which cycles are sought
 MOST_MEMORY = 3e9  # bytes of a process that are worth compiling anew for
 
 
 def pytest_collection_finish():
-    """Leaves what importing and collecting made, millions of objects, out of the search for garbage."""
+    """Leaves what importing made, millions of objects, out of the search for garbage, and makes that rare."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE, 20, 20)
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -13,7 +13,11 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-SHORTER = {r"num_steps=2000": "num_steps=4, config={'evaluation.importance_samples': 2}", r"seeds=3": "seeds=2"}
+SHORTER = {
+    r"num_train=400": "num_train=150",
+    r"num_steps=2000": "num_steps=4, config={'evaluation.importance_samples': 2}",
+    r"seeds=3": "seeds=2",
+}
 # Modules whose names the blocks of a page take from the examples that it is about.
 GIVEN = {"docs/extending.md": ("ellipsoid", "spiral", "laplace", "spectrum")}
 

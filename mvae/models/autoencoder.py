@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Group, Manifold
 from mvae.models.likelihood import LIKELIHOODS, Likelihood
-from mvae.models.location import decoder_coordinates, identity
+from mvae.models.location import AS_THEY_ARE, reading
 from mvae.models.model import Batch, LossTerms, Model, Params, given, lacking
 from mvae.models.objective import VariationalConfig
 from mvae.nets import Encoder, Head, Network, build_decoder, build_encoder, conditional_decoder, conditional_encoder
@@ -25,7 +25,7 @@ class Networks(NamedTuple):
 
     Attributes:
         encoder: x (b, *event) -> features (b, k); the heads are added. None for the config's.
-        decoder: Points (b, n) -> (b, *event). None for the config's, which read points by `decoder_coordinates`.
+        decoder: Points (b, n) -> (b, *event). None for the config's, which read points as `reading` says.
     """
 
     encoder: Network | None = None
@@ -128,16 +128,18 @@ def build_core(
     if num_conditions or likelihood.counts:
         channels = len(config.event_shape) == 3 and (config.net != "mlp" or own.encoder is not None)
         encoder = conditional_encoder(encoder, num_conditions, likelihood.seen, channels=channels)
+    points = AS_THEY_ARE if own.decoder else reading(config.manifold)
+    symmetry = None if points.invariant else symmetry
     alone = None if num_conditions else symmetry
     decoder = build_decoder(config.net, config.decoder_widths, config.event_shape, own.decoder, symmetry=alone)
     if num_conditions:
         decoder = conditional_decoder(decoder, num_conditions, symmetry)
-    read = identity if own.decoder else decoder_coordinates(config.manifold)
+    decoder = _after(points.read, decoder)
 
     def output_of(params: Params, z: Array, condition: Array | None = None) -> Array:
         # one that knows no condition may be a user's own function, without such an argument
         options = {"condition": condition} if num_conditions else {}
-        return decoder.apply(params["decoder"], read(z), **options)
+        return decoder.apply(params["decoder"], z, **options)
 
     def decode(params: Params, z: Array, *, condition: Array | None = None, size_factor: Array | float = 1.0) -> Array:
         return likelihood.mean(params["likelihood"], output_of(params, z, condition), size_factor)
@@ -177,6 +179,15 @@ def build_core(
         return logsumexp(log_p + log_ratio, axis=0) - math.log(num)
 
     return Core(encoder, decoder, likelihood, config.given, decode, terms, log_likelihood)
+
+
+def _after(read: Callable[[Array], Array], decoder: Network) -> Network:
+    """A decoder of what a function makes of points."""
+
+    def apply(params: Params, z: Array, **options: Array) -> Array:
+        return decoder.apply(params, read(z), **options)
+
+    return Network(lambda key, z: decoder.init(key, read(z)), apply)
 
 
 def autoencoder(

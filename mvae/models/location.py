@@ -205,48 +205,67 @@ def _(manifold: Hyperbolic) -> Location:
     return Location(manifold.dim, manifold.from_tangent, manifold.to_origin)
 
 
-@open_function("coordinates for a decoder", "they are the points")
-def decoder_coordinates(manifold: Manifold) -> Callable[[Float[Array, "*batch n"]], Float[Array, "*batch n"]]:
-    """Returns how a network reads points: (..., n) to (..., n), a smooth map with an inverse.
+class Reading(NamedTuple):
+    """How a network reads points of a manifold.
+
+    Attributes:
+        read: (..., n) -> (..., k), smooth and one to one.
+        invariant: Whether it is the same for all representatives of a point; else k is n, and what it gives changes
+            with the group of a quotient as the points do.
+    """
+
+    read: Callable[[Float[Array, "*batch n"]], Float[Array, "*batch k"]]
+    invariant: bool = False
+
+
+AS_THEY_ARE = Reading(identity)
+
+
+@open_function("reading of points by a decoder", "they are read as they are")
+def reading(manifold: Manifold) -> Reading:
+    """Returns how the decoders of this library read points.
 
     - `Hyperbolic`: (r, r u) in place of (R cosh(r/R), R sinh(r/R) u), r the distance from the origin, u the direction:
       the coordinates themselves grow exponentially, a hundredfold by r = 5 R, and no layer that starts at one scale
       can learn from all.
-    - `Product`: factor by factor; quotients: as the cover.
+    - `RotationQuotient` with an embedding, `location`: that, which is invariant. A layer that is summed over the group
+      instead hardly varies: the octahedral group's invariants are of degree 4 and more.
+    - `Product`: factor by factor, in as many numbers; quotients: as the cover.
     - Any other: the points as they are.
 
-    They change with the group of a quotient as the points do. A manifold of one's own registers its function,
-    `decoder_coordinates.register(Type)`.
+    A manifold of one's own registers a function that returns its `Reading`, `reading.register(Type)`.
     """
-    return decoder_coordinates.of(manifold)(manifold)
+    return reading.of(manifold)(manifold)
 
 
-@decoder_coordinates.register(Manifold)
-def _(manifold: Manifold) -> Callable[[Array], Array]:
+@reading.register(Manifold)
+def _(manifold: Manifold) -> Reading:
     del manifold
-    return identity
+    return AS_THEY_ARE
 
 
-@decoder_coordinates.register(Product)
-def _(manifold: Product) -> Callable[[Array], Array]:
-    parts = [decoder_coordinates(factor) for factor in manifold.factors]
+@reading.register(Product)
+def _(manifold: Product) -> Reading:
+    parts = [identity if found.invariant else found.read for found in map(reading, manifold.factors)]
     if all(part is identity for part in parts):
-        return identity
-    return lambda z: manifold.join(tuple(part(each) for part, each in zip(parts, manifold.split(z), strict=True)))
+        return AS_THEY_ARE
+    return Reading(
+        lambda z: manifold.join(tuple(part(each) for part, each in zip(parts, manifold.split(z), strict=True)))
+    )
 
 
-@decoder_coordinates.register(QuotientSpace)
-def _(manifold: QuotientSpace) -> Callable[[Array], Array]:
-    return decoder_coordinates(manifold.cover)
+@reading.register(QuotientSpace)
+def _(manifold: QuotientSpace) -> Reading:
+    return reading(manifold.cover)
 
 
-@decoder_coordinates.register(Hyperbolic)
-def _(manifold: Hyperbolic) -> Callable[[Array], Array]:
+@reading.register(Hyperbolic)
+def _(manifold: Hyperbolic) -> Reading:
     def polar(z: Array) -> Array:
         v = manifold.to_origin(z)
         return jnp.concatenate([safe_math.norm(v)[..., None], v], axis=-1)
 
-    return polar
+    return Reading(polar)
 
 
 def _on_circle(angle: Float[Array, "*batch"]) -> Float[Array, "*batch 2"]:

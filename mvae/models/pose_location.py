@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from mvae.manifolds import SO3, RotationQuotient, safe_math
 from mvae.manifolds.quotient.groups import rotation_group
-from mvae.models.location import Location, location, of_cover
+from mvae.models.location import AS_THEY_ARE, Location, Reading, location, of_cover, reading
 
 _STARTS = 512  # fixed poses that the search for the nearest begins from
 _STEPS = 8  # of Newton's method; from so near four are enough
@@ -77,6 +77,13 @@ def _(manifold: RotationQuotient) -> Location:
         return jnp.vectorize(functools.partial(_nearest, key), signature="(m)->(n)")(y)
 
     return Location(size, retract, functools.partial(_tensors, key))
+
+
+@reading.register(RotationQuotient)
+def _(manifold: RotationQuotient) -> Reading:
+    if bodies(manifold.symmetry, manifold.order) is None:
+        return AS_THEY_ARE
+    return Reading(location(manifold).embed, invariant=True)
 
 
 @functools.partial(safe_math.inlined, static_argnums=0)
