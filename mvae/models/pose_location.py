@@ -157,7 +157,7 @@ def _expansion(
     gradient, hessian = jnp.zeros(3, y.dtype), jnp.zeros((3, 3), y.dtype)
     product = functools.partial(jnp.einsum, precision="highest")
     for body in bodies(*key) or ():
-        factors, vectors = _factors(body).astype(y.dtype), body.vectors.astype(y.dtype)
+        factors, vectors = _factors(body).astype(y.dtype), jnp.asarray(body.vectors, y.dtype)
         first = product("m,iml->il", y[offset : offset + len(factors)] * factors, _constant(body.degree, y))
         offset += len(factors)
         weights, turned = body.weights.astype(y.dtype), vectors @ rotation.T
