@@ -168,9 +168,8 @@ def _expansion(
         if body.degree > 1:
             second = product("il,jln->ijn", first, _constant(body.degree - 1, y))
             bent = product("p,pn,ijn->pij", weights, _monomials(turned, body.degree - 2), second)
-            across = product(
-                "ij,pjk->pik", rotation, np.cross(np.eye(3), vectors[:, None]).swapaxes(1, 2).astype(y.dtype)
-            )
+            around = np.cross(np.eye(3), body.vectors[:, None]).swapaxes(1, 2)  # K of each vector
+            across = product("ij,pjk->pik", rotation, around.astype(y.dtype))
             hessian += product("pia,pij,pjb->ab", across, bent, across)
     return gradient, hessian
 
