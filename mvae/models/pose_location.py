@@ -5,6 +5,10 @@ cube, the diagonals of a tetrahedron. The tensor sum_i w_i (R a_i)^k then is of 
 apart. Its independent entries are those of the polynomial sum_i w_i <R a_i, x>^k over roots of multinomial
 coefficients, so that scalar products are those of tensors. All poses have one norm: the nearest of a point y is the
 pose that the polynomial p with the coefficients y is largest at, R -> sum_i w_i p(R a_i).
+
+Of the entries only what varies with the pose is kept, less its mean, in an orthonormal basis: of a cube's 15 nine, the
+harmonic part of degree 4. They are the slowest eigenfunctions of the Laplace operator on the poses and have one
+variance, so that principal components and diffusion maps of views are a turn of them.
 """
 
 import functools
@@ -16,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
 from mvae.manifolds import SO3, RotationQuotient, safe_math
 from mvae.manifolds.quotient.groups import rotation_group
@@ -24,6 +29,7 @@ from mvae.models.location import AS_THEY_ARE, Location, Reading, location, of_co
 _STARTS = 512  # fixed poses that the search for the nearest begins from
 _STEPS = 8  # of Newton's method; from so near four are enough
 _FLATTEST = 1e-3  # of the greatest curvature at the nearest pose: a flatter direction counts as that flat
+_NONE = 1e-9  # of the greatest variance of an entry of the tensors: one that varies less does not
 _LARGEST_ORDER = 8  # of an n-gon: tensors have n + 2 choose 2 entries
 
 
@@ -70,13 +76,43 @@ def _(manifold: RotationQuotient) -> Location:
     given = bodies(manifold.symmetry, manifold.order)
     if given is None:
         return of_cover(manifold)
-    size = sum(math.comb(body.degree + 2, 2) for body in given)
     key = (manifold.symmetry, manifold.order)
+    mean, basis = _varying(key)
 
-    def retract(y: Float[Array, "*batch m"]) -> Float[Array, "*batch 9"]:
-        return jnp.vectorize(functools.partial(_nearest, key), signature="(m)->(n)")(y)
+    def retract(y: Float[Array, "*batch k"]) -> Float[Array, "*batch 9"]:
+        return jnp.vectorize(functools.partial(_nearest, key), signature="(m)->(n)")(y @ basis.T.astype(y.dtype))
 
-    return Location(size, retract, functools.partial(_tensors, key))
+    def embed(z: Float[Array, "*batch 9"]) -> Float[Array, "*batch k"]:
+        return (_tensors(key, z) - mean.astype(z.dtype)) @ basis.astype(z.dtype)
+
+    return Location(basis.shape[1], retract, embed)
+
+
+@functools.cache
+def _varying(key: tuple[str, int | None]) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m k"]]:
+    """Mean tensor of all poses, and the span of what they differ from it by: so many columns, all of one length.
+
+    That length makes what `embed` gives of the norm 1. By a quadrature that is exact for the covariance, whose degree
+    is twice that of the tensors; the basis is that of the first columns of the projection that are independent.
+    """
+    degree = 2 * max(body.degree for body in bodies(*key) or ())
+    turns = 2 * np.pi * np.arange(degree + 1) / (degree + 1)
+    heights, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
+    around, tilts, about = np.meshgrid(turns, np.arccos(heights), turns, indexing="ij")
+    poses = Rotation.from_euler("ZYZ", np.stack([around, tilts, about], axis=-1).reshape(-1, 3)).as_matrix()
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        tensors = np.asarray(_tensors(key, jnp.asarray(poses.reshape(-1, 9))))
+    weights = np.broadcast_to(weights[:, None] / (2 * len(turns) ** 2), around.shape).ravel()
+    mean = weights @ tensors
+    covariance = (tensors - mean).T @ (weights[:, None] * (tensors - mean))
+    values, vectors = np.linalg.eigh(covariance)
+    varying = vectors[:, values > _NONE * values[-1]]
+    basis = np.zeros((len(mean), 0))
+    for column in (varying @ varying.T).T:
+        rest = column - basis @ (basis.T @ column)
+        if np.linalg.norm(rest) > _NONE**0.5:
+            basis = np.concatenate([basis, (rest / np.linalg.norm(rest))[:, None]], axis=1)
+    return mean, basis / math.sqrt(np.trace(covariance))
 
 
 @reading.register(RotationQuotient)
@@ -199,10 +235,14 @@ def _nearest(key: tuple[str, int | None], y: Float[Array, " m"]) -> Float[Array,
     """A rotation of the pose whose tensors are nearest to y."""
     poses, tensors = _starts(key)
     start = jnp.asarray(poses, y.dtype)[jnp.argmax(jnp.asarray(tensors, y.dtype) @ y)]
+    longest = 1 / max(
+        body.degree for body in bodies(*key) or ()
+    )  # within what a polynomial of the degree is a parabola
 
     def improve(_: int, z: Array) -> Array:
         gradient, inverse = _slopes(key, y, z)
-        return _turned(z, inverse @ gradient)
+        turn = inverse @ gradient
+        return _turned(z, turn * longest / jnp.maximum(jnp.linalg.norm(turn), longest))
 
     return jax.lax.fori_loop(0, _STEPS, improve, start)
 

@@ -175,10 +175,22 @@ def test_poses_are_read_by_what_their_symmetry_leaves():
     z = space.uniform(jax.random.key(0), (10,))
     read = jax.jit(reading(space).read)
     images = orbit(space.group, z)
-    np.testing.assert_allclose(read(images), jnp.broadcast_to(read(z), (24, 10, 15)), atol=1e-5)
+    np.testing.assert_allclose(read(images), jnp.broadcast_to(read(z), (24, 10, 9)), atol=1e-5)
     assert reading(space).invariant
     for other in (KleinBottle(), RotationQuotient("cyclic", 12), Product((space, KleinBottle()))):
         assert reading(other) is AS_THEY_ARE
+
+
+@pytest.mark.parametrize(("key", "size"), [(("octahedral",), 9), (("tetrahedral",), 7), (("icosahedral",), 13)])
+def test_poses_lie_in_harmonics_with_one_variance(key, size):
+    """Of degree 4, 3 and 6, the first that the symmetry leaves anything of."""
+    space = RotationQuotient(*key)
+    z = space.uniform(jax.random.key(0), (20_000,))
+    y = np.asarray(location(space).embed(z))
+    assert y.shape[1] == size
+    np.testing.assert_allclose(np.linalg.norm(y, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=5 / math.sqrt(size * len(y)))
+    np.testing.assert_allclose(np.cov(y.T), np.eye(size) / size, atol=7 / (size * math.sqrt(len(y))))
 
 
 @pytest.mark.parametrize("key", [("cyclic", 3), *(pytest.param(each, marks=pytest.mark.slow) for each in SYMMETRIES)])
