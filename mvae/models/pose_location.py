@@ -80,10 +80,11 @@ def _(manifold: RotationQuotient) -> Location:
     mean, basis = _varying(key)
 
     def retract(y: Float[Array, "*batch k"]) -> Float[Array, "*batch 9"]:
-        return jnp.vectorize(functools.partial(_nearest, key), signature="(m)->(n)")(y @ basis.T.astype(y.dtype))
+        tensors = jnp.matmul(y, basis.T.astype(y.dtype), precision="highest")
+        return jnp.vectorize(functools.partial(_nearest, key), signature="(m)->(n)")(tensors)
 
     def embed(z: Float[Array, "*batch 9"]) -> Float[Array, "*batch k"]:
-        return (_tensors(key, z) - mean.astype(z.dtype)) @ basis.astype(z.dtype)
+        return jnp.matmul(_tensors(key, z) - mean.astype(z.dtype), basis.astype(z.dtype), precision="highest")
 
     return Location(basis.shape[1], retract, embed)
 
@@ -129,7 +130,9 @@ def _tensors(key: tuple[str, int | None], z: Float[Array, "*batch 9"]) -> Float[
     parts = []
     for body in bodies(*key) or ():
         turned = jnp.einsum("...ij,pj->...pi", rotation, body.vectors.astype(z.dtype), precision="highest")
-        sums = jnp.einsum("...pm,p->...m", _monomials(turned, body.degree), body.weights.astype(z.dtype))
+        sums = jnp.einsum(
+            "...pm,p->...m", _monomials(turned, body.degree), body.weights.astype(z.dtype), precision="highest"
+        )
         parts.append(sums * _factors(body).astype(z.dtype))
     return jnp.concatenate(parts, axis=-1)
 
@@ -196,7 +199,7 @@ def _expansion(
         factors, vectors = _factors(body).astype(y.dtype), jnp.asarray(body.vectors, y.dtype)
         first = product("m,iml->il", y[offset : offset + len(factors)] * factors, _constant(body.degree, y))
         offset += len(factors)
-        weights, turned = body.weights.astype(y.dtype), vectors @ rotation.T
+        weights, turned = body.weights.astype(y.dtype), product("pj,ij->pi", vectors, rotation)
         slope = product("p,pl,il,ij->pj", weights, _monomials(turned, body.degree - 1), first, rotation)
         gradient += jnp.sum(jnp.cross(vectors, slope), axis=0)
         both = product("pi,pj->ij", vectors, slope)
