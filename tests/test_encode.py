@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mvae
+from tests.paths import arrays_in
 from tests.programs import assert_refused, call
 from tests.runs.trained.test_training import SMALL
 
@@ -52,7 +53,7 @@ def write(path, x):
 def read(path):
     """The codes in a file that the program wrote."""
     if path.suffix == ".npz":
-        found = np.load(path)
+        found = arrays_in(path)
         assert int(found["seed"]) in (0, 1)
         return found["codes"]
     if path.suffix == ".npy":

@@ -13,6 +13,7 @@ import mvae
 from mvae.errors import UsageError
 from mvae.explore import explore
 from mvae.explore.sheets import Look
+from tests.paths import arrays_in
 from tests.programs import assert_refused, call
 from tests.runs.trained.test_training import SMALL
 
@@ -128,7 +129,7 @@ def test_data_that_have_gone(folder, tmp_path, monkeypatch):
     content = content_of(explore(run).html)
     assert "originals" not in content["sheets"]
     assert any(fact.startswith("no originals: the data are not at hand") for fact in content["facts"])
-    kept = np.load(folder / "run" / "codes.npz")["test"][0]
+    kept = arrays_in(folder / "run" / "codes.npz")["test"][0]
     np.testing.assert_allclose(numbers(content["codes"]["places"]).reshape(-1, 3), kept, atol=1e-6)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from mvae.runs.trained import Functions, codes
 from mvae.runs.trained.codes import write_codes
+from tests.paths import arrays_in
 
 
 def test_every_run_with_an_encoder_has_codes(finished):
@@ -12,7 +13,7 @@ def test_every_run_with_an_encoder_has_codes(finished):
     if "encoder" in finished.experiment.model.lacks:
         assert not path.exists()
         return
-    found = np.load(path)
+    found = arrays_in(path)
     dataset, model = finished.experiment.dataset, finished.run[0]
     assert found["seeds"].tolist() == [model.seed]
     assert found["train"].shape == (1, dataset.num_train, model.manifold.ambient_dim)
@@ -31,7 +32,7 @@ def test_of_large_data_there_are_rows_spread_over_all(finished, tmp_path, monkey
     dataset = finished.experiment.dataset
     functions = Functions(finished.run._functions.saved, finished.run._functions.networks)
     write_codes(tmp_path, functions, finished.params, (0,), dataset)
-    found = np.load(tmp_path / "codes.npz")
+    found = arrays_in(tmp_path / "codes.npz")
     assert found["train_rows"].tolist() == np.linspace(0, dataset.num_train - 1, 7).astype(int).tolist()
-    whole = np.load(finished.folder / "codes.npz")
+    whole = arrays_in(finished.folder / "codes.npz")
     np.testing.assert_allclose(found["train"], whole["train"][:, found["train_rows"]], atol=1e-6)

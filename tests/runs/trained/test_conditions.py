@@ -10,6 +10,7 @@ import mvae
 from mvae.data import Dataset
 from mvae.errors import UsageError
 from tests.data.own.test_own_data import Frame
+from tests.paths import arrays_in
 from tests.runs.trained.test_training import SMALL
 
 RNG = np.random.default_rng(2)
@@ -56,7 +57,7 @@ def test_names_and_numbers_of_a_condition_are_one(run):
     assert model.reconstruct(X, condition=names).shape == (40, 3)
     assert model.interpolate(X[0], X[1], 4, condition="right").shape == (4, 3)
     assert model.elbo(X, num_samples=2, condition=names).shape == (40,)
-    stored = np.load(run.workdir / "codes.npz")
+    stored = arrays_in(run.workdir / "codes.npz")
     np.testing.assert_array_equal(stored["test"][0], codes)
     np.testing.assert_array_equal(stored["test_condition"], CAMERA)
 

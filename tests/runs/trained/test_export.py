@@ -16,6 +16,7 @@ PROGRAM = """
 import json, pathlib, sys
 sys.modules["mvae"] = None
 import jax, jax.export, numpy as np
+from tests.paths import arrays_in
 folder = pathlib.Path(sys.argv[1])
 given, found = np.load(folder / "given.npz"), {}
 for name, program in json.loads((folder / "signature.json").read_text())["programs"].items():
@@ -45,7 +46,7 @@ def test_programs_run_without_mvae(finished, tmp_path):
     z = np.asarray(model.manifold.project(np.eye(model.manifold.ambient_dim, dtype=np.float32)))
     np.savez(folder / "given.npz", x=x, z=z)
     subprocess.run([sys.executable, "-c", PROGRAM, str(folder)], check=True, timeout=120)
-    found = np.load(folder / "found.npz")
+    found = arrays_in(folder / "found.npz")
     np.testing.assert_allclose(found["decoder.x"], model.decode(z), atol=1e-5, rtol=1e-5)
     if has_encoder:
         np.testing.assert_allclose(found["encoder.location"], model.embed(x), atol=1e-5, rtol=1e-4)
