@@ -9,6 +9,7 @@ import pytest
 
 from mvae.errors import UsageError
 from mvae.methods import METHODS
+from tests.paths import arrays_in
 
 pytest.importorskip("flatbuffers", reason="jax writes exported programs with flatbuffers")
 
@@ -16,7 +17,6 @@ PROGRAM = """
 import json, pathlib, sys
 sys.modules["mvae"] = None
 import jax, jax.export, numpy as np
-from tests.paths import arrays_in
 folder = pathlib.Path(sys.argv[1])
 given, found = np.load(folder / "given.npz"), {}
 for name, program in json.loads((folder / "signature.json").read_text())["programs"].items():
