@@ -91,8 +91,7 @@ def test_trivial_groups(t):
 @pytest.mark.parametrize(
     "space",
     [
-        RotationQuotient("dihedral", 3),
-        pytest.param(RotationQuotient("octahedral"), marks=pytest.mark.slow),
+        *(pytest.param(RotationQuotient(*each), marks=pytest.mark.slow) for each in (("dihedral", 3), ("octahedral",))),
         LensSpace(5, 1),
     ],
     ids=repr,
