@@ -13,6 +13,7 @@ SIZE = 12  # pixels a side
 _SHARPNESS = 1.5  # of spots on a periodic square
 _DEPTH = 2.0  # how much brighter the near end is, in log units a unit of length
 _SPREAD = 0.22  # of a spot, where the body has the radius 0.7
+_LAMP = 1.17  # brightness a unit of height
 _CONTRAST = 4.0  # of a pixel of unit brightness; noise has unit variance
 
 
@@ -75,15 +76,15 @@ def _cube(z: np.ndarray) -> np.ndarray:
 
 
 def _hand(z: np.ndarray) -> np.ndarray:
-    """A spot on a ring, whose brightness grows along the cylinder."""
+    """A spot on a ring, and a lamp amid it whose brightness grows along the cylinder, as fast as the spot moves."""
     space = Cylinder()
     angle, height = np.asarray(space.coordinates(jnp.asarray(z))).T
     spot = np.stack([0.6 * np.cos(angle), 0.6 * np.sin(angle), np.zeros_like(angle)], axis=-1)
     pixels = np.linspace(-1, 1, SIZE)
     x, y = np.meshgrid(pixels, pixels, indexing="ij")
     across = (x - spot[:, 0, None, None]) ** 2 + (y - spot[:, 1, None, None]) ** 2
-    brightness = 0.3 + 0.7 * height / math.pi
-    return _scaled(brightness[:, None, None] * np.exp(-across / (2 * 0.35**2)))
+    lamp = np.exp(-(x**2 + y**2) / (2 * 0.25**2))
+    return _scaled(0.7 * np.exp(-across / (2 * 0.35**2)) + _LAMP * height[:, None, None] * lamp)
 
 
 _TURN = np.linspace(0, 2 * math.pi, 241)
