@@ -1,4 +1,4 @@
-"""Pictures whose parameter lies on a quotient: glides of spots, a rod's direction, a cube's pose, a lamp on a ring."""
+"""Pictures whose parameter lies on a quotient: glides of spots, a rod's direction, a cube's pose, a spot and a lamp."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -56,13 +56,13 @@ def least(space: Manifold, depth: int, steps: int = 3000) -> float:
     From a drawing of the tree: levels are circles, the branches share the angle of theirs. The edges drawn are half as
     long as the radius of curvature, since longer ones end in worse places.
     """
-    levels = np.floor(np.log2(np.arange(1, 2 ** (depth + 1)))).astype(int)
+    between = tree_distances(depth)
+    levels = between[0]  # from the root
     angles = 2 * math.pi * (np.arange(1, len(levels) + 1) - 2.0**levels + 0.5) / 2.0**levels
     drawn = 0.5 * levels[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    drawn = np.pad(drawn, ((0, 0), (0, space.dim - 2))) + 1e-3 * np.random.default_rng(0).normal(
-        size=(len(levels), space.dim)
-    )
-    edges, apart = jnp.asarray(tree_distances(depth), jnp.float32), 1 - jnp.eye(len(levels))
+    drawn = np.pad(drawn, ((0, 0), (0, space.dim - 2)))
+    drawn += 1e-3 * np.random.default_rng(0).normal(size=drawn.shape)
+    edges, apart = jnp.asarray(between, jnp.float32), 1 - jnp.eye(len(levels))
     at = space.from_tangent if isinstance(space, Hyperbolic) else lambda v: v
 
     def loss(layout: dict[str, jax.Array]) -> jax.Array:
@@ -78,9 +78,8 @@ def least(space: Manifold, depth: int, steps: int = 3000) -> float:
         return (optax.apply_updates(layout, updates), state), None
 
     start = {"points": jnp.asarray(drawn, jnp.float32), "log_scale": jnp.zeros(())}
-    layout = jax.jit(lambda start: jax.lax.scan(descend, (start, optimizer.init(start)), None, length=steps))(start)[0][
-        0
-    ]
+    carry = (start, optimizer.init(start))
+    (layout, _), _ = jax.jit(lambda carry: jax.lax.scan(descend, carry, None, length=steps))(carry)
     return distortion(space, np.asarray(at(layout["points"])), depth)
 
 

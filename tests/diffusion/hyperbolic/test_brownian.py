@@ -172,7 +172,7 @@ def test_walks_tend_to_brownian_motion(kind):
     assert abs(cosh.mean() - math.exp(1.5 * t)) < 5 * cosh.std() / math.sqrt(num) + 0.02
 
 
-@pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dim", [2, 3])
 def test_divergence_is_the_mean_over_samples(dim):
     space = Hyperbolic(dim, curvature=-0.5, prior_time=2.0)
     prior, divergence = jax.jit(lambda w: log_prior(space, w)), jax.jit(lambda t, z: kl_to_uniform(space, t, z))

@@ -91,7 +91,8 @@ def test_trivial_groups(t):
 @pytest.mark.parametrize(
     "space",
     [
-        *(pytest.param(RotationQuotient(*each), marks=pytest.mark.slow) for each in (("dihedral", 3), ("octahedral",))),
+        RotationQuotient("dihedral", 3),
+        pytest.param(RotationQuotient("octahedral"), marks=pytest.mark.slow),
         LensSpace(5, 1),
     ],
     ids=repr,
