@@ -25,13 +25,13 @@ class Problem(NamedTuple):
         operators: Ψ, shared by all problems.
         z0: Where the transport starts.
         z1: Where it should end.
-        l1_weight: λ.
+        l1_weight: λ, of each.
     """
 
     operators: Float[Array, "M d d"]
     z0: Float[Array, "d B"]
     z1: Float[Array, "d B"]
-    l1_weight: Float[Array, ""]
+    l1_weight: Float[Array, " B"]
 
 
 class State(NamedTuple):

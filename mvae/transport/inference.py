@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from mvae.manifolds.checks import in_float32
+from mvae.manifolds.checks import in_float32, widened
 from mvae.transport.checks import check_at_least, check_broadcast, check_count, check_last, check_operators
 from mvae.transport.gauss_newton import Problem, State, advance, begin, objective, stationarity
 from mvae.transport.jacobian import generator, one_norm
@@ -38,6 +38,24 @@ class Inference(NamedTuple):
     stationarity: Float[Array, "*batch"]
     num_iterations: Int[Array, "*batch"]
     converged: Bool[Array, "*batch"]
+
+
+class Pairs(NamedTuple):
+    """Pairs of points between which coefficients are inferred, a group of those for `infer_jointly`.
+
+    Attributes:
+        key: For the random starts.
+        z0: Where the transport starts, (..., d).
+        z1: Where it should end, (..., d); leading axes broadcast.
+        l1_weight: λ, not negative.
+        initial: One more start for each problem, (..., M), beside the random ones; None for none.
+    """
+
+    key: PRNGKeyArray
+    z0: Float[Array, "*#batch d"]
+    z1: Float[Array, "*#batch d"]
+    l1_weight: float | Float[Array, ""]
+    initial: Float[Array, "*#batch M"] | None = None
 
 
 @in_float32
@@ -84,27 +102,83 @@ def infer_coefficients(
 
     Source: [connor2021, Eqs. 2 and 7]; its published code for the weights 1e-6 and 5e-6 and the starts.
     """
-    operators = check_operators(operators)
-    z0, z1 = (check_last(name, z, operators.shape[-1]) for name, z in (("z0", z0), ("z1", z1)))
-    batch = check_broadcast(z0=z0.shape[:-1], z1=z1.shape[:-1])
+    pairs = Pairs(key, z0, z1, l1_weight, initial)
+    limits = {"num_restarts": num_restarts, "bounds": bounds, "max_iterations": max_iterations, "tolerance": tolerance}
+    return infer_jointly(operators, [pairs], **limits)[0]
+
+
+def infer_jointly(
+    operators: Float[Array, "M d d"],
+    groups: Sequence[Pairs],
+    *,
+    num_restarts: int = 2,
+    bounds: Sequence[tuple[float, float]] = ((-2.5, 0.0), (0.0, 2.5)),
+    max_iterations: int = 50,
+    tolerance: float = 1e-3,
+) -> tuple[Inference, ...]:
+    """Infers the coefficients of several groups of pairs in one iteration, which is compiled once for all of them.
+
+    A group gets what `infer_coefficients` gives for it alone, of the same starts; what the groups share is the length
+    of the series and of the loops, so that results differ by rounding and within `tolerance`.
+
+    Args:
+        operators: Ψ, (M, d, d).
+        groups: The pairs, of any shapes.
+        num_restarts: As for `infer_coefficients`, like the others.
+        bounds: Intervals of the uniform starts.
+        max_iterations: Steps of a restart at most.
+        tolerance: Bound on `stationarity`.
+
+    Returns:
+        The inferred coefficients of each group.
+
+    Raises:
+        ValueError: For wrong shapes or dtypes, or numbers out of range, or no group.
+    """
+    operators = check_operators(widened(operators))
+    if not groups:
+        raise ValueError("groups must have at least one group of pairs, got none")
     check_count("num_restarts", num_restarts)
     check_count("max_iterations", max_iterations)
     check_at_least("tolerance", tolerance, 0, strict=True)
-    if not isinstance(l1_weight, Tracer):
-        check_at_least("l1_weight", float(l1_weight), 0)
-    dtype = jnp.result_type(operators, z0, z1)
-    operators, z0, z1 = jax.lax.stop_gradient((operators.astype(dtype), z0.astype(dtype), z1.astype(dtype)))
-    start, end = (jnp.broadcast_to(z, (*batch, z.shape[-1])).reshape(-1, z.shape[-1]).T for z in (z0, z1))
-    problem = Problem(operators, start, end, jax.lax.stop_gradient(jnp.asarray(l1_weight, dtype)))
-    starts = _starts(key, (len(operators), math.prod(batch)), _check_bounds(bounds), num_restarts, dtype)
+    intervals = _check_bounds(bounds)
+    checked = [_check_pairs(Pairs(*map(widened, group)), operators) for group in groups]
+    dtype = jnp.result_type(operators, *(z for _, pairs in checked for z in (pairs.z0, pairs.z1)))
+    operators = jax.lax.stop_gradient(operators.astype(dtype))
+    problems, starts = [], []
+    for batch, pairs in checked:
+        count = math.prod(batch)
+        z0, z1 = (_problems_last(z.astype(dtype), batch) for z in (pairs.z0, pairs.z1))
+        weight = jnp.full(count, pairs.l1_weight, dtype)
+        problems.append(jax.lax.stop_gradient(Problem(operators, z0, z1, weight)))
+        drawn = _starts(pairs.key, (len(operators), count), intervals, num_restarts, dtype)
+        if pairs.initial is not None:
+            given = _problems_last(jax.lax.stop_gradient(pairs.initial.astype(dtype)), batch)
+            drawn = jnp.concatenate([drawn, given[:, None]], axis=1)
+        starts.append(drawn)
+    found = _best(tuple(problems), tuple(starts), max_iterations, tolerance)
+    return tuple(
+        Inference(*(jnp.moveaxis(leaf, -1, 0).reshape(*batch, *leaf.shape[:-1]) for leaf in each))
+        for each, (batch, _) in zip(found, checked, strict=True)
+    )
+
+
+def _check_pairs(pairs: Pairs, operators: Float[Array, "M d d"]) -> tuple[tuple[int, ...], Pairs]:
+    """The leading axes of the problems, and the pairs as arrays."""
+    z0, z1 = (check_last(name, z, operators.shape[-1]) for name, z in (("z0", pairs.z0), ("z1", pairs.z1)))
+    batch = check_broadcast(z0=z0.shape[:-1], z1=z1.shape[:-1])
+    if not isinstance(pairs.l1_weight, Tracer):
+        check_at_least("l1_weight", float(pairs.l1_weight), 0)
+    initial = pairs.initial
     if initial is not None:
-        initial = jax.lax.stop_gradient(check_last("initial", initial, len(operators)))
+        initial = check_last("initial", initial, len(operators))
         if check_broadcast(initial=initial.shape[:-1], problems=batch) != batch:
             raise ValueError(f"initial must broadcast to the problems {batch}, got shape {initial.shape}")
-        given = jnp.broadcast_to(initial.astype(dtype), (*batch, len(operators))).reshape(-1, len(operators))
-        starts = jnp.concatenate([starts, given.T[:, None]], axis=1)
-    found = _best(problem, starts, max_iterations, tolerance)
-    return Inference(*(jnp.moveaxis(leaf, -1, 0).reshape(*batch, *leaf.shape[:-1]) for leaf in found))
+    return batch, Pairs(pairs.key, z0, z1, pairs.l1_weight, initial)
+
+
+def _problems_last(x: Float[Array, "*#batch n"], batch: tuple[int, ...]) -> Float[Array, "n B"]:
+    return jnp.broadcast_to(x, (*batch, x.shape[-1])).reshape(-1, x.shape[-1]).T
 
 
 def _check_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -130,22 +204,37 @@ def _starts(
 
 
 @functools.partial(jax.jit, static_argnames=("max_iterations", "tolerance"))
-def _best(problem: Problem, starts: Float[Array, "M R B"], max_iterations: int, tolerance: float) -> Inference:
-    """Results with the problems on the last axis."""
-    size, restarts, count = starts.shape
-    if not count:
-        empty = jnp.zeros(0, starts.dtype)
-        return Inference(starts[:, 0], empty, problem.z0, empty, empty.astype(jnp.int32), empty.astype(bool))
-    lanes = problem._replace(z0=jnp.tile(problem.z0, restarts), z1=jnp.tile(problem.z1, restarts))
-    state = _solve(lanes, starts.reshape(size, -1), max_iterations, tolerance)
+def _best(
+    problems: tuple[Problem, ...], starts: tuple[Float[Array, "M _ _"], ...], max_iterations: int, tolerance: float
+) -> tuple[Inference, ...]:
+    """Results of each group, the problems on the last axis; starts of a group are (M, restarts, problems)."""
+
+    def in_lanes(parts: list[Array]) -> Array:
+        return jnp.concatenate([jnp.tile(part, s.shape[1]) for part, s in zip(parts, starts, strict=True)], axis=-1)
+
+    ends = (in_lanes([part[i] for part in problems]) for i in range(1, len(Problem._fields)))
+    lanes = Problem(problems[0].operators, *ends)
+    if not lanes.z0.size:
+        return tuple(_nothing(s[:, 0], problem) for s, problem in zip(starts, problems, strict=True))
+    flat = jnp.concatenate([s.reshape(len(s), -1) for s in starts], axis=-1)
+    state = _solve(lanes, flat, max_iterations, tolerance)
     value = objective(lanes, state.coefficients, state.tangents.point, lanes.l1_weight)
     value = jnp.where(jnp.isfinite(value), value, jnp.inf)
     rest = stationarity(lanes, state.coefficients, state.tangents, lanes.l1_weight)
     found = Inference(
         state.coefficients, value, lanes.z1 - state.tangents.point, rest, state.num_iterations, rest <= tolerance
     )
-    best = jnp.argmin(value.reshape(restarts, count), axis=0) * count + jnp.arange(count)
-    return Inference(*(leaf[..., best] for leaf in found))
+    best, first = [], 0
+    for _, restarts, count in (s.shape for s in starts):
+        values = value[first : first + restarts * count].reshape(restarts, count)
+        best.append(first + jnp.argmin(values, axis=0) * count + jnp.arange(count))
+        first += restarts * count
+    return tuple(Inference(*(leaf[..., rows] for leaf in found)) for rows in best)
+
+
+def _nothing(coefficients: Float[Array, "M 0"], problem: Problem) -> Inference:
+    empty = jnp.zeros(0, coefficients.dtype)
+    return Inference(coefficients, empty, problem.z0, empty, empty.astype(jnp.int32), empty.astype(bool))
 
 
 class _Lanes(NamedTuple):
@@ -153,6 +242,7 @@ class _Lanes(NamedTuple):
 
     z0: Float[Array, "d B"]
     z1: Float[Array, "d B"]
+    l1_weight: Float[Array, " B"]
     number: Int[Array, " B"]
     state: State
 
@@ -166,7 +256,9 @@ def _solve(problem: Problem, starts: Float[Array, "M B"], max_iterations: int, t
     count = starts.shape[-1]
     tile = _tile(problem, count)
     spare = -count % tile
-    z0, z1, starts = (jnp.pad(x, ((0, 0), (0, spare)), mode="edge") for x in (problem.z0, problem.z1, starts))
+    z0, z1, weight, starts = (
+        jnp.pad(x, ((0, 0),) * (x.ndim - 1) + ((0, spare),), mode="edge") for x in (*problem[1:], starts)
+    )
     number = jnp.arange(count + spare)
 
     def in_tiles(step, lanes):
@@ -175,10 +267,10 @@ def _solve(problem: Problem, starts: Float[Array, "M B"], max_iterations: int, t
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), done)
 
     def first(ends: tuple) -> State:
-        return begin(problem._replace(z0=ends[0], z1=ends[1]), ends[2])
+        return begin(Problem(problem.operators, *ends[:-1]), ends[-1])
 
     def work(lanes: _Lanes) -> _Lanes:
-        own = problem._replace(z0=lanes.z0, z1=lanes.z1)
+        own = Problem(problem.operators, lanes.z0, lanes.z1, lanes.l1_weight)
         limits = {"num_steps": _PHASE, "max_iterations": max_iterations, "tolerance": tolerance}
         return lanes._replace(state=advance(own, lanes.state, **limits))
 
@@ -187,9 +279,9 @@ def _solve(problem: Problem, starts: Float[Array, "M B"], max_iterations: int, t
         order = jnp.argsort(jnp.where(lanes.state.done, jnp.inf, norm))
         return in_tiles(work, jax.tree.map(lambda x: x[..., order], lanes))
 
-    state = in_tiles(first, (z0, z1, starts))
+    state = in_tiles(first, (z0, z1, weight, starts))
     state = state._replace(done=state.done | (number >= count))
-    lanes = jax.lax.while_loop(lambda lanes: ~jnp.all(lanes.state.done), phase, _Lanes(z0, z1, number, state))
+    lanes = jax.lax.while_loop(lambda lanes: ~jnp.all(lanes.state.done), phase, _Lanes(z0, z1, weight, number, state))
     back = jnp.argsort(lanes.number)[:count]
     return jax.tree.map(lambda x: x[..., back], lanes.state)
 

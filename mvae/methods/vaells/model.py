@@ -11,12 +11,20 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
 from mvae.methods.vaells.anchors import ANCHOR_CHOICES, choose_anchors
-from mvae.methods.vaells.transport_density import COEFFICIENT_GRADIENTS, TransportLaw, draw, infer, log_density
+from mvae.methods.vaells.transport_density import (
+    COEFFICIENT_GRADIENTS,
+    Draw,
+    Explained,
+    TransportLaw,
+    draw,
+    log_densities,
+)
 from mvae.methods.vaells.transport_marginal import log_marginal_density
 from mvae.models.autoencoder import Networks, build_core
 from mvae.models.model import Batch, LossTerms, Model, Params, lacking
 from mvae.models.objective import VariationalConfig
 from mvae.nets import Head
+from mvae.transport import Pairs, infer_jointly, transport
 
 
 class TransportPosterior(NamedTuple):
@@ -141,13 +149,13 @@ class Sampled(NamedTuple):
     """One draw of the posterior for each example, with the coefficients that explain it.
 
     Attributes:
-        z: Points, (b, d).
+        drawn: Points, (b, d), and the numbers that they were drawn by.
         posterior_coefficients: c from the example to z, (b, M).
         prior_coefficients: c from each anchor of its class to z, (b, N_a, M).
         converged: Share of the inferences that converged.
     """
 
-    z: Float[Array, "b d"]
+    drawn: Draw
     posterior_coefficients: Float[Array, "b M"]
     prior_coefficients: Float[Array, "b N M"]
     converged: Float[Array, ""]
@@ -159,8 +167,7 @@ class VAELLS(NamedTuple):
     Attributes:
         model: The noun `Model`.
         infer: (params, key, batch) -> Sampled.
-        terms: (params, key, batch, coefficients, step) -> LossTerms, where `coefficients` is what `infer` returned for
-            the same key.
+        terms: (params, batch, sampled, step) -> LossTerms of the very draws of `sampled`, which `infer` returned.
         warm_up_terms: (params, key, batch, step) -> LossTerms without any transport: z = μ + γ ε and no KL.
         penalty: params -> (η/2) Σ_m |Ψ_m|_F².
     """
@@ -237,20 +244,22 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
     def sample_posterior(key: Key[Array, ""], q: TransportPosterior, shape: tuple[int, ...] = ()) -> Array:
         return draw(key, config.posterior, q.operators, q.location, shape).z
 
-    def infer_both(key: Key[Array, ""], operators: Array, location: Array, anchors: Array, drawn: Any) -> Sampled:
+    def infer_both(key: Key[Array, ""], operators: Array, location: Array, anchors: Array, drawn: Draw) -> Sampled:
         """Inferences for draws (..., b) from locations (b, d) and anchors (b, N, d)."""
         posterior_key, prior_key = jax.random.split(key)
-        z, start = drawn
-        own = infer(posterior_key, config.posterior, operators, location, z, initial=start, **limits)
-        prior = infer(prior_key, config.prior, operators, anchors, z[..., None, :], **limits)
+        from_location = Pairs(posterior_key, location, drawn.z, config.posterior.weight, drawn.coefficients)
+        from_anchors = Pairs(prior_key, anchors, drawn.z[..., None, :], config.prior.weight)
+        own, prior = infer_jointly(operators, (from_location, from_anchors), **limits)
         converged = jnp.mean(jnp.concatenate([own.converged.ravel(), prior.converged.ravel()]))
-        return Sampled(z, own.coefficients, prior.coefficients, converged)
+        return Sampled(drawn, own.coefficients, prior.coefficients, converged)
 
     def log_ratio(operators: Array, location: Array, anchors: Array, z: Array, own: Array, prior: Array) -> Array:
         """Returns log q(z | x) - log p(z), given the coefficients."""
-        gradient = config.coefficient_gradient
-        log_q = log_density(config.posterior, operators, location, z, own, gradient=gradient)
-        from_anchors = log_density(config.prior, operators, anchors, z[..., None, :], prior, gradient=gradient)
+        groups = (
+            Explained(config.posterior, location, z, own),
+            Explained(config.prior, anchors, z[..., None, :], prior),
+        )
+        log_q, from_anchors = log_densities(operators, groups, gradient=config.coefficient_gradient)
         return log_q - logsumexp(from_anchors, axis=-1) + math.log(from_anchors.shape[-1])
 
     def marginal_log_ratio(
@@ -258,7 +267,7 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
     ) -> Float[Array, "*s b"]:
         """Returns log q(z | x) - log p(z), coefficients integrated out."""
         own_key, prior_key = jax.random.split(key)
-        z, own, prior = found.z, found.posterior_coefficients, found.prior_coefficients
+        z, own, prior = found.drawn.z, found.posterior_coefficients, found.prior_coefficients
         count = {"num_draws": marginal_draws}
         log_q = log_marginal_density(own_key, config.posterior, operators, location, z, own, **count)
         from_anchors = log_marginal_density(
@@ -277,25 +286,22 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
         moved = jnp.mean((z - location) ** 2, axis=-1)
         return core.terms(params, batch["x"], z, kl, step, {"squared_move": moved})
 
-    def terms(
-        params: Params, key: Key[Array, ""], batch: Batch, coefficients: Sampled, step: Array | None = None
-    ) -> LossTerms:
-        draw_key, _ = jax.random.split(key)
+    def terms(params: Params, batch: Batch, sampled: Sampled, step: Array | None = None) -> LossTerms:
         q = encode(params, batch["x"])
-        z = draw(draw_key, config.posterior, q.operators, q.location).z
+        drawn = sampled.drawn
+        z = transport(q.operators, drawn.coefficients, q.location) + config.posterior.noise_scale * drawn.noise
         kl = log_ratio(
             q.operators,
             q.location,
             encode_anchors(params, batch),
             z,
-            coefficients.posterior_coefficients,
-            coefficients.prior_coefficients,
+            sampled.posterior_coefficients,
+            sampled.prior_coefficients,
         )
         return assemble(params, batch, q.location, z, kl, step)
 
     def loss_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
-        inferred = infer_batch(params, jax.random.clone(key), batch)  # of the very draws that `terms` has
-        return terms(params, key, batch, inferred, step)
+        return terms(params, batch, infer_batch(params, key, batch), step)
 
     def warm_up_terms(params: Params, key: Key[Array, ""], batch: Batch, step: Array | None = None) -> LossTerms:
         location = locate(params, batch["x"])
@@ -312,8 +318,8 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
             ratio = marginal_log_ratio(jax.random.fold_in(key, 2), q.operators, q.location, anchors, found)
         else:
             own, prior = found.posterior_coefficients, found.prior_coefficients
-            ratio = log_ratio(q.operators, q.location, anchors, found.z, own, prior)
-        return core.log_likelihood(params, batch["x"], found.z, -ratio)
+            ratio = log_ratio(q.operators, q.location, anchors, found.drawn.z, own, prior)
+        return core.log_likelihood(params, batch["x"], found.drawn.z, -ratio)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         anchor_key, draw_key = jax.random.split(key)

@@ -66,11 +66,11 @@ def alternating_stages(
 
     def step(key: Key[Array, ""], state: AlternatingState, batch: Batch) -> tuple[AlternatingState, Metrics]:
         network, operators = _split(state.params)
-        inferred = method.infer(state.params, jax.random.clone(key), batch)  # `terms` has the same draws
+        inferred = method.infer(state.params, key, batch)
 
         def mean_loss(network: Any, operators: Array) -> tuple[Array, Metrics]:
             params = network | {"operators": operators}
-            terms = method.terms(params, jax.random.clone(key), batch, inferred, state.step)
+            terms = method.terms(params, batch, inferred, state.step)
             means = {name: jnp.mean(value) for name, value in by_name(terms).items()}
             means["loss"] += beta * method.penalty(params)
             return means["loss"], means

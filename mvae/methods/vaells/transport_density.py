@@ -2,14 +2,16 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from mvae.models.likelihood import LOG_TWO_PI
-from mvae.transport import Inference, implicit_coefficients, infer_coefficients, transport
+from mvae.transport import implicit_coefficients, transport
 
 COEFFICIENT_GRADIENTS = ("fixed", "implicit")
 
@@ -42,15 +44,17 @@ class TransportLaw:
 
 
 class Draw(NamedTuple):
-    """A sample and the coefficients that led there.
+    """A sample and what led there.
 
     Attributes:
         z: Points.
         coefficients: c.
+        noise: ε.
     """
 
     z: Float[Array, "*batch d"]
     coefficients: Float[Array, "*batch M"]
+    noise: Float[Array, "*batch d"]
 
 
 def draw(
@@ -75,31 +79,7 @@ def draw(
     batch = (*shape, *location.shape[:-1])
     coefficients = law.laplace_scale * jax.random.laplace(coefficient_key, (*batch, len(operators)), location.dtype)
     noise = jax.random.normal(noise_key, (*batch, location.shape[-1]), location.dtype)
-    return Draw(transport(operators, coefficients, location) + law.noise_scale * noise, coefficients)
-
-
-def infer(
-    key: Key[Array, ""],
-    law: TransportLaw,
-    operators: Float[Array, "M d d"],
-    location: Float[Array, "*#batch d"],
-    z: Float[Array, "*#batch d"],
-    *,
-    num_restarts: int,
-    max_iterations: int,
-    initial: Float[Array, "*#batch M"] | None = None,
-) -> Inference:
-    """Infers the coefficients that explain z from μ best: argmax_c q(z | c, μ) q(c). Constant under differentiation."""
-    return infer_coefficients(
-        key,
-        operators,
-        location,
-        z,
-        l1_weight=law.weight,
-        num_restarts=num_restarts,
-        max_iterations=max_iterations,
-        initial=initial,
-    )
+    return Draw(transport(operators, coefficients, location) + law.noise_scale * noise, coefficients, noise)
 
 
 def log_density(
@@ -128,10 +108,56 @@ def log_density(
 
     Source: [connor2021, Eqs. 6 and 7].
     """
-    if gradient == "implicit":
-        coefficients = implicit_coefficients(operators, coefficients, location, z, l1_weight=law.weight).coefficients
-    residual = z - transport(operators, coefficients, location)
+    return log_densities(operators, [Explained(law, location, z, coefficients)], gradient=gradient)[0]
+
+
+class Explained(NamedTuple):
+    """Points as explained from some locations, a group of those for `log_densities`.
+
+    Attributes:
+        law: γ, b and λ.
+        location: μ, (..., d).
+        z: Points, (..., d).
+        coefficients: c, inferred, (..., M).
+    """
+
+    law: TransportLaw
+    location: Float[Array, "*#batch d"]
+    z: Float[Array, "*#batch d"]
+    coefficients: Float[Array, "*#batch M"]
+
+
+def log_densities(
+    operators: Float[Array, "M d d"], groups: Sequence[Explained], *, gradient: str = "fixed"
+) -> tuple[Float[Array, "..."], ...]:
+    """Returns the `log_density` of each group, all points transported at once: compiled, with derivatives, once.
+
+    Args:
+        operators: Ψ.
+        groups: What is explained from where, of any shapes.
+        gradient: "fixed" or "implicit".
+    """
+    full = []
+    for law, location, z, c in groups:
+        if gradient == "implicit":
+            c = implicit_coefficients(operators, c, location, z, l1_weight=law.weight).coefficients
+        batch = jnp.broadcast_shapes(*(x.shape[:-1] for x in (location, z, c)))
+        full.append(Explained(law, *(jnp.broadcast_to(x, (*batch, x.shape[-1])) for x in (location, z, c))))
+    starts, _, coefficients = (
+        jnp.concatenate([x.reshape(-1, x.shape[-1]) for x in arrays]) for arrays in list(zip(*full, strict=True))[1:]
+    )
+    borders = np.cumsum([group.z[..., 0].size for group in full])[:-1]
+    moved = jnp.split(transport(operators, coefficients, starts), borders)
+    return tuple(
+        _log_density(group.law, group.z - reached.reshape(group.z.shape), group.coefficients)
+        for group, reached in zip(full, moved, strict=True)
+    )
+
+
+def _log_density(
+    law: TransportLaw, residual: Float[Array, "*batch d"], coefficients: Float[Array, "*batch M"]
+) -> Float[Array, "*batch"]:
     noise = -0.5 * jnp.sum(residual**2, axis=-1) / law.noise_scale**2
-    noise -= z.shape[-1] * (0.5 * LOG_TWO_PI + math.log(law.noise_scale))
+    noise -= residual.shape[-1] * (0.5 * LOG_TWO_PI + math.log(law.noise_scale))
     sparsity = jnp.sum(jnp.abs(coefficients), axis=-1) / law.laplace_scale
-    return noise - sparsity - len(operators) * math.log(2 * law.laplace_scale)
+    return noise - sparsity - coefficients.shape[-1] * math.log(2 * law.laplace_scale)

@@ -82,7 +82,7 @@ def kl_by_hand(params, q, anchors, found):
     """log q(z | x) less the logarithm of the mean over the anchors, one pair at a time."""
     operators = np.asarray(params["operators"], float)
     kl = []
-    for row, z in enumerate(np.asarray(found.z)):
+    for row, z in enumerate(np.asarray(found.drawn.z)):
         own = scipy_log_density(CONFIG.posterior, operators, q.location[row], z, found.posterior_coefficients[row])
         prior = [
             scipy_log_density(CONFIG.prior, operators, anchor, z, c)
@@ -97,12 +97,12 @@ def drawn(q):
     return draw(jax.random.split(KEY)[0], CONFIG.posterior, q.operators, q.location)
 
 
-def made_up():
-    """Coefficients that nobody inferred, some of them zero; z is not read from here."""
+def made_up(q):
+    """Coefficients that nobody inferred, some of them zero."""
     rng = np.random.default_rng(3)
     own, prior = rng.normal(size=(5, 2)), rng.normal(size=(5, 2, 2))
     own[0, 1] = prior[1, 0, 0] = 0
-    return Sampled(jnp.zeros((5, 2)), jnp.asarray(0.3 * own), jnp.asarray(0.3 * prior), jnp.ones(()))
+    return Sampled(drawn(q), jnp.asarray(0.3 * own), jnp.asarray(0.3 * prior), jnp.ones(()))
 
 
 def test_parameters(params):
@@ -119,20 +119,22 @@ def test_parameters(params):
 
 def test_loss_is_put_together_as_documented(params):
     q = METHOD.model.encode(params, BATCH["x"])
-    found = made_up()._replace(z=drawn(q).z)
-    terms = METHOD.terms(params, KEY, BATCH, found)
+    found = made_up(q)
+    terms = METHOD.terms(params, BATCH, found)
     anchors = METHOD.model.encode(params, params["anchors"].reshape(-1, *SHAPE)).location.reshape(2, 2, 2)[LABEL]
     np.testing.assert_allclose(terms.kl, kl_by_hand(params, q, anchors, found), rtol=1e-4, atol=1e-4)
-    picture = METHOD.model.decode(params, found.z)
+    picture = METHOD.model.decode(params, found.drawn.z)
     assert (np.std(picture, axis=0) > 0.01).all()
     reconstruction = -norm.logpdf(BATCH["x"], picture).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(terms.reconstruction, reconstruction, rtol=1e-5)
     np.testing.assert_allclose(terms.elbo, -terms.reconstruction - terms.kl, rtol=1e-6)
     np.testing.assert_allclose(terms.loss, terms.reconstruction + 0.3 * terms.kl, rtol=1e-6)
     np.testing.assert_allclose(terms.mse, np.mean((BATCH["x"] - picture) ** 2, axis=(1, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(terms.extra["squared_move"], np.mean((found.z - q.location) ** 2, axis=-1), rtol=1e-5)
+    np.testing.assert_allclose(
+        terms.extra["squared_move"], np.mean((found.drawn.z - q.location) ** 2, axis=-1), rtol=1e-5
+    )
     capacity = dataclasses.replace(CONFIG, min_capacity=1.0, max_capacity=5.0, capacity_steps=100)
-    loss = vaells(capacity).terms(params, KEY, BATCH, found, 50).loss
+    loss = vaells(capacity).terms(params, BATCH, found, 50).loss
     np.testing.assert_allclose(loss, terms.reconstruction + 0.3 * np.abs(terms.kl - 3.0), rtol=1e-5)
 
 
@@ -142,11 +144,11 @@ def test_the_loss_takes_the_inferred_coefficients(params):
     found = METHOD.infer(params, KEY, BATCH)
     assert found.converged == 1
     q = METHOD.model.encode(params, BATCH["x"])
-    z, c = drawn(q)
-    np.testing.assert_allclose(found.z, z, rtol=1e-5)
+    z, c, _ = drawn(q)
+    np.testing.assert_allclose(found.drawn.z, z, rtol=1e-5)
     best = log_density(CONFIG.posterior, q.operators, q.location, z, found.posterior_coefficients)
     assert (best >= log_density(CONFIG.posterior, q.operators, q.location, z, c) - 1e-3).all()
-    terms = METHOD.terms(params, KEY, BATCH, found)
+    terms = METHOD.terms(params, BATCH, found)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), METHOD.model.loss_terms(params, KEY, BATCH), terms
     )
@@ -162,11 +164,11 @@ def test_derivatives_in_all_parameters(gradient):
     with jax.enable_x64():
         batch = {name: jnp.asarray(np.asarray(x, x.dtype if name == "label" else float)) for name, x in BATCH.items()}
         params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, float)), method.model.init(jax.random.key(2), batch))
-        coefficients = made_up()
+        sampled = made_up(method.model.encode(params, batch["x"]))
 
         @jax.jit
         def loss(params):
-            return jnp.mean(method.terms(params, KEY, batch, coefficients).loss)
+            return jnp.mean(method.terms(params, batch, sampled).loss)
 
         slopes = jax.jit(jax.grad(loss))(params)
         assert all(np.isfinite(slope).all() for slope in jax.tree.leaves(slopes))
@@ -190,9 +192,11 @@ def test_derivatives_in_all_parameters(gradient):
 def test_anchors_may_be_kept(params):
     """They get no derivative then, but the encoder has the one through them still."""
 
+    sampled = made_up(METHOD.model.encode(params, BATCH["x"]))
+
     def slopes(learn):
         method = vaells(dataclasses.replace(CONFIG, learn_anchors=learn))
-        return jax.jit(jax.grad(lambda p: jnp.mean(method.terms(p, KEY, BATCH, made_up()).loss)))(params)
+        return jax.jit(jax.grad(lambda p: jnp.mean(method.terms(p, BATCH, sampled).loss)))(params)
 
     learned, kept = slopes(True), slopes(False)
     assert (learned["anchors"] != 0).any()
@@ -218,8 +222,8 @@ def test_each_example_may_bring_its_own_anchors(params):
     assert "anchors" not in own
     own = {name: params[name] for name in own}
     q = method.model.encode(own, BATCH["x"])
-    found = made_up()._replace(z=drawn(q).z)
-    terms = method.terms(own, KEY, OWN_ANCHORS, found)
+    found = made_up(q)
+    terms = method.terms(own, OWN_ANCHORS, found)
     anchors = method.model.encode(own, OWN_ANCHORS["anchors"].reshape(-1, *SHAPE)).location.reshape(5, 2, 2)
     np.testing.assert_allclose(terms.kl, kl_by_hand(own, q, anchors, found), rtol=1e-4, atol=1e-4)
     with pytest.raises(NotImplementedError, match="each example brings the anchors"):

@@ -12,6 +12,7 @@ from mvae.errors import UsageError
 from mvae.manifolds import Euclidean
 from mvae.methods.vaells.model import VAELLS, Sampled
 from mvae.methods.vaells.training import AlternatingConfig, alternating_stages
+from mvae.methods.vaells.transport_density import Draw
 from mvae.models.model import LossTerms, Model
 from mvae.runs.config_file import load_config
 from mvae.runs.experiment import build_experiment
@@ -42,13 +43,13 @@ def quadratic():
 
     def infer(params, key, batch):
         del params, key
-        return Sampled(batch["x"], jnp.ones(2), jnp.ones(2), jnp.asarray(0.75))
+        return Sampled(Draw(batch["x"], jnp.ones(2), jnp.zeros(2)), jnp.ones(2), jnp.ones(2), jnp.asarray(0.75))
 
-    def terms(params, key, batch, coefficients, step):
-        del key, step
+    def terms(params, batch, sampled, step):
+        del step
         size = jnp.sum(params["operators"] ** 2) / 2
         loss = (params["encoder"] + params["anchors"] - batch["x"]) ** 2 / 2
-        loss += size * coefficients.prior_coefficients
+        loss += size * sampled.prior_coefficients
         return LossTerms(loss, -loss, loss, loss, loss)
 
     def warm_up_terms(params, key, batch, step):
