@@ -16,7 +16,8 @@ On the circle a = sqrt(t) r. For d >= 2 the ratio
 
   a / (r sigma),  sigma^2 = (1 - exp(-d t)) / d,
 
-is smooth and between 0.6 and 2 at all times and lengths; it is tabulated once in float64 as a Chebyshev series in
+is smooth and between 0.6 and 2 at all times and lengths; outside of the range of lengths of the table, 2 x 10^-10 of
+the mass, it is held constant. It is tabulated once in float64 as a Chebyshev series in
 d t / (1 + d t) and r, from quadrature of the heat kernel.
 """
 
@@ -30,11 +31,10 @@ from jaxtyping import Array, Float
 
 from mvae.diffusion.sphere_kernel import log_sphere_kernel
 from mvae.manifolds import Sphere
+from mvae.manifolds.hyperbolic.quantile import chebyshev_fit, gaussian_lengths, radii
 
-_TAIL = 1e-10  # mass on either side that the table leaves out: there the ratio is held constant
 _DEGREES = (80, 40)  # numbers of coefficients in time and in length
 _PANELS = 64
-_NODES = 16
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -52,7 +52,7 @@ def angle_per_length(dim: int, t: Float[Array, "*#batch"], length: Float[Array, 
     """
     if dim == 1:
         return jnp.broadcast_to(jnp.sqrt(t), jnp.broadcast_shapes(t.shape, length.shape))
-    low, high = _lengths(dim)
+    low, high = gaussian_lengths(dim)
     in_time = _chebyshev(2 * dim * t / (1 + dim * t) - 1, _DEGREES[0])
     in_length = _chebyshev((2 * jnp.clip(length, low, high) - low - high) / (high - low), _DEGREES[1])
     table = jnp.asarray(_table(dim), t.dtype)
@@ -69,63 +69,22 @@ def _chebyshev(x: Float[Array, "*batch"], count: int) -> Float[Array, "*batch co
     return values[..., :count]
 
 
-def _lengths(dim: int) -> tuple[float, float]:
-    """Range of lengths of the table, in which all but 2 x 10^-10 of the mass is."""
-    from scipy import special  # here, since its import takes a quarter of that of the geometry
-
-    low, high = special.gammaincinv(dim / 2, _TAIL), special.gammainccinv(dim / 2, _TAIL)
-    return math.sqrt(2 * low), math.sqrt(2 * high)
-
-
 @functools.cache
 def _table(dim: int) -> np.ndarray:
     """Chebyshev coefficients of the ratio, in time along the rows and in length along the columns."""
-    (positions, to_rows), (places, to_columns) = (_fit(degree) for degree in _DEGREES)
+    (positions, to_rows), (places, to_columns) = (chebyshev_fit(degree) for degree in _DEGREES)
     t = (1 + positions) / (1 - positions) / dim
-    low, high = _lengths(dim)
+    low, high = gaussian_lengths(dim)
     length = low + (high - low) * (1 + places) / 2
     sigma = np.sqrt(-np.expm1(-dim * t) / dim)
     return to_rows @ (_angles(dim, t, length) / (sigma[:, None] * length)) @ to_columns.T
 
 
-def _fit(degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the Chebyshev points and the matrix that takes values there to coefficients."""
-    turn = math.pi * (np.arange(degree) + 0.5) / degree
-    modes = 2 / degree * np.cos(np.outer(np.arange(degree), turn))
-    modes[0] /= 2
-    return np.cos(turn), modes
-
-
 def _angles(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Angles a(t, r), times along the rows and lengths along the columns, to ten digits."""
-    from scipy import special  # here, since its import takes a quarter of that of the geometry
 
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    width = np.minimum(math.pi, np.sqrt(t) * (length.max() + 3))[:, None, None] / _PANELS
-    angle = width * (np.arange(_PANELS)[:, None] + (1 + nodes) / 2)
-    log_q = log_sphere_kernel(np, np.broadcast_to(t[:, None, None], angle.shape), angle, dim)
-    density = width / 2 * np.exp(log_q + Sphere(dim - 1).log_volume + (dim - 1) * np.log(np.sin(angle)))
+    def log_density(angle: np.ndarray) -> np.ndarray:
+        log_q = log_sphere_kernel(np, np.broadcast_to(t[:, None, None], angle.shape), angle, dim)
+        return log_q + Sphere(dim - 1).log_volume + (dim - 1) * np.log(np.sin(angle))
 
-    # Masses below and above the edges of the panels, each by sums of small terms first: both tails keep their digits.
-    mass, zero = density @ weights, np.zeros((len(t), 1))
-    below = np.concatenate([zero, np.cumsum(mass, axis=1)], axis=1)
-    above = np.concatenate([np.cumsum(mass[:, ::-1], axis=1)[:, ::-1], zero], axis=1)
-    lower, upper = special.gammainc(dim / 2, length**2 / 2), special.gammaincc(dim / 2, length**2 / 2)
-    left_half, row = lower < 0.5, np.arange(len(t))[:, None]
-    passed = np.where(
-        left_half[:, None], below[:, None, 1:-1] <= lower[:, None], above[:, None, 1:-1] >= upper[:, None]
-    )
-    panel = np.sum(passed, axis=-1)
-    goal = np.where(left_half, lower - below[row, panel], above[row, panel + 1] - upper)
-
-    # In its panel the distribution function is the integral of a polynomial, from the left edge or to the right one.
-    series = np.linalg.solve(np.polynomial.legendre.legvander(nodes, _NODES - 1), density[row, panel][..., None])
-    series = np.moveaxis(series[..., 0], -1, 0)
-    integrals = [np.polynomial.legendre.legint(series, lbnd=edge) for edge in (-1, 1)]
-    integral = np.where(left_half, *integrals)
-    start, end = np.full(goal.shape, -1.0), np.full(goal.shape, 1.0)
-    for _ in range(55):
-        middle = (start + end) / 2
-        short = np.polynomial.legendre.legval(middle, integral, tensor=False) < goal
-        start, end = np.where(short, middle, start), np.where(short, end, middle)
-    return width[:, 0] * (panel + (1 + (start + end) / 2) / 2)
+    return radii(dim, log_density, np.minimum(math.pi, np.sqrt(t) * (length.max() + 3)), length, _PANELS)

@@ -1,12 +1,14 @@
-r"""Radial law of Brownian motion on H^d of curvature -1, as a map of the length of a Gaussian vector.
+r"""Radial laws as maps of the length of a Gaussian vector: of any density, and of Brownian motion on H^d, tabulated.
 
-As `mvae.diffusion.radial_quantile` has it for spheres: r(t, l) with F_t(r(t, l)) = P(chi_d <= l) makes the exact sample
-exp(z, r(t, |eps|) eps / |eps|) of eps ~ N(0, I). The ratio r / (sqrt(t) l) tends to 1 as t -> 0; its logarithm is
-tabulated once in float64, as a Chebyshev series in (d-1) t / (1 + (d-1) t) and l, from quadrature of the heat kernel.
+r(t, l) with F_t(r(t, l)) = P(chi_d <= l), F_t the distribution function of the distance from the start after time t,
+makes the exact sample exp(z, r(t, |eps|) eps / |eps|) of eps ~ N(0, I). On H^d of curvature -1 the ratio
+r / (sqrt(t) l) tends to 1 as t -> 0; its logarithm is tabulated once in float64, as a Chebyshev series in
+(d-1) t / (1 + (d-1) t) and l, from quadrature of the heat kernel. `mvae.diffusion.radial_quantile` has spheres.
 """
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +39,7 @@ def distance_per_length(
     Returns:
       Distances over lengths, (...), NaN for larger times.
     """
-    low, high = _lengths(dim)
+    low, high = gaussian_lengths(dim)
     scaled = (dim - 1) * t
     x = 2 * (1 + 1 / LONGEST) * scaled / (1 + scaled) - 1
     table = jnp.asarray(_table(dim), t.dtype)
@@ -48,50 +50,80 @@ def distance_per_length(
     return jnp.where(scaled <= LONGEST * (1 + 1e-6), jnp.sqrt(t) * jnp.exp(log_ratio), jnp.nan)
 
 
-def _lengths(dim: int) -> tuple[float, float]:
-    """Range of lengths of the table, in which all but 2 x 10^-10 of the mass is."""
+@functools.cache
+def _table(dim: int) -> np.ndarray:
+    """Chebyshev coefficients of the log of the ratio, in time along the rows and in length along the columns."""
+    (positions, to_rows), (places, to_columns) = (chebyshev_fit(degree) for degree in _DEGREES)
+    fraction = (1 + positions) / 2 * LONGEST / (1 + LONGEST)
+    t = fraction / (1 - fraction) / (dim - 1)
+    low, high = gaussian_lengths(dim)
+    length = low + (high - low) * (1 + places) / 2
+    ratio = _distances(dim, t, length) / (np.sqrt(t)[:, None] * length)
+    return to_rows @ np.log(ratio) @ to_columns.T
+
+
+def _distances(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Distances r(t, l), times along the rows and lengths along the columns, to ten digits."""
+    # The drift away from the start is at most that of flat space and (d - 1) / 2 together.
+    furthest = np.sqrt(t) * (length.max() + 3) + (dim - 1) * t / 2
+    times = t[:, None, None]
+    return radii(dim, lambda r: log_radial_density(dim, np.broadcast_to(times, r.shape), r), furthest, length, _PANELS)
+
+
+def log_radial_density(dim: int, t: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Log density of the distance from the start, in float64: the kernel times the area of the sphere of radius r."""
+    log_sphere = math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
+    log_sinh = r + np.log(-np.expm1(-2 * r)) - math.log(2)
+    return log_hyperbolic_kernel(np, t, r, dim) + log_sphere + (dim - 1) * log_sinh
+
+
+def gaussian_lengths(dim: int) -> tuple[float, float]:
+    """Returns the range of lengths of a Gaussian vector in R^dim in which all but 2 x 10^-10 of the mass is."""
     from scipy import special  # here, since its import takes a quarter of that of the geometry
 
     low, high = special.gammaincinv(dim / 2, _TAIL), special.gammainccinv(dim / 2, _TAIL)
     return math.sqrt(2 * low), math.sqrt(2 * high)
 
 
-@functools.cache
-def _table(dim: int) -> np.ndarray:
-    """Chebyshev coefficients of the log of the ratio, in time along the rows and in length along the columns."""
-    (positions, to_rows), (places, to_columns) = (_fit(degree) for degree in _DEGREES)
-    fraction = (1 + positions) / 2 * LONGEST / (1 + LONGEST)
-    t = fraction / (1 - fraction) / (dim - 1)
-    low, high = _lengths(dim)
-    length = low + (high - low) * (1 + places) / 2
-    ratio = _distances(dim, t, length) / (np.sqrt(t)[:, None] * length)
-    return to_rows @ np.log(ratio) @ to_columns.T
-
-
-def _fit(degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the Chebyshev points and the matrix that takes values there to coefficients."""
+def chebyshev_fit(degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the Chebyshev points, (degree,), and the matrix that takes values there to coefficients."""
     turn = math.pi * (np.arange(degree) + 0.5) / degree
     modes = 2 / degree * np.cos(np.outer(np.arange(degree), turn))
     modes[0] /= 2
     return np.cos(turn), modes
 
 
-def _distances(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Distances r(t, l), times along the rows and lengths along the columns, to ten digits."""
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    # The drift away from the start is at most that of flat space and (d - 1) / 2 together.
-    width = (np.sqrt(t) * (length.max() + 3) + (dim - 1) * t / 2)[:, None, None] / _PANELS
-    r = width * (np.arange(_PANELS)[:, None] + (1 + nodes) / 2)
-    density = width / 2 * np.exp(log_radial_density(dim, np.broadcast_to(t[:, None, None], r.shape), r))
+def radii(
+    dim: int,
+    log_density: Callable[[np.ndarray], np.ndarray],
+    furthest: np.ndarray,
+    length: np.ndarray,
+    panels: int,
+) -> np.ndarray:
+    """Returns r with F(r) = P(chi_dim <= l) to ten digits, for each of some laws of a radius and each length l.
 
-    # Masses below and above the edges of the panels, each by sums of small terms first: both tails keep their digits.
-    mass, zero = density @ weights, np.zeros((len(t), 1))
-    below = np.concatenate([zero, np.cumsum(mass, axis=1)], axis=1)
-    above = np.concatenate([np.cumsum(mass[:, ::-1], axis=1)[:, ::-1], zero], axis=1)
+    Args:
+        dim: Dimension of the Gaussian vector.
+        log_density: Radii, (laws, panels, nodes), a row for each law -> the log density of the radius under it.
+        furthest: Radius of each law below which all of its mass is but rounding, (laws,).
+        length: Lengths l, (n,).
+        panels: In how many panels of 16 Gauss-Legendre nodes each law is integrated.
+
+    Returns:
+        Radii, (laws, n).
+    """
     from scipy import special  # here, since its import takes a quarter of that of the geometry
 
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    width = furthest[:, None, None] / panels
+    density = width / 2 * np.exp(log_density(width * (np.arange(panels)[:, None] + (1 + nodes) / 2)))
+
+    # Masses below and above the edges of the panels, each by sums of small terms first: both tails keep their digits.
+    mass, zero = density @ weights, np.zeros((len(furthest), 1))
+    below = np.concatenate([zero, np.cumsum(mass, axis=1)], axis=1)
+    above = np.concatenate([np.cumsum(mass[:, ::-1], axis=1)[:, ::-1], zero], axis=1)
     lower, upper = special.gammainc(dim / 2, length**2 / 2), special.gammaincc(dim / 2, length**2 / 2)
-    left_half, row = lower < 0.5, np.arange(len(t))[:, None]
+    left_half, row = lower < 0.5, np.arange(len(furthest))[:, None]
     passed = np.where(
         left_half[:, None], below[:, None, 1:-1] <= lower[:, None], above[:, None, 1:-1] >= upper[:, None]
     )
@@ -109,10 +141,3 @@ def _distances(dim: int, t: np.ndarray, length: np.ndarray) -> np.ndarray:
         short = np.polynomial.legendre.legval(middle, integral, tensor=False) < goal
         start, end = np.where(short, middle, start), np.where(short, end, middle)
     return width[:, 0] * (panel + (1 + (start + end) / 2) / 2)
-
-
-def log_radial_density(dim: int, t: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Log density of the distance from the start, in float64: the kernel times the area of the sphere of radius r."""
-    log_sphere = math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
-    log_sinh = r + np.log(-np.expm1(-2 * r)) - math.log(2)
-    return log_hyperbolic_kernel(np, t, r, dim) + log_sphere + (dim - 1) * log_sinh
