@@ -16,10 +16,10 @@ def spiral(*, turns: float = 2.0, num_train: int = 2000, num_test: int = 500, se
     """Returns points of a spiral of the plane, labelled by the turn they are on.
 
     Args:
-      turns: how often it goes around.
-      num_train: number of training points.
-      num_test: number of test points.
-      seed: seed of the points.
+        turns: How often it goes around.
+        num_train: Number of training points.
+        num_test: Number of test points.
+        seed: Seed of the points.
     """
     t = turns * np.sqrt(np.random.default_rng(seed).uniform(size=num_train + num_test))
     x = (t / turns)[:, None] * np.stack([np.cos(2 * np.pi * t), np.sin(2 * np.pi * t)], -1)

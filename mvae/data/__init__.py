@@ -103,12 +103,11 @@ def load(name: str, **options: Any) -> Dataset:
     """Returns the data set of that name, its arrays on the default device.
 
     Args:
-      name: one of `BUILDERS`.
-      **options: options of that builder; those left out keep their defaults.
+        name: One of `BUILDERS`.
+        **options: Options of that builder; those left out keep their defaults.
 
     Raises:
-      UsageError: if the name or an option is not known, an option is out of range, or data are missing or
-        damaged.
+        UsageError: If the name or an option is not known, an option is out of range, or data are missing or damaged.
 
     >>> dataset = load("simple_picture", size=16, num_train=100)
     >>> dataset.event_shape, dataset.train["translation"].shape
@@ -124,11 +123,11 @@ def load_streamed(name: str, **options: Any) -> Dataset:
     sets, and of MNIST in a folder, lie in the memory of the host. Test rows are on the default device.
 
     Args:
-      name: one of `BUILDERS`.
-      **options: as for `load`.
+        name: One of `BUILDERS`.
+        **options: As for `load`.
 
     Raises:
-      UsageError: as for `load`, and if jax has been told to leave the CPU alone.
+        UsageError: As for `load`, and if jax has been told to leave the CPU alone.
 
     >>> dataset = load_streamed("simple_picture", size=16, num_train=100)
     >>> dataset.num_train, type(dataset.train["translation"]).__name__
@@ -141,7 +140,7 @@ def given() -> NoReturn:
     """Stands for the data of a run that were given as arrays.
 
     Raises:
-      UsageError: always; there is no loading them by a name.
+        UsageError: Always; there is no loading them by a name.
     """
     raise UsageError("the data 'arrays' were given to mvae.train, which reads them from no file: call it with the same")
 

@@ -23,9 +23,9 @@ class Scaling:
     """What the model sees of an example: (x - shift) / scale; pure, of numpy's and jax's arrays alike.
 
     Attributes:
-      kind: "unit", "standard" or "none".
-      shift: in units of x, a number or one for each entry.
-      scale: the same, positive.
+        kind: "unit", "standard" or "none".
+        shift: In units of x, a number or one for each entry.
+        scale: The same, positive.
     """
 
     kind: str = "none"
@@ -56,32 +56,33 @@ class Dataset(NamedTuple):
     counts are in proportion to, for data of one's own.
 
     Attributes:
-      name: the name under which `mvae.data.load` knows the data set.
-      train: training arrays, the example axis first in every one of them.
-      test: test arrays under the same keys.
-      render: rows `(B, ...)` of `train` or `test` -> batch; pure, so it runs inside the jitted step.
-      event_shape: shape of an example of `"x"`: `(height, width, channels)` of an image, `(n,)` of a vector.
-      factor_names: names of the columns of `"factors"`; empty where no factors are known.
-      factor_sizes: how many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
-      periodic_factors: the factors that are angles, in equal steps all the way round.
-      condition_names: the categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder and
-        decoder; empty where there is none.
-      label_names: the text of each `"label"`, of data of one's own; empty for others.
-      feature_names: names of the entries of `"x"`, of data of one's own that have them: columns of tables, genes.
-      size_unit: what `"size_factor"` was divided by, of data of one's own.
-      angle: the column of a known angle, in radians, of data of one's own and of head-direction cells; None for others.
-      curves: where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
-        `"label"` and `"parameter"`.
-      closed_curves: whether each of `curves` returns to where it began.
-      rotated_by: the column of rows with the angle in radians by which `render` turns an image; None where it turns
-        none.
-      source: what training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
-        the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None where
-        `train` lives on the device.
-      scaling: how `render` scales `"x"`, where that is to be undone in what a model puts out; None for data whose units
-        are those that the model sees.
-      digest: a checksum of all rows, where they are a user's own arrays.
-      notes: what a method has found out of the training rows, for its reports, in types of JSON.
+        name: The name under which `mvae.data.load` knows the data set.
+        train: Training arrays, the example axis first in every one of them.
+        test: Test arrays under the same keys.
+        render: Rows `(B, ...)` of `train` or `test` -> batch; pure, so it runs inside the jitted step.
+        event_shape: Shape of an example of `"x"`: `(height, width, channels)` of an image, `(n,)` of a vector.
+        factor_names: Names of the columns of `"factors"`; empty where no factors are known.
+        factor_sizes: How many values each factor has; column j of `"factors"` lies in `[0, factor_sizes[j])`.
+        periodic_factors: The factors that are angles, in equal steps all the way round.
+        condition_names: The categories of `"condition"`, int32 `(B,)`, a nuisance that is known and given to encoder
+            and decoder; empty where there is none.
+        label_names: The text of each `"label"`, of data of one's own; empty for others.
+        feature_names: Names of the entries of `"x"`, of data of one's own that have them: columns of tables, genes.
+        size_unit: What `"size_factor"` was divided by, of data of one's own.
+        angle: The column of a known angle, in radians, of data of one's own and of head-direction cells; None for
+            others.
+        curves: Where the data lie on curves, one per class, but for noise: points of them in order, with `"x"`,
+            `"label"` and `"parameter"`.
+        closed_curves: Whether each of `curves` returns to where it began.
+        rotated_by: The column of rows with the angle in radians by which `render` turns an image; None where it turns
+            none.
+        source: What training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
+            the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None
+            where `train` lives on the device.
+        scaling: How `render` scales `"x"`, where that is to be undone in what a model puts out; None for data whose
+            units are those that the model sees.
+        digest: A checksum of all rows, where they are a user's own arrays.
+        notes: What a method has found out of the training rows, for its reports, in types of JSON.
     """
 
     name: str
@@ -129,10 +130,10 @@ def check_finite(dataset: Dataset) -> None:
     Columns of integers, as those of images, need not be looked at; the others are read once.
 
     Args:
-      dataset: the data set.
+        dataset: The data set.
 
     Raises:
-      UsageError: naming the column, the first such row, and how many there are.
+        UsageError: Naming the column, the first such row, and how many there are.
     """
     for part, rows in (("training", dataset.train), ("test", dataset.test)):
         for name, column in rows.items():
@@ -159,13 +160,13 @@ def integer_option(name: str, given: int, minimum: int, maximum: int | None = No
     """Returns `given` if it is an integer from `minimum` to `maximum`.
 
     Args:
-      name: the option's name, for the message.
-      given: the option's value.
-      minimum: the least value that makes sense.
-      maximum: the greatest value that makes sense; None for no bound.
+        name: The option's name, for the message.
+        given: The option's value.
+        minimum: The least value that makes sense.
+        maximum: The greatest value that makes sense; None for no bound.
 
     Raises:
-      UsageError: if it is not an integer, less than `minimum` or greater than `maximum`.
+        UsageError: If it is not an integer, less than `minimum` or greater than `maximum`.
 
     >>> integer_option("size", 64, 2)
     64
@@ -185,12 +186,12 @@ def number_option(name: str, given: float, minimum: float) -> float:
     """Returns `given` as a float if it is a finite number of at least `minimum`.
 
     Args:
-      name: the option's name, for the message.
-      given: the option's value.
-      minimum: the least value that makes sense.
+        name: The option's name, for the message.
+        given: The option's value.
+        minimum: The least value that makes sense.
 
     Raises:
-      UsageError: if it is not a number, not finite or less than `minimum`.
+        UsageError: If it is not a number, not finite or less than `minimum`.
 
     >>> number_option("noise", 0, 0.0)
     0.0

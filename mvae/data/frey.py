@@ -45,11 +45,11 @@ def frey(*, dir: str = "", test_every: int = 10) -> Dataset:
     Batches have `"x"`, float32 `(B, 28, 20, 1)`, and `"frame"`, int32 `(B,)`, 0 to 1964.
 
     Args:
-      dir: the folder that holds `frey_rawface.mat`, directly or in a subfolder `frey`.
-      test_every: every how many frames one is kept for the test, from 2 to 1965.
+        dir: The folder that holds `frey_rawface.mat`, directly or in a subfolder `frey`.
+        test_every: Every how many frames one is kept for the test, from 2 to 1965.
 
     Raises:
-      UsageError: if an option is out of range, or the file is missing or damaged.
+        UsageError: If an option is out of range, or the file is missing or damaged.
     """
     integer_option("test_every", test_every, 2, NUM_FRAMES)
     images = read(find("Frey faces", "frey", dir, (FILE,), REMEDY))
@@ -71,7 +71,7 @@ def read(path: Path) -> np.ndarray:
     """Returns the images in the order of the video, bytes `(1965, 28, 20, 1)`.
 
     Raises:
-      UsageError: if the file cannot be read, or is not as the module says.
+        UsageError: If the file cannot be read, or is not as the module says.
     """
     content = read_content(path)
     start = _HEADER + len(_LAYOUT)

@@ -40,15 +40,15 @@ def with_graph(
     there several times weigh as often, which is said in the log.
 
     Args:
-      dataset: the data set; one whose `render` draws or turns images is compared as rendered.
-      num_neighbors: as in `pointwise_graph`.
-      scale_neighbor: as there.
-      alpha: as there.
-      recall: share of the neighbours that must be found, as in `nearest_neighbors`; None for all of them.
-      kept: where the graph is kept.
+        dataset: The data set; one whose `render` draws or turns images is compared as rendered.
+        num_neighbors: As in `pointwise_graph`.
+        scale_neighbor: As there.
+        alpha: As there.
+        recall: Share of the neighbours that must be found, as in `nearest_neighbors`; None for all of them.
+        kept: Where the graph is kept.
 
     Raises:
-      UsageError: if the training examples are fewer than the neighbours, or all copies of one.
+        UsageError: If the training examples are fewer than the neighbours, or all copies of one.
     """
     most = max(scale_neighbor, num_neighbors or 1)
     if most >= dataset.num_train:

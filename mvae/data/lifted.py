@@ -38,9 +38,9 @@ class LiftingNetwork(NamedTuple):
     """x = V max(W z + b, 0).
 
     Attributes:
-      hidden_weights: W, `(h, m)`.
-      hidden_biases: b, `(h,)`.
-      output_weights: V, `(n, h)`.
+        hidden_weights: W, `(h, m)`.
+        hidden_biases: b, `(h,)`.
+        output_weights: V, `(n, h)`.
     """
 
     hidden_weights: Float[Array, "h m"]
@@ -52,9 +52,9 @@ class _Space(NamedTuple):
     """A latent space: its law, the dimension m of its coordinates and E |z|².
 
     Attributes:
-      draw: (key, number) -> rows with `"latent"`, `(number, m)`, and `"parameter"` for a curve.
-      dim: m.
-      mean_square: E |z|².
+        draw: (key, number) -> rows with `"latent"`, `(number, m)`, and `"parameter"` for a curve.
+        dim: m.
+        mean_square: E |z|².
     """
 
     draw: Callable[[Key[Array, ""], int], Rows]
@@ -90,17 +90,17 @@ def lifted(
     standard deviation of 0.09 in each coordinate, to compare the noise and a likelihood's scale with.
 
     Args:
-      space: the latent space, one of the above.
-      ambient_dim: n, at least 1.
-      hidden: number of hidden units, at least 1.
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points and of the noise, in [0, 2³²).
-      net_seed: seed of the network, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        space: The latent space, one of the above.
+        ambient_dim: n, at least 1.
+        hidden: Number of hidden units, at least 1.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points and of the noise, in [0, 2³²).
+        net_seed: Seed of the network, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if the space is not known or an option is out of range.
+        UsageError: If the space is not known or an option is out of range.
     """
     if space not in _SPACES:
         raise unknown("space of the data set lifted", space, _SPACES)
@@ -118,13 +118,13 @@ def lifting_network(net_seed: int, dim: int, *, hidden: int = 100, ambient_dim: 
     """Draws the network, float32.
 
     Args:
-      net_seed: seed of the network, in [0, 2³²).
-      dim: m, the dimension of what it takes.
-      hidden: number of hidden units, at least 1.
-      ambient_dim: n, the dimension of what it gives, at least 1.
+        net_seed: Seed of the network, in [0, 2³²).
+        dim: m, the dimension of what it takes.
+        hidden: Number of hidden units, at least 1.
+        ambient_dim: n, the dimension of what it gives, at least 1.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     hidden, ambient_dim = integer_option("hidden", hidden, 1), integer_option("ambient_dim", ambient_dim, 1)
     key = jax.random.fold_in(jax.random.key(integer_option("net_seed", net_seed, 0, LARGEST_SEED)), _NETWORK)
@@ -140,8 +140,8 @@ def lift(network: LiftingNetwork, z: Float[Array, "*batch m"]) -> Float[Array, "
     """Returns V max(W z + b, 0).
 
     Args:
-      network: the network.
-      z: points, already divided by the root of their mean square, `(..., m)`.
+        network: The network.
+        z: Points, already divided by the root of their mean square, `(..., m)`.
     """
     inner = jnp.matmul(z, network.hidden_weights.T, precision=_EXACT)
     inner = inner + jnp.expand_dims(network.hidden_biases, range(z.ndim - 1))

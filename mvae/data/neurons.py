@@ -33,8 +33,8 @@ class Population(NamedTuple):
     """Cells with one field each.
 
     Attributes:
-      centres: phases of the fields in radians, (cells, k): k = 2 for grid cells, 1 for head-direction cells.
-      peaks: rates in the middle of the fields, spikes a second, (cells,).
+        centres: Phases of the fields in radians, (cells, k): k = 2 for grid cells, 1 for head-direction cells.
+        peaks: Rates in the middle of the fields, spikes a second, (cells,).
     """
 
     centres: Float[np.ndarray, "cells k"]
@@ -73,14 +73,14 @@ def grid_cells(
     (1/2, √3/2) periods, in the middle of the bin. Training bins come first, in the order of time, and test bins follow.
 
     Args:
-      num_cells: number of cells, at least 1; `population(num_cells, 2, seed)` has their fields.
-      num_train: number of training bins, at least 1.
-      num_test: number of test bins, at least 1.
-      bin_width: seconds, above 0.
-      seed: seed of the cells, the path and the counts, in [0, 2³²).
+        num_cells: Number of cells, at least 1; `population(num_cells, 2, seed)` has their fields.
+        num_train: Number of training bins, at least 1.
+        num_test: Number of test bins, at least 1.
+        bin_width: Seconds, above 0.
+        seed: Seed of the cells, the path and the counts, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     num, rng = _options(num_cells, num_train, num_test, bin_width, seed)
     cells = population(num_cells, 2, seed)
@@ -101,14 +101,14 @@ def head_direction_cells(
     of time, and test bins follow.
 
     Args:
-      num_cells: number of cells, at least 1; `population(num_cells, 1, seed)` has their fields.
-      num_train: number of training bins, at least 1.
-      num_test: number of test bins, at least 1.
-      bin_width: seconds, above 0.
-      seed: seed of the cells, the path and the counts, in [0, 2³²).
+        num_cells: Number of cells, at least 1; `population(num_cells, 1, seed)` has their fields.
+        num_train: Number of training bins, at least 1.
+        num_test: Number of test bins, at least 1.
+        bin_width: Seconds, above 0.
+        seed: Seed of the cells, the path and the counts, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     num, rng = _options(num_cells, num_train, num_test, bin_width, seed)
     cells = population(num_cells, 1, seed)

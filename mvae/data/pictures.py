@@ -28,8 +28,8 @@ class Picture:
     """A periodic picture and the grid on which it is sampled.
 
     Attributes:
-      coefficients: R, `(2N + 1, 2N + 1)`, in the basis of the module's docstring.
-      size: S, pixels along a side.
+        coefficients: R, `(2N + 1, 2N + 1)`, in the basis of the module's docstring.
+        size: S, pixels along a side.
     """
 
     coefficients: Float[Array, "K K"]
@@ -40,12 +40,12 @@ def simple_picture(size: int = 64) -> Picture:
     """Returns pic(θ, φ) = (cos θ + cos φ) / 2, whose largest absolute value is 1.
 
     Args:
-      size: pixels along a side, at least 2.
+        size: Pixels along a side, at least 2.
 
     Returns:
-      The picture. From size 3 on, the mean square of the difference of its translates by u and v is
-      ¼ [(1 - cos(u₁ - v₁)) + (1 - cos(u₂ - v₂))]. It depends on u - v alone and is |u - v|²/8 for nearby
-      ones: the translates form a flat torus, isometric up to a scaling.
+        The picture. From size 3 on, the mean square of the difference of its translates by u and v is
+        ¼ [(1 - cos(u₁ - v₁)) + (1 - cos(u₂ - v₂))]. It depends on u - v alone and is |u - v|²/8 for nearby
+        ones: the translates form a flat torus, isometric up to a scaling.
 
     Source: [perezrey2019, Sec. 4.2], "Simple picture"; scaled.
 
@@ -68,15 +68,15 @@ def fourier_picture(key: Array, max_frequency: int, gamma: ArrayLike, size: int 
     the weights used here are γ^{|k|+|l|}.
 
     Args:
-      key: random key of the picture.
-      max_frequency: N, the highest frequency in either direction. From size/2 on, the grid cannot tell a
-        frequency from a lower one; translations remain exact.
-      gamma: γ in (0, 1], the discount of a frequency.
-      size: pixels along a side, at least 2.
+        key: Random key of the picture.
+        max_frequency: N, the highest frequency in either direction. From size/2 on, the grid cannot tell a frequency
+            from a lower one; translations remain exact.
+        gamma: γ in (0, 1], the discount of a frequency.
+        size: Pixels along a side, at least 2.
 
     Returns:
-      The picture, with max |x| = 1 over the grid when it is not translated. Between the points of the grid,
-      hence after a translation by a fraction of a pixel, |x| may exceed 1 slightly.
+        The picture, with max |x| = 1 over the grid when it is not translated. Between the points of the grid,
+        hence after a translation by a fraction of a pixel, |x| may exceed 1 slightly.
 
     Source: [perezrey2019, Sec. 4.2], "More complicated pictures"; scaled.
     """
@@ -108,14 +108,14 @@ def translate(picture: Picture, translations: Float[Array, "B 2"]) -> Float[Arra
     `jnp.roll(image, (m, n), axis=(0, 1))`. Two products of small matrices per image; differentiable.
 
     Args:
-      picture: the picture.
-      translations: (a, b) in radians, `(B, 2)`, of any period.
+        picture: The picture.
+        translations: (a, b) in radians, `(B, 2)`, of any period.
 
     Returns:
-      The images, in the dtype of `translations`.
+        The images, in the dtype of `translations`.
 
     Raises:
-      ValueError: if the translations do not have shape `(B, 2)` or are not floating-point numbers.
+        ValueError: If the translations do not have shape `(B, 2)` or are not floating-point numbers.
     """
     dtype = translations.dtype
     if translations.ndim != 2 or translations.shape[1] != 2 or not jnp.issubdtype(dtype, jnp.floating):
@@ -148,7 +148,7 @@ def translation_grid(n: int) -> Float[Array, "N 2"]:
     """Returns the regular grid of translations (2πi/n, 2πj/n), row by row: entry i·n + j belongs to (i, j).
 
     Args:
-      n: number of translations in either direction.
+        n: Number of translations in either direction.
 
     >>> translation_grid(2).tolist()[1]
     [0.0, 3.1415927410125732]
@@ -161,13 +161,13 @@ def simple_pictures(*, size: int = 64, num_train: int = 13_056, num_test: int = 
     """Returns random translations of cos θ + cos φ.
 
     Args:
-      size: pixels along a side, at least 2.
-      num_train: number of training translations, at least 1; the default is 102 batches of 128.
-      num_test: number of test translations, at least 1, drawn afresh.
-      seed: seed of the translations, in [0, 2³²).
+        size: Pixels along a side, at least 2.
+        num_train: Number of training translations, at least 1; the default is 102 batches of 128.
+        num_test: Number of test translations, at least 1, drawn afresh.
+        seed: Seed of the translations, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     _check_options(size, num_train, num_test, seed)
     return _translations_of("simple_picture", simple_picture(size), seed, num_train, num_test)
@@ -185,15 +185,15 @@ def fourier_pictures(
     """Returns random translations of one random picture; see `fourier_picture`.
 
     Args:
-      size: pixels along a side, at least 2.
-      max_frequency: N, the highest frequency in either direction, at least 1.
-      gamma: γ in (0, 1], the discount of a frequency.
-      num_train: number of training translations, at least 1; the default is 102 batches of 128.
-      num_test: number of test translations, at least 1, drawn afresh.
-      seed: seed of the picture and of the translations, in [0, 2³²).
+        size: Pixels along a side, at least 2.
+        max_frequency: N, the highest frequency in either direction, at least 1.
+        gamma: γ in (0, 1], the discount of a frequency.
+        num_train: Number of training translations, at least 1; the default is 102 batches of 128.
+        num_test: Number of test translations, at least 1, drawn afresh.
+        seed: Seed of the picture and of the translations, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     _check_options(size, num_train, num_test, seed)
     integer_option("max_frequency", max_frequency, 1)

@@ -32,9 +32,9 @@ class PlanarManifold(NamedTuple):
     """Points of a curve without noise, in data space.
 
     Attributes:
-      points: the mapped points, `(n, 20)`.
-      labels: `(n,)`: 0, or the circle, 0 the inner and 1 the outer one.
-      parameters: `(n,)`: u of the roll, or angle / 2π of the circle.
+        points: The mapped points, `(n, 20)`.
+        labels: `(n,)`: 0, or the circle, 0 the inner and 1 the outer one.
+        parameters: `(n,)`: u of the roll, or angle / 2π of the circle.
     """
 
     points: Float[Array, "n 1 20 1"]
@@ -52,12 +52,12 @@ def swiss_roll(*, num_train: int = 1000, num_test: int = 1000, seed: int = 0) ->
     point of the plane τ (cos τ, sin τ) / 10; `"parameter"`, float32 `(B,)`, u.
 
     Args:
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1, drawn afresh and mapped alike.
-      seed: seed of the map and of the points, in [0, 2³²).
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1, drawn afresh and mapped alike.
+        seed: Seed of the map and of the points, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return _planar("swiss_roll", num_train, num_test, seed)
 
@@ -71,12 +71,12 @@ def concentric_circles(*, num_train: int = 400, num_test: int = 400, seed: int =
     circle; `"latent"`, float32 `(B, 2)`, the point of the plane r (cos θ, sin θ); `"parameter"`, float32 `(B,)`, θ/2π.
 
     Args:
-      num_train: number of training points of both circles together, at least 1.
-      num_test: number of test points of both circles together, at least 1, drawn afresh and mapped alike.
-      seed: seed of the map and of the points, in [0, 2³²).
+        num_train: Number of training points of both circles together, at least 1.
+        num_test: Number of test points of both circles together, at least 1, drawn afresh and mapped alike.
+        seed: Seed of the map and of the points, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return _planar("concentric_circles", num_train, num_test, seed)
 
@@ -85,16 +85,16 @@ def planar_manifold(dataset_name: str, seed: int, num: int) -> PlanarManifold:
     """Returns the curve on which the data lie but for the noise, at evenly spaced parameters.
 
     Args:
-      dataset_name: `"swiss_roll"` or `"concentric_circles"`.
-      seed: the seed of the data set.
-      num: number of points of the roll, at u = 0, 1/(num - 1), ..., 1; or of each circle, at θ/2π = 0, 1/num, ...,
-        1 - 1/num, all of the inner circle first. At least 2.
+        dataset_name: `"swiss_roll"` or `"concentric_circles"`.
+        seed: The seed of the data set.
+        num: Number of points of the roll, at u = 0, 1/(num - 1), ..., 1; or of each circle, at θ/2π = 0, 1/num, ..., 1
+            - 1/num, all of the inner circle first. At least 2.
 
     Returns:
-      `(points, labels, parameters)`.
+        `(points, labels, parameters)`.
 
     Raises:
-      UsageError: if there is no such data set, or a number is out of range.
+        UsageError: If there is no such data set, or a number is out of range.
 
     >>> points, labels, parameters = planar_manifold("concentric_circles", 0, 3)
     >>> points.shape, labels.tolist()

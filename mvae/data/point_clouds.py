@@ -35,13 +35,13 @@ def circle(*, num_train: int = 1024, num_test: int = 1000, seed: int = 0, noise:
     Batches have `"x"`, float32 `(B, 2)`, and `"parameter"`, float32 `(B,)`, t/2π.
 
     Args:
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("circle", _circle, num_train, num_test, seed, noise)
 
@@ -53,13 +53,13 @@ def loop(*, num_train: int = 5000, num_test: int = 1000, seed: int = 0, noise: f
     `(B,)`, t/2π.
 
     Args:
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("loop", _loop, num_train, num_test, seed, noise)
 
@@ -73,13 +73,13 @@ def torus(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise: 
     radians.
 
     Args:
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("torus", _torus, num_train, num_test, seed, noise)
 
@@ -90,13 +90,13 @@ def sphere(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noise:
     Batches have `"x"`, float32 `(B, 3)`.
 
     Args:
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("sphere", _sphere, num_train, num_test, seed, noise)
 
@@ -109,13 +109,13 @@ def two_moons(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noi
     `"parameter"`, float32 `(B,)`, t/π.
 
     Args:
-      num_train: number of training points of both moons together, at least 1.
-      num_test: number of test points of both moons together, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        num_train: Number of training points of both moons together, at least 1.
+        num_test: Number of test points of both moons together, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("two_moons", _two_moons, num_train, num_test, seed, noise)
 
@@ -127,13 +127,13 @@ def gaussian_grid(*, num_train: int = 7500, num_test: int = 1000, seed: int = 0,
     `"x"`, float32 `(B, 2)`, and `"label"`, int32 `(B,)`: 5i + j for the centre (i - 2, j - 2).
 
     Args:
-      num_train: number of training points of all centres together, at least 1.
-      num_test: number of test points of all centres together, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation around the centres, 0 or more.
+        num_train: Number of training points of all centres together, at least 1.
+        num_test: Number of test points of all centres together, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation around the centres, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     return dataset_of_points("gaussian_grid", _gaussian_grid, num_train, num_test, seed, noise)
 
@@ -147,15 +147,15 @@ def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed
     """Returns the data set of points drawn by a law, with what the module's docstring says of all of them.
 
     Args:
-      name: the name of the data set.
-      draw: (key, number) -> rows with the points as `"x"`, `(number, m)`, and any other entries.
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        name: The name of the data set.
+        draw: (key, number) -> rows with the points as `"x"`, `(number, m)`, and any other entries.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     integer_option("num_train", num_train, 1)
     integer_option("num_test", num_test, 1)

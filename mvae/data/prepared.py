@@ -33,7 +33,7 @@ def probe(url: str) -> None:
     """Asks once whether a file can be had; the download manager tries for minutes where there is no network.
 
     Raises:
-      OSError: if it cannot.
+        OSError: If it cannot.
     """
     head = urllib.request.Request(url, method="HEAD")
     with urllib.request.urlopen(head, timeout=PROBE_SECONDS):
@@ -50,8 +50,8 @@ def prepare(make: Callable[[], Builder], splits: set[str]) -> Builder:
     """Returns a builder whose data are prepared: as they are found, or made now if they are not complete.
 
     Args:
-      make: makes the builder.
-      splits: the names of all of its splits.
+        make: Makes the builder.
+        splits: The names of all of its splits.
     """
     builder = make()
     if _is_complete(builder, splits):

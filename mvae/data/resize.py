@@ -11,14 +11,14 @@ def area_average(images: np.ndarray, size: int) -> np.ndarray:
     A pixel that lies across the border of two new ones counts in both, by the share of its area.
 
     Args:
-      images: bytes, uint8 `(N, H, H, C)`.
-      size: pixels along a side of the result, from 1 to H.
+        images: Bytes, uint8 `(N, H, H, C)`.
+        size: Pixels along a side of the result, from 1 to H.
 
     Returns:
-      Bytes `(N, size, size, C)`, the means rounded to the nearest byte.
+        Bytes `(N, size, size, C)`, the means rounded to the nearest byte.
 
     Raises:
-      ValueError: if the images are no square images of bytes, or `size` is out of range.
+        ValueError: If the images are no square images of bytes, or `size` is out of range.
 
     >>> area_average(np.array([[0, 10], [20, 30]], np.uint8).reshape(1, 2, 2, 1), 1).item()
     15

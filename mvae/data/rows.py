@@ -43,11 +43,11 @@ class RecordRows:
     list. Entries take the types that jax has for them, as 32 bits for 64.
 
     Args:
-      records: the sequence; it has at least one record, and all have the same entries.
-      num: how many records to keep, the first ones; None keeps all.
+        records: The sequence; it has at least one record, and all have the same entries.
+        num: How many records to keep, the first ones; None keeps all.
 
     Raises:
-      ValueError: if there are no records, or fewer than `num`.
+        ValueError: If there are no records, or fewer than `num`.
     """
 
     def __init__(self, records: Any, num: int | None = None):

@@ -19,7 +19,7 @@ def on_host(make: Callable[[], Dataset]) -> Dataset:
     rows are on the host already keeps them.
 
     Raises:
-      UsageError: if jax has been told to leave the CPU alone.
+        UsageError: If jax has been told to leave the CPU alone.
     """
     with jax.default_device(cpu()):
         dataset = make()
@@ -38,7 +38,7 @@ def cpu() -> Any:
     """Returns jax's CPU device of this process.
 
     Raises:
-      UsageError: if jax has been told to leave the CPU alone.
+        UsageError: If jax has been told to leave the CPU alone.
     """
     try:
         return jax.local_devices(backend="cpu")[0]

@@ -37,16 +37,16 @@ def binary_tree(
     int32 `(B,)`, its number, level by level from 0 for the root.
 
     Args:
-      depth: edges from the root to a leaf, 1 to 12.
-      ambient_dim: n, at least 1.
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points and of the noise, in [0, 2³²).
-      net_seed: seed of the edges, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        depth: Edges from the root to a leaf, 1 to 12.
+        ambient_dim: n, at least 1.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points and of the noise, in [0, 2³²).
+        net_seed: Seed of the edges, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range.
+        UsageError: If an option is out of range.
     """
     nodes = jnp.asarray(tree_nodes(depth=depth, ambient_dim=ambient_dim, net_seed=net_seed))
     levels = jnp.asarray(_levels(len(nodes)), jnp.int32)

@@ -49,24 +49,24 @@ def log_heat_kernel(
     -4.4673
 
     Args:
-      manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3`, `EmbeddedTorus`, a
-        `Product` of them, or an `Implicit`, for which it is the small-time expansion, see `log_implicit_kernel`.
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
-      z: starting points, (..., n).
-      w: end points, (..., n).
+        manifold: `Euclidean`, `FlatTorus`, `Sphere` or `ProjectiveSpace`, of any dimension, `SO3`, `EmbeddedTorus`, a
+            `Product` of them, or an `Implicit`, for which it is the small-time expansion, see `log_implicit_kernel`.
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
+        z: Starting points, (..., n).
+        w: End points, (..., n).
 
     Returns:
-      Log densities, (...), with finite derivatives in t, z and w, at z and at its cut locus too. Against
-      exact series, for t in [1e-5, 10] and d up to 50, the density has relative error below 1e-10 in float64
-      and 1e-4 in float32; as |log q| grows past 100 the error follows its rounding. Smaller times give the
-      Gaussian in the distance with its curvature factors, larger ones -log Vol. In float32 spheres, lines and
-      rotations take all but their leading factors from a table of the dimension, see `radial_table`, built at the
-      first use in some ten milliseconds; a time for each row or for all is cheaper than one for each pair.
+        Log densities, (...), with finite derivatives in t, z and w, at z and at its cut locus too. Against
+        exact series, for t in [1e-5, 10] and d up to 50, the density has relative error below 1e-10 in float64
+        and 1e-4 in float32; as |log q| grows past 100 the error follows its rounding. Smaller times give the
+        Gaussian in the distance with its curvature factors, larger ones -log Vol. In float32 spheres, lines and
+        rotations take all but their leading factors from a table of the dimension, see `radial_table`, built at the
+        first use in some ten milliseconds; a time for each row or for all is cheaper than one for each pair.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
-        under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for other manifolds; their `log_heat_kernel.register(Type)` takes (manifold, t, z, w).
+        ValueError: For wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+            under `jax.jit`, `check_values` alone knows.
+        NotImplementedError: For other manifolds; their `log_heat_kernel.register(Type)` takes (manifold, t, z, w).
     """
     t, z, w = check_ends(manifold, t, z, w)
     return log_heat_kernel.of(manifold)(manifold, t, z, w)
@@ -127,10 +127,10 @@ def is_expansion(manifold: Manifold) -> bool:
     (False, True)
 
     Args:
-      manifold: any.
+        manifold: Any.
 
     Returns:
-      True for `Implicit` and for a `Product` with such a factor; False for what has not registered otherwise.
+        True for `Implicit` and for a `Product` with such a factor; False for what has not registered otherwise.
     """
     return is_expansion.of(manifold)(manifold)
 

@@ -30,17 +30,17 @@ def log_implicit_kernel(
     5e-6 at t = 0.01, 6e-4 at t = 0.1 and 9e-3 at t = 0.3 for r <= 4 sqrt(t).
 
     Args:
-      manifold: an `Implicit`.
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
-      z: starting points, (..., n).
-      w: end points, (..., n).
+        manifold: An `Implicit`.
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
+        z: Starting points, (..., n).
+        w: End points, (..., n).
 
     Returns:
-      Log densities, (...), differentiable in t, z and w.
+        Log densities, (...), differentiable in t, z and w.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive or points off the manifold; of the values,
-        under `jax.jit`, `check_values` alone knows.
+        ValueError: For wrong shapes or dtypes, a t that is not positive or points off the manifold; of the values,
+            under `jax.jit`, `check_values` alone knows.
     """
     t, z, w = check_ends(manifold, t, z, w)
     v = manifold.log(z, w)

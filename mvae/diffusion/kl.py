@@ -46,21 +46,21 @@ def kl_to_uniform(
     2.0459
 
     Args:
-      manifold: any with method "asymptotic"; `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a
-        `Product` of them with "exact".
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
-      z: starting points, (..., n).
-      method: "exact" or "asymptotic".
+        manifold: Any with method "asymptotic"; `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a
+            `Product` of them with "exact".
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z.
+        z: Starting points, (..., n).
+        method: "exact" or "asymptotic".
 
     Returns:
-      Divergences, (...), differentiable in t and z. The exact ones have absolute error below 1e-9 in float64
-      and 5e-5 in float32 for d up to 50, at any t > 0.
+        Divergences, (...), differentiable in t and z. The exact ones have absolute error below 1e-9 in float64
+        and 5e-5 in float32 for d up to 50, at any t > 0.
 
     Raises:
-      ValueError: for wrong shapes, an unknown `method`, a t that is not positive, or points off the manifold; of the
-        values, under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for "exact" on other manifolds; their `kl_to_uniform.register(Type)` takes (manifold, t, z),
-        with t broadcast. A space whose prior is not uniform registers an `asymptotic_kl` too.
+        ValueError: For wrong shapes, an unknown `method`, a t that is not positive, or points off the manifold; of the
+            values, under `jax.jit`, `check_values` alone knows.
+        NotImplementedError: For "exact" on other manifolds; their `kl_to_uniform.register(Type)` takes (manifold, t,
+            z), with t broadcast. A space whose prior is not uniform registers an `asymptotic_kl` too.
     """
     if method not in _METHODS:
         raise ValueError(f"method must be one of {_METHODS}, got {method!r}")

@@ -25,14 +25,14 @@ def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "
     -2.531
 
     Args:
-      manifold: space of the points.
-      z: points of the manifold, (..., n).
+        manifold: Space of the points.
+        z: Points of the manifold, (..., n).
 
     Returns:
-      Log densities, (...).
+        Log densities, (...).
 
     Raises:
-      ValueError: for a wrong last axis or dtype.
+        ValueError: For a wrong last axis or dtype.
     """
     z = check_points("z", z, manifold.ambient_dim)
     return log_prior.of(manifold)(manifold, z)

@@ -42,13 +42,13 @@ def angle_per_length(dim: int, t: Float[Array, "*#batch"], length: Float[Array, 
     """Ratio a(t, r) / r of the angle of an exact sample to the length r of the Gaussian vector that it comes from.
 
     Args:
-      dim: dimension d.
-      t: time on the unit sphere, (...).
-      length: lengths r, (...).
+        dim: Dimension d.
+        t: Time on the unit sphere, (...).
+        length: Lengths r, (...).
 
     Returns:
-      Angles over lengths, (...), in radians; the relative error is below 1e-6, on S^2 5e-6 in the outer
-      10^-6 of the law.
+        Angles over lengths, (...), in radians; the relative error is below 1e-6, on S^2 5e-6 in the outer
+        10^-6 of the law.
     """
     if dim == 1:
         return jnp.broadcast_to(jnp.sqrt(t), jnp.broadcast_shapes(t.shape, length.shape))

@@ -36,12 +36,12 @@ def log_chord_kernel(dim: int, t: Float[Array, "*#batch"], u: Float[Array, "*bat
     """Log heat kernel of S^d in float32.
 
     Args:
-      dim: dimension d, at least 2.
-      t: time, (...) broadcast against u; what depends on it alone is computed in its own shape.
-      u: sin^2 of half the angle between the points, from 0 to 1.
+        dim: Dimension d, at least 2.
+        t: Time, (...) broadcast against u; what depends on it alone is computed in its own shape.
+        u: sin^2 of half the angle between the points, from 0 to 1.
 
     Returns:
-      Log densities, (...), with derivatives that are those of the table.
+        Log densities, (...), with derivatives that are those of the table.
     """
     switch = series_start(dim)[0]
     is_early = t < switch

@@ -48,20 +48,20 @@ def random_walk(
     (6, 3)
 
     Args:
-      key: typed key of `jax.random`.
-      manifold: space to walk on.
-      z: starting points, (..., n).
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
-      num_steps: number N of steps.
-      kind: "projection" or "geodesic".
-      return_path: whether to return every position, the start included.
+        key: Typed key of `jax.random`.
+        manifold: Space to walk on.
+        z: Starting points, (..., n).
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z.
+        num_steps: Number N of steps.
+        kind: "projection" or "geodesic".
+        return_path: Whether to return every position, the start included.
 
     Returns:
-      End points, (..., n), or the path, (N + 1, ..., n); differentiable in z and t.
+        End points, (..., n), or the path, (N + 1, ..., n); differentiable in z and t.
 
     Raises:
-      ValueError: for wrong shapes, an unknown `kind`, a `num_steps` below 1, a t that is not positive, or points off
-        the manifold; of the values, under `jax.jit`, `check_values` alone knows.
+        ValueError: For wrong shapes, an unknown `kind`, a `num_steps` below 1, a t that is not positive, or points off
+            the manifold; of the values, under `jax.jit`, `check_values` alone knows.
     """
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}")

@@ -32,20 +32,20 @@ def sample(
     (5, 3)
 
     Args:
-      key: typed key of `jax.random`.
-      manifold: `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a `Product` of them.
-      z: starting points, (..., n).
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
+        key: Typed key of `jax.random`.
+        manifold: `Euclidean`, `FlatTorus`, `Sphere`, `ProjectiveSpace`, `SO3` or a `Product` of them.
+        z: Starting points, (..., n).
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z.
 
     Returns:
-      Samples, (..., n), reparametrised: differentiable in z and t. The distance has a relative error below 1e-6
-      (5e-6 in the outer 10^-6 of its law, not tabulated in the outer 10^-10).
+        Samples, (..., n), reparametrised: differentiable in z and t. The distance has a relative error below 1e-6
+        (5e-6 in the outer 10^-6 of its law, not tabulated in the outer 10^-10).
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
-        under `jax.jit`, `check_values` alone knows.
-      NotImplementedError: for other manifolds; their `sample.register(Type)` takes (key, manifold, z, t), with z
-        broadcast to the leading axes of both.
+        ValueError: For wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+            under `jax.jit`, `check_values` alone knows.
+        NotImplementedError: For other manifolds; their `sample.register(Type)` takes (key, manifold, z, t), with z
+            broadcast to the leading axes of both.
     """
     t, z = check_start(manifold, t, z)
     return sample.of(manifold)(key, manifold, z, t)

@@ -31,7 +31,7 @@ class Sinks(NamedTuple):
     """Where the checkpoints and metrics of a training go, and what is said of a loss that is not finite.
 
     Attributes:
-        checkpoints: stage -> object with `restore`, `save` and `close` of `Checkpoints`.
+        checkpoints: Stage -> object with `restore`, `save` and `close` of `Checkpoints`.
         writer: (stage, first step) -> object with `write` and `close` of `MetricWriter`.
         check: (progress, stage, (first, last step)) -> None; raises `Diverged` if a loss between them was not finite.
     """

@@ -38,10 +38,10 @@ class Program(NamedTuple):
     """The compiled functions of one stage.
 
     Attributes:
-        init: previous states or None -> Progress at step 0.
+        init: Previous states or None -> Progress at step 0.
         run: (Progress, orders, start, stop) -> (Progress, orders); donates its first two arguments.
-        orders: step -> order of the examples in that step's epoch, (seeds, n); () where the host keeps it.
-        lowered: previous states or None -> (init, run, states), the first two lowered, the states as shapes.
+        orders: Step -> order of the examples in that step's epoch, (seeds, n); () where the host keeps it.
+        lowered: Previous states or None -> (init, run, states), the first two lowered, the states as shapes.
         close: Ends what reads ahead of `run`, where something does; `run` starts it again.
     """
 
@@ -85,7 +85,7 @@ def build_program(
         init_batch_size: Examples shown to the stage's init (the first ones).
         keys: (init, order, step) keys from `mvae.engine.seeds.seed_keys`.
         block_steps: None for all training rows on the device. Else they are streamed, and the device holds those of
-            two blocks of so many steps of all seeds: while it works on one, the next one is on its way.
+            two blocks of so many steps of all seeds: While it works on one, the next one is on its way.
         mesh: The devices, as from `mvae.engine.mesh.build_mesh`; None for one.
         matmul_precision: Of the steps; initialisation, which fits and factorises, is not affected. See
             `mvae.engine.precision.products_in`.

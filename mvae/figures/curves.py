@@ -55,11 +55,11 @@ def training_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
     logged last.
 
     Args:
-        records: lines of metrics.jsonl, as {"stage": "train", "step": 100, "elbo": [one number a seed], ...}.
-        title: above the panels.
+        records: Lines of metrics.jsonl, as {"stage": "train", "step": 100, "elbo": [one number a seed], ...}.
+        title: Above the panels.
 
     Raises:
-        ValueError: if there are no records or metrics, a record has no step, seeds differ in number, or for
+        ValueError: If there are no records or metrics, a record has no step, seeds differ in number, or for
             NaNs.
     """
     stages = _stages(records)
@@ -92,14 +92,14 @@ def robust_limits(values: Any, settled: Any = None) -> tuple[float, float]:
     range at most three times as wide; then 5 % more on both sides.
 
     Args:
-        values: any shape, finite.
+        values: Any shape, finite.
         settled: True where a value is past the transient, broadcast against `values`; everywhere, if None.
 
     Returns:
         The lower and the upper limit, the first less than the second.
 
     Raises:
-        ValueError: if `values` is empty or holds NaNs.
+        ValueError: If `values` is empty or holds NaNs.
 
     >>> low, high = robust_limits([-9000.0, -10.0, -9.0, -8.5, -8.0], [False, True, True, True, True])
     >>> -11 < low < -9.5 and -8.1 < high < -7

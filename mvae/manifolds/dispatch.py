@@ -43,7 +43,7 @@ class OpenFunction(Generic[P, R]):
         """Returns the implementation for a manifold.
 
         Raises:
-          NotImplementedError: if its type has none, naming the manifold and how to register one.
+            NotImplementedError: If its type has none, naming the manifold and how to register one.
         """
         if not self.knows(manifold):
             raise self.lacking(manifold)
@@ -73,11 +73,11 @@ def open_function(noun: str, remedy: str) -> Callable[[Callable[P, R]], OpenFunc
     ('S^2', False)
 
     Args:
-      noun: what it gives, in the message for manifolds that lack it: "no NOUN for MANIFOLD: REMEDY, or ...".
-      remedy: what to do instead.
+        noun: What it gives, in the message for manifolds that lack it: "no NOUN for MANIFOLD: REMEDY, or ...".
+        remedy: What to do instead.
 
     Returns:
-      A decorator.
+        A decorator.
     """
     return lambda function: OpenFunction(function, noun, remedy)
 

@@ -78,11 +78,11 @@ class EmbeddedTorus(Manifold):
     7.2
 
     Args:
-      major_radius: radius c of the core circle, a length.
-      minor_radius: radius a of the tube, a length.
+        major_radius: Radius c of the core circle, a length.
+        minor_radius: Radius a of the tube, a length.
 
     Raises:
-      ValueError: unless 0 < minor_radius < major_radius, both finite.
+        ValueError: Unless 0 < minor_radius < major_radius, both finite.
     """
 
     major_radius: float = 3.0
@@ -121,10 +121,10 @@ class EmbeddedTorus(Manifold):
         """Point of `FlatTorus(2)` with the angles of the closest point.
 
         Args:
-          x: points of the ambient space, (..., 3).
+            x: Points of the ambient space, (..., 3).
 
         Returns:
-          (cos x, sin x, cos y, sin y) of the closest point, (..., 4).
+            (cos x, sin x, cos y, sin y) of the closest point, (..., 4).
         """
         x = self._points("x", x)
         tube = jnp.stack([safe_math.norm(x[..., :2]) - self.major_radius, x[..., 2]], axis=-1)
@@ -152,10 +152,10 @@ class EmbeddedTorus(Manifold):
         """Minor and major angle.
 
         Args:
-          z: points of the torus, (..., 3).
+            z: Points of the torus, (..., 3).
 
         Returns:
-          Angles (x, y) in (-pi, pi], (..., 2), in radians.
+            Angles (x, y) in (-pi, pi], (..., 2), in radians.
         """
         return FlatTorus(2).angles(self.circles(z))
 
@@ -163,10 +163,10 @@ class EmbeddedTorus(Manifold):
         """Points with the given minor and major angle.
 
         Args:
-          a: angles (x, y), (..., 2), in radians, of any size.
+            a: Angles (x, y), (..., 2), in radians, of any size.
 
         Returns:
-          Points of the torus, (..., 3).
+            Points of the torus, (..., 3).
         """
         return self._point(FlatTorus(2).from_angles(check_points("a", a, 2)))
 

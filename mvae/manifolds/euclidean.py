@@ -22,10 +22,10 @@ class Euclidean(Manifold):
     inf
 
     Args:
-      dim: dimension d.
+        dim: Dimension d.
 
     Raises:
-      ValueError: if `dim` is not an integer of at least 1.
+        ValueError: If `dim` is not an integer of at least 1.
     """
 
     dim: int

@@ -53,10 +53,10 @@ class FlatTorus(Manifold):
     [1.0, 0.0, 1.0, 0.0]
 
     Args:
-      dim: dimension d, the number of circles.
+        dim: Dimension d, the number of circles.
 
     Raises:
-      ValueError: if `dim` is not an integer of at least 1.
+        ValueError: If `dim` is not an integer of at least 1.
     """
 
     dim: int
@@ -78,10 +78,10 @@ class FlatTorus(Manifold):
         """Angles of the circles.
 
         Args:
-          z: points of the torus, (..., 2d).
+            z: Points of the torus, (..., 2d).
 
         Returns:
-          Angles in (-pi, pi], (..., d), in radians.
+            Angles in (-pi, pi], (..., d), in radians.
         """
         pairs = _circles(self.project(self._points("z", z)))
         angle = jnp.arctan2(pairs[..., 1], pairs[..., 0])
@@ -91,10 +91,10 @@ class FlatTorus(Manifold):
         """Points with the given angles.
 
         Args:
-          a: angles, (..., d), in radians, of any size.
+            a: Angles, (..., d), in radians, of any size.
 
         Returns:
-          Points of the torus, (..., 2d).
+            Points of the torus, (..., 2d).
         """
         a = check_points("a", a, self.dim)
         return _ambient(jnp.stack([jnp.cos(a), jnp.sin(a)], axis=-1))
@@ -105,11 +105,11 @@ class FlatTorus(Manifold):
         Lengths are freed from rounding first: turns on end do not leave the torus.
 
         Args:
-          z: points of the torus, (..., 2d).
-          a: angles, (..., d), in radians, of any size.
+            z: Points of the torus, (..., 2d).
+            a: Angles, (..., d), in radians, of any size.
 
         Returns:
-          Points of the torus, (..., 2d).
+            Points of the torus, (..., 2d).
         """
         pairs, a = _circles(self._points("z", z)), check_points("a", a, self.dim)[..., None]
         # A step of Newton's for the length, which squares the error; bounded for what is no point of the torus.
@@ -120,11 +120,11 @@ class FlatTorus(Manifold):
         """Angles that turn z into w, exact to relative rounding where they are small.
 
         Args:
-          z: points of the torus, (..., 2d).
-          w: points of the torus, (..., 2d).
+            z: Points of the torus, (..., 2d).
+            w: Points of the torus, (..., 2d).
 
         Returns:
-          Angles in [-pi, pi], (..., d), in radians.
+            Angles in [-pi, pi], (..., d), in radians.
         """
         z, w = self._ends(z, w)
         a, b = _circles(z), _circles(w)

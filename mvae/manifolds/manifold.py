@@ -116,10 +116,10 @@ class Manifold(abc.ABC):
         """Nearest point of the manifold.
 
         Args:
-          x: points of the ambient space, (..., n).
+            x: Points of the ambient space, (..., n).
 
         Returns:
-          Points of the manifold, (..., n).
+            Points of the manifold, (..., n).
         """
 
     @abc.abstractmethod
@@ -127,11 +127,11 @@ class Manifold(abc.ABC):
         """Orthogonal projection of ambient vectors onto the tangent space.
 
         Args:
-          z: points of the manifold, (..., n).
-          v: vectors of the ambient space, (..., n).
+            z: Points of the manifold, (..., n).
+            v: Vectors of the ambient space, (..., n).
 
         Returns:
-          Tangent vectors at z, (..., n).
+            Tangent vectors at z, (..., n).
         """
 
     @abc.abstractmethod
@@ -139,11 +139,11 @@ class Manifold(abc.ABC):
         """Point reached from z in unit time by the geodesic of initial velocity v.
 
         Args:
-          z: points of the manifold, (..., n).
-          v: tangent vectors at z, (..., n); a normal component is not removed.
+            z: Points of the manifold, (..., n).
+            v: Tangent vectors at z, (..., n); a normal component is not removed.
 
         Returns:
-          Points of the manifold, (..., n).
+            Points of the manifold, (..., n).
         """
 
     @abc.abstractmethod
@@ -153,11 +153,11 @@ class Manifold(abc.ABC):
         It satisfies exp(z, v) = w and |v| = distance(z, w).
 
         Args:
-          z: points of the manifold, (..., n).
-          w: points of the manifold, (..., n).
+            z: Points of the manifold, (..., n).
+            w: Points of the manifold, (..., n).
 
         Returns:
-          Tangent vectors at z, (..., n).
+            Tangent vectors at z, (..., n).
         """
 
     @in_float32
@@ -166,12 +166,12 @@ class Manifold(abc.ABC):
         """Geodesic distance.
 
         Args:
-          z: points of the manifold, (..., n).
-          w: points of the manifold, (..., n).
+            z: Points of the manifold, (..., n).
+            w: Points of the manifold, (..., n).
 
         Returns:
-          Distances, (...). Where w = z or w is on the cut locus of z the derivative is set to a finite value. Unless a
-          manifold says otherwise they are lengths of `log`.
+            Distances, (...). Where w = z or w is on the cut locus of z the derivative is set to a finite value. Unless
+            a manifold says otherwise they are lengths of `log`.
         """
         return safe_math.norm(self.log(z, w))
 
@@ -180,10 +180,10 @@ class Manifold(abc.ABC):
         """Scalar curvature at z, in units of one over length squared.
 
         Args:
-          z: points of the manifold, (..., n).
+            z: Points of the manifold, (..., n).
 
         Returns:
-          Curvatures, (...).
+            Curvatures, (...).
         """
 
     @abc.abstractmethod
@@ -191,11 +191,11 @@ class Manifold(abc.ABC):
         """Draws from the uniform law, the Riemannian volume divided by its total.
 
         Args:
-          key: typed key of `jax.random`.
-          shape: leading axes of the result.
+            key: Typed key of `jax.random`.
+            shape: Leading axes of the result.
 
         Returns:
-          Points of the manifold, (*shape, n), in the default floating dtype.
+            Points of the manifold, (*shape, n), in the default floating dtype.
         """
 
     @_tolerant
@@ -203,12 +203,12 @@ class Manifold(abc.ABC):
         """Whether each point satisfies the equations of the manifold up to `atol`.
 
         Args:
-          x: points of the ambient space, (..., n).
-          atol: largest deviation allowed, in units of length; for points in a dtype of 16 bits it is at least 4 eps
-            of their norm.
+            x: Points of the ambient space, (..., n).
+            atol: Largest deviation allowed, in units of length; for points in a dtype of 16 bits it is at least 4 eps
+                of their norm.
 
         Returns:
-          Booleans, (...); unless a manifold says otherwise, whether `project` moves the point by `atol` at most.
+            Booleans, (...); unless a manifold says otherwise, whether `project` moves the point by `atol` at most.
         """
         return self._off(self._points("x", x)) <= atol
 
@@ -221,11 +221,11 @@ class Manifold(abc.ABC):
         is checked, except inside of `check_values`.
 
         Args:
-          name: what the message calls the points.
-          x: points of the ambient space, (..., n).
+            name: What the message calls the points.
+            x: Points of the ambient space, (..., n).
 
         Raises:
-          ValueError: naming the argument and the largest distance of a point from the manifold.
+            ValueError: Naming the argument and the largest distance of a point from the manifold.
         """
         known = not isinstance(x, Tracer)
         if not known and not checks_are_traced():

@@ -29,10 +29,10 @@ class Product(Manifold):
     (2, 3)
 
     Args:
-      factors: the manifolds M_1, M_2, ..., products among them too.
+        factors: The manifolds M_1, M_2, ..., products among them too.
 
     Raises:
-      ValueError: if `factors` is empty or holds anything but manifolds.
+        ValueError: If `factors` is empty or holds anything but manifolds.
     """
 
     factors: tuple[Manifold, ...]
@@ -66,10 +66,10 @@ class Product(Manifold):
         """Cuts points, or vectors, of the ambient space into those of the factors.
 
         Args:
-          x: points of the ambient space, (..., n).
+            x: Points of the ambient space, (..., n).
 
         Returns:
-          For each factor an array (..., m) with m its ambient dimension.
+            For each factor an array (..., m) with m its ambient dimension.
         """
         x = self._points("x", x)
         ends = list(itertools.accumulate(factor.ambient_dim for factor in self.factors))
@@ -79,10 +79,10 @@ class Product(Manifold):
         """Undoes `split`.
 
         Args:
-          parts: for each factor an array (..., m) with m its ambient dimension.
+            parts: For each factor an array (..., m) with m its ambient dimension.
 
         Returns:
-          Points of the ambient space, (..., n).
+            Points of the ambient space, (..., n).
         """
         if len(parts) != len(self.factors):
             raise ValueError(f"parts must be {len(self.factors)} arrays, got {len(parts)}")

@@ -25,10 +25,10 @@ class ProjectiveSpace(Manifold):
     0.0
 
     Args:
-      dim: dimension d.
+        dim: Dimension d.
 
     Raises:
-      ValueError: if `dim` is not an integer of at least 1.
+        ValueError: If `dim` is not an integer of at least 1.
     """
 
     dim: int

@@ -38,15 +38,15 @@ def metric_tensor(
     [[9.0, 0.0], [0.0, 5.0]]
 
     Args:
-      f: map of one point, (n,) -> (m,), differentiable.
-      z: points, (..., n).
+        f: Map of one point, (n,) -> (m,), differentiable.
+        z: Points, (..., n).
 
     Returns:
-      Symmetric matrices, (..., n, n), in squared units of f over those of z.
+        Symmetric matrices, (..., n, n), in squared units of f over those of z.
 
     Raises:
-      ValueError: naming the argument, for z without a last axis or of a dtype that is not floating, and unless f
-        takes (n,) to (m,) with m >= n.
+        ValueError: Naming the argument, for z without a last axis or of a dtype that is not floating, and unless f
+            takes (n,) to (m,) with m >= n.
 
     Source: [golikov2018, App. 5.1].
     """
@@ -63,15 +63,15 @@ def log_volume_element(
     It is the sum of log r_kk, J = Q R, so that the condition of J and not its square bounds the error.
 
     Args:
-      f: map of one point, (n,) -> (m,), differentiable.
-      z: points, (..., n).
+        f: Map of one point, (n,) -> (m,), differentiable.
+        z: Points, (..., n).
 
     Returns:
-      Logarithms, (...). Where the columns of J depend on each other up to rounding (4 m eps of a column is what is
-      left of it beside those before), -inf with derivative 0.
+        Logarithms, (...). Where the columns of J depend on each other up to rounding (4 m eps of a column is what is
+        left of it beside those before), -inf with derivative 0.
 
     Raises:
-      ValueError: as `metric_tensor` does.
+        ValueError: As `metric_tensor` does.
 
     Source: [golikov2018, App. 5.1].
 
@@ -94,15 +94,15 @@ def pushforward_log_density(
     part of z; the density is the sum of theirs.
 
     Args:
-      f: map of one point, (n,) -> (m,), differentiable.
-      log_prior: log p of one point, (n,) -> ().
-      z: points where p is positive, (..., n).
+        f: Map of one point, (n,) -> (m,), differentiable.
+        log_prior: Log p of one point, (n,) -> ().
+        z: Points where p is positive, (..., n).
 
     Returns:
-      Logarithms, (...), in units of one over the volume of the image; +inf where J is rank deficient.
+        Logarithms, (...), in units of one over the volume of the image; +inf where J is rank deficient.
 
     Raises:
-      ValueError: as `metric_tensor` does, and unless log_prior takes (n,) to ().
+        ValueError: As `metric_tensor` does, and unless log_prior takes (n,) to ().
 
     Source: [golikov2018, App. 5.1].
     """
@@ -177,15 +177,16 @@ def uniform_map(manifold: Manifold) -> UniformMap:
     [-0.0, 1.0, 0.0]
 
     Args:
-      manifold: a closed manifold of the list, spheres of any radius.
+        manifold: A closed manifold of the list, spheres of any radius.
 
     Returns:
-      The map, from (..., d) to (..., n); it raises `ValueError` for another last axis or a dtype that is not floating.
+        The map, from (..., d) to (..., n); it raises `ValueError` for another last axis or a dtype that is not
+        floating.
 
     Raises:
-      NotImplementedError: naming the manifold where no closed form is known: spheres and projective spaces of even
-        dimension above 2, `Implicit`; and for Euclidean space, which has no uniform law. A manifold of one's own
-        registers a function that returns its map, `uniform_map.register(Type)`.
+        NotImplementedError: Naming the manifold where no closed form is known: spheres and projective spaces of even
+            dimension above 2, `Implicit`; and for Euclidean space, which has no uniform law. A manifold of one's own
+            registers a function that returns its map, `uniform_map.register(Type)`.
     """
     coordinates = uniform_map.of(manifold)(manifold)
 

@@ -187,10 +187,10 @@ class SO3(Manifold):
         """Rotation by a quaternion.
 
         Args:
-          q: quaternions (cos(a/2), sin(a/2) axis), (..., 4), of any length but 0.
+            q: Quaternions (cos(a/2), sin(a/2) axis), (..., 4), of any length but 0.
 
         Returns:
-          Rotations, (..., 9); q and -q give the same.
+            Rotations, (..., 9); q and -q give the same.
         """
         return _flat(_rotation(safe_math.normalize(check_points("q", q, 4))))
 

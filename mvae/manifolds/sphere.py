@@ -44,11 +44,11 @@ class Sphere(Manifold):
     4.0
 
     Args:
-      dim: dimension d.
-      radius: radius R, a length.
+        dim: Dimension d.
+        radius: Radius R, a length.
 
     Raises:
-      ValueError: if `dim` is not an integer of at least 1, or `radius` is not positive and finite.
+        ValueError: If `dim` is not an integer of at least 1, or `radius` is not positive and finite.
     """
 
     dim: int

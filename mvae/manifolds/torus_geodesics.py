@@ -47,13 +47,13 @@ def flow(ratio: float, minor: Float[Array, "*batch"], rate: Float[Array, "*batch
     """Turns of the two angles along a geodesic over unit time.
 
     Args:
-      ratio: e = a/c.
-      minor: minor angle of the start, (...).
-      rate: initial velocities of the minor and the major angle, (..., 2).
+        ratio: e = a/c.
+        minor: Minor angle of the start, (...).
+        rate: Initial velocities of the minor and the major angle, (..., 2).
 
     Returns:
-      Turns, (..., 2): the rates themselves to first order. Time-reversible, symplectic, of order 8 in the
-      step; the number of steps is fixed.
+        Turns, (..., 2): the rates themselves to first order. Time-reversible, symplectic, of order 8 in the
+        step; the number of steps is fixed.
     """
     stages, first = _stages(rate.dtype)
     clairaut = (1 + ratio * jnp.cos(minor)) ** 2 * rate[..., 1]
@@ -100,13 +100,13 @@ def shoot(ratio: float, minor: Float[Array, "*batch"], turn: Float[Array, "*batc
     """Initial rates of a shortest geodesic with the given turns.
 
     Args:
-      ratio: e = a/c.
-      minor: minor angle of the start, (...).
-      turn: turns of the minor and the major angle, in [-pi, pi], (..., 2); the first is changed by 2 pi where
-        the geodesic around the other side of the tube is shorter.
+        ratio: e = a/c.
+        minor: Minor angle of the start, (...).
+        turn: Turns of the minor and the major angle, in [-pi, pi], (..., 2); the first is changed by 2 pi where the
+            geodesic around the other side of the tube is shorter.
 
     Returns:
-      Rates that `flow` takes to the turns, (..., 2), differentiable in `minor` and `turn`.
+        Rates that `flow` takes to the turns, (..., 2), differentiable in `minor` and `turn`.
     """
     turn, rate = _shortest(_descents(ratio, *jax.lax.stop_gradient((minor, turn))), range(4), turn)
     return _polished(ratio, minor, turn, rate)

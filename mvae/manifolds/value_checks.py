@@ -33,9 +33,9 @@ def check_traced(good: Bool[Array, "..."], value: Float[Array, "..."], message: 
     transformation, a `while_loop` under `vmap` among them.
 
     Args:
-      good: what must hold.
-      value: what was given, of the shape of `good`; the first that is not good is reported.
-      message: what to say, with `{value:.3g}` or the like in the place of that value, and other braces doubled.
+        good: What must hold.
+        value: What was given, of the shape of `good`; the first that is not good is reported.
+        message: What to say, with `{value:.3g}` or the like in the place of that value, and other braces doubled.
     """
     if not good.size:
         return
@@ -68,13 +68,13 @@ def check_values(function: Callable[Parameters, Result]) -> Callable[Parameters,
     was traced first is raised. Both branches of a `lax.cond` under `vmap` are computed, hence checked.
 
     Args:
-      function: any function; `jax.jit`, `vmap`, `grad`, `lax.scan` and the like may be inside.
+        function: Any function; `jax.jit`, `vmap`, `grad`, `lax.scan` and the like may be inside.
 
     Returns:
-      The function with the checks.
+        The function with the checks.
 
     Raises:
-      ValueError: from the function that is returned, if a check fails, or if that function is itself transformed.
+        ValueError: From the function that is returned, if a check fails, or if that function is itself transformed.
     """
 
     @functools.wraps(function)

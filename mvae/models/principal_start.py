@@ -41,7 +41,7 @@ def fit_principal_head(
         hidden: Last hidden layer over a batch, (b, k).
 
     Returns:
-        kernel (k, n) and bias (n,).
+        Kernel (k, n) and bias (n,).
     """
     moment_key, subspace_key, start_key = jax.random.split(key, 3)
     scale = prior_scale(moment_key, manifold)

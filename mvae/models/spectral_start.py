@@ -40,7 +40,7 @@ def fit_spectral_head(
         images: The batch; the walk costs O(b³).
 
     Returns:
-        kernel (k, n) and bias (n,).
+        Kernel (k, n) and bias (n,).
 
     Raises:
         ValueError: For a batch of one image.

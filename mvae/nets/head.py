@@ -17,7 +17,7 @@ class Head(NamedTuple):
     Attributes:
         size: Numbers it has for each example.
         start: None for a linear layer whose weights start at random. A number for an output that starts there for every
-            example: its weights start at zero, and what they say is divided by the root of the width of the layer
+            example: Its weights start at zero, and what they say is divided by the root of the width of the layer
             before it. Adam moves all of a unit's weights at once, and a log variance that moves by units a step runs
             off to where the posterior is the prior and no gradient leads back.
     """

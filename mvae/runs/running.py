@@ -67,7 +67,7 @@ def run(
             share seeds and batches. The numbers are those of one device to rounding, so a run may go on with others.
         replicas: Devices along the seeds; None for that rule.
         matmul_precision: Of the products in steps of training, one of `mvae.engine.precision.PRECISIONS`. It
-            belongs to the run: a run may not go on with another.
+            belongs to the run: A run may not go on with another.
         stream: Where the training data are, a matter of the machine like the devices: None for on the device, whole;
             else they stay on the host, and so many batches at a time go to the device, read ahead by grain. The
             numbers are the same to rounding, so a run may go on either way.

@@ -32,7 +32,7 @@ class Betti(NamedTuple):
         radius: Covering radius ε of the landmarks, the largest distance of a point from them.
         birth_scale: 3 ε, by which a class must be born to count.
         resolved: Share of the landmarks in parts of the cloud, connected at the birth scale, that are wider than 5 ε.
-            In the others no hole could be seen, and their numbers are those of a point: where it is below 1, more
+            In the others no hole could be seen, and their numbers are those of a point: Where it is below 1, more
             points, or less noise, may show more. Points with noise in many dimensions are like that.
     """
 

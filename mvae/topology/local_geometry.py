@@ -180,7 +180,7 @@ def tangent_frames(
         num_neighbors: Size of a neighbourhood.
 
     Returns:
-        frames: First local principal components, (m, d, q).
+        Frames: First local principal components, (m, d, q).
         one_sided: Length of the mean unit vector from the point to its neighbours along the tangent space, in units of
             that of a half ball, Γ(d/2) / (√π Γ((d+1)/2)): about 1 on a boundary, and of the order of 1/√k inside, (m,).
     """

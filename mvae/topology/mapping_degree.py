@@ -37,7 +37,7 @@ def winding_matrix(angles: Float[np.ndarray, "*grid d"]) -> tuple[Int[np.ndarray
         angles: Angles in radians on a periodic grid of d axes, (n1, ..., nd, d), no endpoint repeated.
 
     Returns:
-        winding: Entry (i, j) says how often angle i turns along axis j, the most frequent value among the
+        Winding: Entry (i, j) says how often angle i turns along axis j, the most frequent value among the
             parallel loops.
         consistent: Share of parallel loops that agree with `winding`, the smallest of all axes. On a circle, which
             has one loop, the share of steps shorter than a quarter turn.

@@ -21,7 +21,7 @@ def read_content(path: Path) -> bytes:
     """Returns a file's bytes, uncompressed if they begin as a gzip file does, whatever its name.
 
     Raises:
-      UsageError: if the file cannot be read, or its compressed part is damaged or ends too early.
+        UsageError: If the file cannot be read, or its compressed part is damaged or ends too early.
     """
     try:
         content = path.read_bytes()
@@ -41,12 +41,12 @@ def decode_idx(content: bytes, path: Path, num_dims: int) -> np.ndarray:
     """Returns the array that uncompressed IDX bytes hold, in the machine's byte order.
 
     Args:
-      content: the bytes.
-      path: where they come from, for messages.
-      num_dims: the number of dimensions that the array must have.
+        content: The bytes.
+        path: Where they come from, for messages.
+        num_dims: The number of dimensions that the array must have.
 
     Raises:
-      UsageError: if the magic number, the number of dimensions or the length is not what it has to be.
+        UsageError: If the magic number, the number of dimensions or the length is not what it has to be.
 
     >>> decode_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), Path("labels"), num_dims=1)
     array([7, 9], dtype=uint8)

@@ -18,15 +18,15 @@ def mnist(*, dir: str = "", num_train: int = 0, num_test: int = 0) -> Dataset:
     The images stay on the device as bytes; `render` divides them by 255. They are not binarised.
 
     Args:
-      dir: the folder that holds the four IDX files (`mnist_files.FILES`, compressed or not), directly or in one of
-        the subfolders `mnist_files.PLACES`, such as `MNIST/raw` of torchvision. If empty, the data that
-        tensorflow-datasets keeps under `TFDS_DATA_DIR`, or under its own default folder; the first use downloads
-        and prepares them there.
-      num_train: how many of the training images to keep, the first ones; 0 keeps all.
-      num_test: how many of the test images to keep, the first ones; 0 keeps all.
+        dir: The folder that holds the four IDX files (`mnist_files.FILES`, compressed or not), directly or in one of
+            the subfolders `mnist_files.PLACES`, such as `MNIST/raw` of torchvision. If empty, the data that
+            tensorflow-datasets keeps under `TFDS_DATA_DIR`, or under its own default folder; the first use downloads
+            and prepares them there.
+        num_train: How many of the training images to keep, the first ones; 0 keeps all.
+        num_test: How many of the test images to keep, the first ones; 0 keeps all.
 
     Raises:
-      UsageError: if the data are missing or damaged, or fewer than asked for.
+        UsageError: If the data are missing or damaged, or fewer than asked for.
     """
     integer_option("num_train", num_train, 0)
     integer_option("num_test", num_test, 0)
@@ -51,12 +51,12 @@ def mnist_of_records(*, dir: str = "", num_train: int = 0, num_test: int = 0) ->
     They are read from there when they are asked for. With `dir`, whose files are compressed as a whole, it is `mnist`.
 
     Args:
-      dir: as for `mnist`.
-      num_train: likewise.
-      num_test: likewise.
+        dir: As for `mnist`.
+        num_train: Likewise.
+        num_test: Likewise.
 
     Raises:
-      UsageError: as for `mnist`.
+        UsageError: As for `mnist`.
     """
     if dir:
         return mnist(dir=dir, num_train=num_train, num_test=num_test)

@@ -33,9 +33,9 @@ class MnistIdx(tfds.core.GeneratorBasedBuilder):
         """Makes the builder; nothing is read, downloaded or prepared yet.
 
         Args:
-          idx_dir: the folder that holds the four files; they are downloaded if it is empty.
-          file_format: the format of the prepared files.
-          **kwargs: `data_dir`, `config` and `version` of the base class.
+            idx_dir: The folder that holds the four files; they are downloaded if it is empty.
+            file_format: The format of the prepared files.
+            **kwargs: `data_dir`, `config` and `version` of the base class.
         """
         self._idx_dir = idx_dir
         super().__init__(file_format=file_format, **kwargs)
@@ -67,14 +67,14 @@ def download(dl_manager: tfds.download.DownloadManager) -> dict[str, Path]:
     """Downloads the four files from the first mirror that delivers them intact.
 
     Args:
-      dl_manager: does the downloads and keeps the files.
+        dl_manager: Does the downloads and keeps the files.
 
     Returns:
-      name -> path for every name in `mnist_files.FILES`, the content checked against its SHA-256. A file that
-      fails the check is deleted, so that a later run does not find it again.
+        Name -> path for every name in `mnist_files.FILES`, the content checked against its SHA-256. A file that
+        fails the check is deleted, so that a later run does not find it again.
 
     Raises:
-      UsageError: if no mirror delivers them; it says what was wrong with each.
+        UsageError: If no mirror delivers them; it says what was wrong with each.
     """
     failures = []
     for mirror in mnist_files.MIRRORS:
@@ -103,12 +103,12 @@ def load_prepared(*, data_dir: str = "", idx_dir: str = "") -> dict[str, Digits]
     """Returns the digits of the splits "train" and "test", preparing them first if that has not been done.
 
     Args:
-      data_dir: the folder of tensorflow-datasets; if empty, that of the environment variable
-        TFDS_DATA_DIR, else `~/tensorflow_datasets`.
-      idx_dir: the folder of the four IDX files, needed only for preparing; if empty, they are downloaded.
+        data_dir: The folder of tensorflow-datasets; if empty, that of the environment variable TFDS_DATA_DIR, else
+            `~/tensorflow_datasets`.
+        idx_dir: The folder of the four IDX files, needed only for preparing; if empty, they are downloaded.
 
     Raises:
-      UsageError: if the data cannot be found, prepared or read; it names the folder.
+        UsageError: If the data cannot be found, prepared or read; it names the folder.
     """
     return _of_prepared(lambda builder: {split: _read_split(builder, split) for split in SPLITS}, data_dir, idx_dir)
 
@@ -119,11 +119,11 @@ def open_prepared(*, data_dir: str = "", idx_dir: str = "") -> tuple[Any, Digits
     A record is {"x": uint8 `(28, 28, 1)`, "label": int32}.
 
     Args:
-      data_dir: as for `load_prepared`.
-      idx_dir: likewise.
+        data_dir: As for `load_prepared`.
+        idx_dir: Likewise.
 
     Raises:
-      UsageError: as there.
+        UsageError: As there.
     """
     return _of_prepared(lambda builder: (_source(builder, "train"), _read_split(builder, "test")), data_dir, idx_dir)
 

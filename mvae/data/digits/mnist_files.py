@@ -43,7 +43,7 @@ def missing(looked: Iterable[str]) -> UsageError:
     """Returns the error for MNIST not found: where it was looked for, and how to get it.
 
     Args:
-      looked: the places, each with what was wrong there.
+        looked: The places, each with what was wrong there.
     """
     return UsageError(
         f"MNIST not found. Looked at: {'; '.join(looked)}. To get it: put the four files "
@@ -56,14 +56,14 @@ def locate(directory: str) -> dict[str, Path]:
     """Returns the paths of the four files in a folder, or in one of its subfolders `PLACES`.
 
     Args:
-      directory: the folder. The files may be compressed (`.gz`) or not, and have a full stop for the hyphen before
-        `idx`; each may lie in a folder of its own name, as archives of single files leave them.
+        directory: The folder. The files may be compressed (`.gz`) or not, and have a full stop for the hyphen before
+            `idx`; each may lie in a folder of its own name, as archives of single files leave them.
 
     Returns:
-      name -> path for every name in `FILES`.
+        Name -> path for every name in `FILES`.
 
     Raises:
-      UsageError: if none of the folders holds all four files.
+        UsageError: If none of the folders holds all four files.
     """
     folder = Path(directory).expanduser()
     looked = []
@@ -88,11 +88,11 @@ def read(paths: dict[str, Path]) -> dict[str, Digits]:
     """Returns the digits of the splits "train" and "test".
 
     Args:
-      paths: the path of every file in `FILES`.
+        paths: The path of every file in `FILES`.
 
     Raises:
-      UsageError: if a file is damaged, holds something else than 28×28 images of bytes or labels 0..9, or if
-        images and labels of a split differ in number; it names the file, what was expected, what was found.
+        UsageError: If a file is damaged, holds something else than 28×28 images of bytes or labels 0..9, or if images
+            and labels of a split differ in number; it names the file, what was expected, what was found.
     """
     return {split: _read_split(paths[images], paths[labels]) for split, (images, labels) in _SPLITS.items()}
 
@@ -122,11 +122,11 @@ def check_content(name: str, path: Path) -> None:
     """Checks that a file's uncompressed content is that of the public file of this name.
 
     Args:
-      name: one of `FILES`.
-      path: the file.
+        name: One of `FILES`.
+        path: The file.
 
     Raises:
-      UsageError: if it cannot be read or its SHA-256 is another.
+        UsageError: If it cannot be read or its SHA-256 is another.
     """
     found = hashlib.sha256(read_content(path)).hexdigest()
     if found != SHA256[name]:

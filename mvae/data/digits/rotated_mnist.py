@@ -45,16 +45,16 @@ def rotated_mnist(
     `(B, N, 32, 32, 1)`.
 
     Args:
-      dir: the folder of the four files of MNIST, as for `mvae.data.digits.mnist.mnist`.
-      num_train: how many of the training images to keep, the first ones; 0 keeps all.
-      num_test: how many of the test images to keep, the first ones; 0 keeps all.
-      seed: seed of the angles, in [0, 2³²).
-      num_anchors: N, the number of anchors of a digit, at least 1.
-      max_angle: the largest rotation, in degrees from 0 to 180.
-      anchor_spread: the largest rotation from a digit to an anchor of it, in degrees from 0 to 180.
+        dir: The folder of the four files of MNIST, as for `mvae.data.digits.mnist.mnist`.
+        num_train: How many of the training images to keep, the first ones; 0 keeps all.
+        num_test: How many of the test images to keep, the first ones; 0 keeps all.
+        seed: Seed of the angles, in [0, 2³²).
+        num_anchors: N, the number of anchors of a digit, at least 1.
+        max_angle: The largest rotation, in degrees from 0 to 180.
+        anchor_spread: The largest rotation from a digit to an anchor of it, in degrees from 0 to 180.
 
     Raises:
-      UsageError: if an option is out of range, or the data are missing or damaged, or fewer than asked for.
+        UsageError: If an option is out of range, or the data are missing or damaged, or fewer than asked for.
 
     Source: after [connor2021, Sec. 4].
     The code published with it draws angles afresh in every epoch, from [0°, 350°) in training, and has the anchors of

@@ -23,15 +23,15 @@ def rotate(images: Float[Array, "*b h w c"], angles: Float[Array, "*#b"]) -> Flo
     there the derivative is finite, but has no meaning.
 
     Args:
-      images: images `(..., H, W, C)`.
-      angles: α in radians, `(...)`; its leading axes and those of the images broadcast.
+        images: Images `(..., H, W, C)`.
+        angles: α in radians, `(...)`; its leading axes and those of the images broadcast.
 
     Returns:
-      The rotated images, in the dtype of `images`.
+        The rotated images, in the dtype of `images`.
 
     Raises:
-      ValueError: if the images have fewer than three axes, one of the two is not of floating-point numbers, or their
-        leading axes do not broadcast.
+        ValueError: If the images have fewer than three axes, one of the two is not of floating-point numbers, or their
+            leading axes do not broadcast.
     """
     if images.ndim < 3 or not all(jnp.issubdtype(array.dtype, jnp.floating) for array in (images, angles)):
         raise ValueError(

@@ -16,16 +16,16 @@ def cars3d(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: int =
     15°.
 
     Args:
-      dir: the folder that holds `nips2015-analogy-data.tar.gz`, or a folder `data/cars` or `cars` of its `.mat`
-        files, directly or in a subfolder `cars3d`. If empty, the data that tensorflow-datasets keeps under
-        `TFDS_DATA_DIR`, or under its own default folder; the first use downloads and prepares them there.
-      size: pixels along a side, from 1 to 128.
-      num_train: how many images to train on, drawn with the seed; 0 for all that are not in the test set.
-      num_test: how many images to test on, at least 1.
-      seed: seed of the split, in [0, 2³²); see `random_split`.
+        dir: The folder that holds `nips2015-analogy-data.tar.gz`, or a folder `data/cars` or `cars` of its `.mat`
+            files, directly or in a subfolder `cars3d`. If empty, the data that tensorflow-datasets keeps under
+            `TFDS_DATA_DIR`, or under its own default folder; the first use downloads and prepares them there.
+        size: Pixels along a side, from 1 to 128.
+        num_train: How many images to train on, drawn with the seed; 0 for all that are not in the test set.
+        num_test: How many images to test on, at least 1.
+        seed: Seed of the split, in [0, 2³²); see `random_split`.
 
     Raises:
-      UsageError: if an option is out of range, or the data are missing or damaged.
+        UsageError: If an option is out of range, or the data are missing or damaged.
     """
     integer_option("size", size, 1, cars3d_files.SIDE)
     sizes = cars3d_files.SIZES

@@ -32,9 +32,9 @@ class Cars3dMat(tfds.core.GeneratorBasedBuilder):
         """Makes the builder; nothing is read, downloaded or prepared yet.
 
         Args:
-          source: the archive, or the folder of the files of the cars; the archive is downloaded if it is empty.
-          file_format: the format of the prepared files.
-          **kwargs: `data_dir`, `config` and `version` of the base class.
+            source: The archive, or the folder of the files of the cars; the archive is downloaded if it is empty.
+            file_format: The format of the prepared files.
+            **kwargs: `data_dir`, `config` and `version` of the base class.
         """
         self._source = source
         super().__init__(file_format=file_format, **kwargs)
@@ -69,7 +69,7 @@ def download(dl_manager: tfds.download.DownloadManager) -> Path:
     """Downloads the archive.
 
     Raises:
-      UsageError: if it cannot be had; it says why.
+        UsageError: If it cannot be had; it says why.
     """
     try:
         probe(cars3d_files.URL)
@@ -85,14 +85,14 @@ def load_prepared(size: int, *, data_dir: str = "", source: str = "") -> Images:
     """Returns all images, preparing them first if that has not been done.
 
     Args:
-      size: pixels along a side, from 1 to 128.
-      data_dir: the folder of tensorflow-datasets; if empty, that of the environment variable TFDS_DATA_DIR, else
-        `~/tensorflow_datasets`.
-      source: the archive, or the folder of the files of the cars, needed only for preparing; if empty, the
-        archive is downloaded.
+        size: Pixels along a side, from 1 to 128.
+        data_dir: The folder of tensorflow-datasets; if empty, that of the environment variable TFDS_DATA_DIR, else
+            `~/tensorflow_datasets`.
+        source: The archive, or the folder of the files of the cars, needed only for preparing; if empty, the archive is
+            downloaded.
 
     Raises:
-      UsageError: if the data cannot be found, prepared or read; it names the folder.
+        UsageError: If the data cannot be found, prepared or read; it names the folder.
     """
     folder = data_folder(data_dir)
     try:

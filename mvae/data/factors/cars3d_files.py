@@ -28,7 +28,7 @@ def locate(directory: str) -> Path:
     """Returns the archive, or the folder of the files of the cars, in a folder or in its subfolder `cars3d`.
 
     Raises:
-      UsageError: if neither is there.
+        UsageError: If neither is there.
     """
     return find("Cars3D", "cars3d", directory, (ARCHIVE, "data/cars", "cars"), REMEDY)
 
@@ -37,11 +37,11 @@ def read(source: Path, size: int = SIDE) -> Images:
     """Returns all images, car by car, each by azimuth and for each azimuth by elevation.
 
     Args:
-      source: the archive, or the folder of the files of the cars.
-      size: pixels along a side, from 1 to 128.
+        source: The archive, or the folder of the files of the cars.
+        size: Pixels along a side, from 1 to 128.
 
     Raises:
-      UsageError: if a file is damaged, or there are not exactly 183 cars.
+        UsageError: If a file is damaged, or there are not exactly 183 cars.
     """
     files = _folder_files(source) if source.is_dir() else _archive_files(source)
     cars = {name: area_average(_decode(content, f"{source}: {name}"), size) for name, content in files}

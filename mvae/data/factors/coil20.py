@@ -53,17 +53,17 @@ def coil20(
     (object, azimuth), both counted from 0; `"label"` is the object, `"azimuth"` the angle in radians.
 
     Args:
-      dir: the folder that holds `coil-20-proc.zip`, or the folder `coil-20-proc`, or the 1440 images
-        themselves; or has one of these in a subfolder `coil20`.
-      object: which object to keep, 1 to 20 as in the names of the files; 0 keeps all.
-      objects: which objects to keep, in this order, in place of `object`; empty keeps what that says.
-      size: pixels along a side, from 1 to 128.
-      test_every: every how many angles one is kept for the test, from 2 to 72.
-      split: "even" or "random".
-      seed: of the random split, in [0, 2³²).
+        dir: The folder that holds `coil-20-proc.zip`, or the folder `coil-20-proc`, or the 1440 images themselves; or
+            has one of these in a subfolder `coil20`.
+        object: Which object to keep, 1 to 20 as in the names of the files; 0 keeps all.
+        objects: Which objects to keep, in this order, in place of `object`; empty keeps what that says.
+        size: Pixels along a side, from 1 to 128.
+        test_every: Every how many angles one is kept for the test, from 2 to 72.
+        split: "even" or "random".
+        seed: Of the random split, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range, or the data are missing or damaged.
+        UsageError: If an option is out of range, or the data are missing or damaged.
     """
     integer_option("size", size, 1, SIDE)
     integer_option("test_every", test_every, 2, NUM_ANGLES)
@@ -103,12 +103,12 @@ def read(source: Path, numbers: Iterable[int], size: int = SIDE) -> Images:
     """Returns the images of some objects, object by object, by growing angle.
 
     Args:
-      source: the archive, the folder of the images, or an image in that folder.
-      numbers: the objects, 1 to 20.
-      size: pixels along a side, from 1 to 128.
+        source: The archive, the folder of the images, or an image in that folder.
+        numbers: The objects, 1 to 20.
+        size: Pixels along a side, from 1 to 128.
 
     Raises:
-      UsageError: if the archive or an image is damaged, or there are not exactly 20·72 images.
+        UsageError: If the archive or an image is damaged, or there are not exactly 20·72 images.
     """
     if source.suffix == ".zip":
         try:

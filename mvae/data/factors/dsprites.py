@@ -34,13 +34,13 @@ def dsprites(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     y_position), counted from 0; the constant colour is left out. `"label"` is the shape: square, ellipse, heart.
 
     Args:
-      dir: the folder that holds the file `FILE`, directly or in a subfolder `dsprites`.
-      num_train: how many images to train on, drawn with the seed; 0 for all that are not in the test set.
-      num_test: how many images to test on, at least 1.
-      seed: seed of the split, in [0, 2³²); see `random_split`.
+        dir: The folder that holds the file `FILE`, directly or in a subfolder `dsprites`.
+        num_train: How many images to train on, drawn with the seed; 0 for all that are not in the test set.
+        num_test: How many images to test on, at least 1.
+        seed: Seed of the split, in [0, 2³²); see `random_split`.
 
     Raises:
-      UsageError: if an option is out of range, or the data are missing or damaged.
+        UsageError: If an option is out of range, or the data are missing or damaged.
     """
     train, test = random_split(math.prod(SIZES.values()), num_train, num_test, seed)
     pictures = read(find("dSprites", "dsprites", dir, (FILE,), REMEDY))
@@ -58,7 +58,7 @@ def read(path: Path) -> Images:
     """Returns all images and their factors, in the order of the file; the images as bits, `(N, 64, 8, 1)`.
 
     Raises:
-      UsageError: if the file is damaged or does not hold what it should.
+        UsageError: If the file is damaged or does not hold what it should.
     """
     try:
         with zipfile.ZipFile(path) as archive:

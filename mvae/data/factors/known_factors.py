@@ -23,14 +23,14 @@ def find(title: str, subfolder: str, directory: str, entries: Sequence[str], rem
     """Returns the first of the entries that exists in a folder, or in its subfolder.
 
     Args:
-      title: name of the data set, for the message.
-      subfolder: the subfolder to look into as well.
-      directory: the folder, the data option `dir`.
-      entries: names of files or folders, the preferred one first.
-      remedy: how to get the data, for the message.
+        title: Name of the data set, for the message.
+        subfolder: The subfolder to look into as well.
+        directory: The folder, the data option `dir`.
+        entries: Names of files or folders, the preferred one first.
+        remedy: How to get the data, for the message.
 
     Raises:
-      UsageError: if no folder is given, or none of the entries is there; it names every place.
+        UsageError: If no folder is given, or none of the entries is there; it names every place.
     """
     folder = _folder(title, directory, remedy)
     looked = []
@@ -46,17 +46,17 @@ def find_all(title: str, subfolder: str, directory: str, names: Sequence[str], r
     """Returns the paths of several files in one folder, or in its subfolder, each plain or compressed (`.gz`).
 
     Args:
-      title: name of the data set, for the message.
-      subfolder: the subfolder to look into as well.
-      directory: the folder, the data option `dir`.
-      names: names of the files without `.gz`.
-      remedy: how to get the data, for the message.
+        title: Name of the data set, for the message.
+        subfolder: The subfolder to look into as well.
+        directory: The folder, the data option `dir`.
+        names: Names of the files without `.gz`.
+        remedy: How to get the data, for the message.
 
     Returns:
-      name -> path for every name.
+        Name -> path for every name.
 
     Raises:
-      UsageError: if no folder is given, or neither holds all files; it names those that are missing.
+        UsageError: If no folder is given, or neither holds all files; it names those that are missing.
     """
     folder = _folder(title, directory, remedy)
     looked = []
@@ -79,12 +79,12 @@ def check_factors(path: Path, factors: np.ndarray, sizes: Mapping[str, int]) -> 
     """Returns the factors as int32 if every column lies in its range.
 
     Args:
-      path: where they come from, for messages.
-      factors: integers, `(N, k)`.
-      sizes: name of each column -> how many values it has.
+        path: Where they come from, for messages.
+        factors: Integers, `(N, k)`.
+        sizes: Name of each column -> how many values it has.
 
     Raises:
-      UsageError: if a value is out of range.
+        UsageError: If a value is out of range.
     """
     for (name, size), column in zip(sizes.items(), factors.T, strict=True):
         if column.min() < 0 or column.max() >= size:
@@ -101,13 +101,13 @@ def random_split(num: int, num_train: int, num_test: int, seed: int) -> tuple[np
     set: the test set does not depend on `num_train`.
 
     Args:
-      num: how many images there are.
-      num_train: how many to train on; 0 for all that are not in the test set.
-      num_test: how many to test on, at least 1.
-      seed: seed of the permutation, in [0, 2³²).
+        num: How many images there are.
+        num_train: How many to train on; 0 for all that are not in the test set.
+        num_test: How many to test on, at least 1.
+        seed: Seed of the permutation, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range, or there are fewer images than asked for.
+        UsageError: If an option is out of range, or there are fewer images than asked for.
 
     >>> [part.size for part in random_split(100, 0, 10, seed=0)]
     [90, 10]
@@ -130,12 +130,12 @@ def make_dataset(
     """Returns the data set of these images, their bytes on the device.
 
     Args:
-      name: the name under which `mvae.data.load` knows it.
-      train: training images.
-      test: test images.
-      sizes: name of each factor -> how many values it has.
-      label: the factor that is the label.
-      azimuth: the factor that is the angle of a turntable, in equal steps all the way round; empty for none.
+        name: The name under which `mvae.data.load` knows it.
+        train: Training images.
+        test: Test images.
+        sizes: Name of each factor -> how many values it has.
+        label: The factor that is the label.
+        azimuth: The factor that is the angle of a turntable, in equal steps all the way round; empty for none.
     """
     names = tuple(sizes)
 
@@ -179,11 +179,11 @@ def full_grid(dataset: Dataset, factors: Sequence[str] | None = None) -> Rows:
     Reshaped to the sizes of these factors they are a grid, such as the degree of an encoder is computed on.
 
     Args:
-      dataset: data with known factors of which every combination is there once, as of `turntable`.
-      factors: names of the factors; None for all.
+        dataset: Data with known factors of which every combination is there once, as of `turntable`.
+        factors: Names of the factors; None for all.
 
     Raises:
-      ValueError: if a combination is missing or there twice.
+        ValueError: If a combination is missing or there twice.
     """
     order = grid_order(dataset, dataset.factor_names if factors is None else factors)
     return {name: array[order] for name, array in all_rows(dataset).items()}
@@ -193,11 +193,11 @@ def grid_order(dataset: Dataset, factors: Sequence[str]) -> np.ndarray:
     """Returns the places among `all_rows` in the order of some factors, the last one fastest.
 
     Args:
-      dataset: data with known factors of which every combination is there once.
-      factors: names of the factors.
+        dataset: Data with known factors of which every combination is there once.
+        factors: Names of the factors.
 
     Raises:
-      ValueError: if a combination is missing or there twice.
+        ValueError: If a combination is missing or there twice.
     """
     columns = [dataset.factor_names.index(name) for name in factors]
     sizes = tuple(dataset.factor_sizes[column] for column in columns)

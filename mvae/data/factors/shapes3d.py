@@ -33,13 +33,13 @@ def shapes3d(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
     `"label"` is the shape. Needs h5py, which `pip install 'mvae[hdf5]'` brings.
 
     Args:
-      dir: the folder that holds `3dshapes.h5`, directly or in a subfolder `shapes3d`.
-      num_train: how many images to train on, drawn with the seed; 0 for all that are not in the test set.
-      num_test: how many images to test on, at least 1.
-      seed: seed of the split, in [0, 2³²); see `random_split`.
+        dir: The folder that holds `3dshapes.h5`, directly or in a subfolder `shapes3d`.
+        num_train: How many images to train on, drawn with the seed; 0 for all that are not in the test set.
+        num_test: How many images to test on, at least 1.
+        seed: Seed of the split, in [0, 2³²); see `random_split`.
 
     Raises:
-      UsageError: if an option is out of range, h5py is not installed, or the data are missing or damaged.
+        UsageError: If an option is out of range, h5py is not installed, or the data are missing or damaged.
     """
     train, test = random_split(math.prod(SIZES.values()), num_train, num_test, seed)
     path = find("3D Shapes", "shapes3d", dir, (FILE,), REMEDY)
@@ -50,11 +50,11 @@ def read(path: Path, parts: list[np.ndarray]) -> list[Images]:
     """Returns some of the images and their factors.
 
     Args:
-      path: the file.
-      parts: indices of the images of each part, ascending.
+        path: The file.
+        parts: Indices of the images of each part, ascending.
 
     Raises:
-      UsageError: if h5py is not installed, or the file is damaged or does not hold what it should.
+        UsageError: If h5py is not installed, or the file is damaged or does not hold what it should.
     """
     try:
         h5py = importlib.import_module("h5py")  # not among the requirements: nothing else needs it

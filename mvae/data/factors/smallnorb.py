@@ -40,13 +40,13 @@ def smallnorb(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: in
     `"azimuth"` the angle in radians, in steps of 20°.
 
     Args:
-      dir: the folder that holds the six files (`FILES`, compressed or not), directly or in a subfolder `smallnorb`.
-      size: pixels along a side, from 1 to 96.
-      num_train: how many of the training images to keep, the first ones; 0 keeps all.
-      num_test: how many of the test images to keep, the first ones; 0 keeps all.
+        dir: The folder that holds the six files (`FILES`, compressed or not), directly or in a subfolder `smallnorb`.
+        size: Pixels along a side, from 1 to 96.
+        num_train: How many of the training images to keep, the first ones; 0 keeps all.
+        num_test: How many of the test images to keep, the first ones; 0 keeps all.
 
     Raises:
-      UsageError: if an option is out of range, the data are missing or damaged, or fewer than asked for.
+        UsageError: If an option is out of range, the data are missing or damaged, or fewer than asked for.
     """
     integer_option("size", size, 1, SIDE)
     integer_option("num_train", num_train, 0)
@@ -89,7 +89,7 @@ def read_matrix(path: Path) -> np.ndarray:
     """Returns the array of a file in the format of NORB, plain or compressed with gzip.
 
     Raises:
-      UsageError: if the file cannot be read, its magic number is not known, or its length is not what it has to be.
+        UsageError: If the file cannot be read, its magic number is not known, or its length is not what it has to be.
     """
     content = read_content(path)
     head = np.frombuffer(content[:8], "<i4") if len(content) >= 8 else np.zeros(2, "<i4")

@@ -25,15 +25,15 @@ def tumbled(
     The test set does not depend on `num_train`. The images stay on the device as bytes.
 
     Args:
-      mesh: as for `turntable`: `blob`, `horn`, `bunny`, or the name of a file of the format OBJ.
-      dir: as for `turntable`.
-      size: pixels along a side, from 1 to 256.
-      num_train: number of training views, at least 1; 5000 of 32 × 32 pixels take ten seconds.
-      num_test: number of test views, at least 1.
-      seed: seed of the rotations, in [0, 2³²).
+        mesh: As for `turntable`: `blob`, `horn`, `bunny`, or the name of a file of the format OBJ.
+        dir: As for `turntable`.
+        size: Pixels along a side, from 1 to 256.
+        num_train: Number of training views, at least 1; 5000 of 32 × 32 pixels take ten seconds.
+        num_test: Number of test views, at least 1.
+        seed: Seed of the rotations, in [0, 2³²).
 
     Raises:
-      UsageError: if an option is out of range, the mesh is not known, or its file is missing or damaged.
+        UsageError: If an option is out of range, the mesh is not known, or its file is missing or damaged.
     """
     integer_option("size", size, 1, LARGEST)
     integer_option("num_train", num_train, 1)

@@ -54,18 +54,19 @@ def turntable(
     of `known_factors` returns all of them in the order of the grid.
 
     Args:
-      mesh: `blob` or `horn`, which are generated; `bunny`, the Stanford bunny; or the name of a file of the format
-        OBJ, which ends in `.obj` or `.obj.gz`, or its absolute path. The object is moved and scaled into the unit ball.
-      dir: the folder that holds the file, directly or in a subfolder `bunny` or, for other files, `turntable`. Not
-        looked at for a generated mesh or an absolute path.
-      size: pixels along a side, from 1 to 256.
-      num_azimuths: how many azimuths, at least 2.
-      num_elevations: how many elevations, at least 1.
-      max_elevation: in degrees, above 0, at most 180.
-      test_every: one view in so many is kept for the test, from 2 to num_azimuths.
+        mesh: `blob` or `horn`, which are generated; `bunny`, the Stanford bunny; or the name of a file of the format
+            OBJ, which ends in `.obj` or `.obj.gz`, or its absolute path. The object is moved and scaled into the unit
+            ball.
+        dir: The folder that holds the file, directly or in a subfolder `bunny` or, for other files, `turntable`. Not
+            looked at for a generated mesh or an absolute path.
+        size: Pixels along a side, from 1 to 256.
+        num_azimuths: How many azimuths, at least 2.
+        num_elevations: How many elevations, at least 1.
+        max_elevation: In degrees, above 0, at most 180.
+        test_every: One view in so many is kept for the test, from 2 to num_azimuths.
 
     Raises:
-      UsageError: if an option is out of range, the mesh is not known, or its file is missing or damaged.
+        UsageError: If an option is out of range, the mesh is not known, or its file is missing or damaged.
     """
     integer_option("size", size, 1, LARGEST)
     integer_option("num_azimuths", num_azimuths, 2)
@@ -94,8 +95,8 @@ def elevation_angles(num: int, max_elevation: float) -> np.ndarray:
     """Returns the elevations in radians, `(num,)`, from the lowest, or from 0 where they go all the way round.
 
     Args:
-      num: how many, at least 1.
-      max_elevation: in degrees, above 0; at 180 they go all the way round.
+        num: How many, at least 1.
+        max_elevation: In degrees, above 0; at 180 they go all the way round.
 
     >>> np.degrees(elevation_angles(3, 60.0)).round().tolist(), np.degrees(elevation_angles(4, 180.0)).tolist()
     ([-60.0, 0.0, 60.0], [0.0, 90.0, 180.0, 270.0])
@@ -116,11 +117,11 @@ def rotations(elevations: np.ndarray, azimuths: np.ndarray) -> np.ndarray:
     The entries are rounded to 14 decimals: a quarter of a turn is exact.
 
     Args:
-      elevations: in radians, `(N,)`.
-      azimuths: in radians, `(N,)`.
+        elevations: In radians, `(N,)`.
+        azimuths: In radians, `(N,)`.
 
     Returns:
-      `(N, 3, 3)`.
+        `(N, 3, 3)`.
     """
     ce, se, ca, sa = np.cos(elevations), np.sin(elevations), np.cos(azimuths), np.sin(azimuths)
     zero = np.zeros_like(ce)
@@ -132,7 +133,7 @@ def named_mesh(name: str, dir: str) -> Mesh:
     """Returns a mesh in the unit ball, by the options `mesh` and `dir` of `turntable`.
 
     Raises:
-      UsageError: if the name is not known, or the file is missing or damaged.
+        UsageError: If the name is not known, or the file is missing or damaged.
     """
     if name in GENERATED:
         return GENERATED[name]()
@@ -154,7 +155,7 @@ def read_in_unit_ball(path: Path) -> Mesh:
     """Returns the mesh of a file of the format OBJ, moved and scaled by `in_unit_ball`.
 
     Raises:
-      UsageError: if the file is damaged, or no triangle has an area.
+        UsageError: If the file is damaged, or no triangle has an area.
     """
     try:
         return in_unit_ball(read_obj(path))

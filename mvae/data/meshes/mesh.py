@@ -26,8 +26,8 @@ class Mesh(NamedTuple):
     """A surface of triangles in space.
 
     Attributes:
-      vertices: corners (x, y, z), float64 `(V, 3)`; z is up, and -y is the front.
-      faces: the three corners of each triangle, int `(F, 3)`, counted from 0.
+        vertices: Corners (x, y, z), float64 `(V, 3)`; z is up, and -y is the front.
+        faces: The three corners of each triangle, int `(F, 3)`, counted from 0.
     """
 
     vertices: np.ndarray
@@ -41,7 +41,7 @@ def in_unit_ball(mesh: Mesh) -> Mesh:
     are left out, and so are triangles of no area.
 
     Raises:
-      ValueError: if no triangle has an area.
+        ValueError: If no triangle has an area.
     """
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     has_area = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 0
@@ -57,7 +57,7 @@ def icosphere(subdivisions: int) -> Mesh:
     """Returns the unit sphere as an icosahedron of which every triangle was divided into four, several times.
 
     Args:
-      subdivisions: how many times, n; there are 20·4ⁿ triangles, their corners counter-clockwise from outside.
+        subdivisions: How many times, n; there are 20·4ⁿ triangles, their corners counter-clockwise from outside.
 
     >>> [part.shape for part in icosphere(1)]
     [(42, 3), (80, 3)]

@@ -21,14 +21,14 @@ def bunny(
     `(B, 3)`.
 
     Args:
-      dir: the folder that holds `stanford-bunny.obj.gz` or `stanford-bunny.obj`, directly or in a subfolder `bunny`.
-      num_train: number of training points, at least 1.
-      num_test: number of test points, at least 1.
-      seed: seed of the points, in [0, 2³²).
-      noise: standard deviation of the noise, 0 or more.
+        dir: The folder that holds `stanford-bunny.obj.gz` or `stanford-bunny.obj`, directly or in a subfolder `bunny`.
+        num_train: Number of training points, at least 1.
+        num_test: Number of test points, at least 1.
+        seed: Seed of the points, in [0, 2³²).
+        noise: Standard deviation of the noise, 0 or more.
 
     Raises:
-      UsageError: if an option is out of range, or the file is missing or damaged.
+        UsageError: If an option is out of range, or the file is missing or damaged.
     """
     integer_option("num_train", num_train, 1)
     integer_option("num_test", num_test, 1)
@@ -56,10 +56,10 @@ def bunny_mesh(dir: str) -> Mesh:
     """Returns the Stanford bunny, `standardised`; z is up, and -y is the front.
 
     Args:
-      dir: as in `bunny`.
+        dir: As in `bunny`.
 
     Raises:
-      UsageError: if the file is missing or damaged.
+        UsageError: If the file is missing or damaged.
     """
     return standardised(read_in_unit_ball(find("bunny", "bunny", dir, BUNNY, BUNNY_REMEDY)))
 
@@ -71,7 +71,7 @@ def standardised(mesh: Mesh) -> Mesh:
     is (|a|² + |b|² + |c|² + |a + b + c|²)/12.
 
     Args:
-      mesh: a mesh, at least one triangle with an area.
+        mesh: A mesh, at least one triangle with an area.
     """
     weights = triangle_areas(mesh)
     weights = weights / weights.sum()
@@ -96,9 +96,9 @@ def uniform_on_mesh(rng: np.random.Generator, mesh: Mesh, num: int) -> Float[np.
     float32. `trimesh.sample` draws other points of the same law: data sets would change.
 
     Args:
-      rng: source of randomness; its state advances.
-      mesh: a mesh, at least one triangle with an area.
-      num: number of points.
+        rng: Source of randomness; its state advances.
+        mesh: A mesh, at least one triangle with an area.
+        num: Number of points.
 
     Source: [osada2002, Sec. 4.2].
     """

@@ -54,12 +54,12 @@ def render_views(mesh: Mesh, rotations: np.ndarray, size: int) -> np.ndarray:
     interruption ends it within a view.
 
     Args:
-      mesh: a mesh in the unit ball, no triangle without an area, as `in_unit_ball` returns it.
-      rotations: of every image, `(N, 3, 3)`: a point p of the mesh lies at R p in the camera's coordinates.
-      size: pixels along a side, from 1 to `LARGEST`.
+        mesh: A mesh in the unit ball, no triangle without an area, as `in_unit_ball` returns it.
+        rotations: Of every image, `(N, 3, 3)`: a point p of the mesh lies at R p in the camera's coordinates.
+        size: Pixels along a side, from 1 to `LARGEST`.
 
     Returns:
-      Bytes `(N, size, size, 1)`.
+        Bytes `(N, size, size, 1)`.
     """
     corners = np.ascontiguousarray(mesh.faces.T, np.int32)
     a, b, c = mesh.vertices[corners]

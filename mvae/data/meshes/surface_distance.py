@@ -27,18 +27,18 @@ def surface_distance(name: str, points: Any, *, dir: str = "", noise: float = GR
     data themselves its square is that of a normal vector of R², with mean 2, as long as σ is small against 1.
 
     Args:
-      name: of the data set: `circle`, `loop`, `torus`, `sphere`, `two_moons`, `gaussian_grid` or `bunny`.
-      points: `(..., m)`, an array; m is 2 or 3 as in the data set.
-      dir: bunny: the folder of its file, as in `mesh_points.bunny`.
-      noise: gaussian_grid: the standard deviation σ, more than 0.
+        name: Of the data set: `circle`, `loop`, `torus`, `sphere`, `two_moons`, `gaussian_grid` or `bunny`.
+        points: `(..., m)`, an array; m is 2 or 3 as in the data set.
+        dir: Bunny: the folder of its file, as in `mesh_points.bunny`.
+        noise: gaussian_grid: the standard deviation σ, more than 0.
 
     Returns:
-      `(...)`, float64; of `gaussian_grid` without unit, of the others a length in the units of the data.
+        `(...)`, float64; of `gaussian_grid` without unit, of the others a length in the units of the data.
 
     Raises:
-      UsageError: if there is no such data set, σ is not a positive number, or the file of the bunny is missing or
-        damaged.
-      ValueError: if the points have another dimension or are not finite.
+        UsageError: If there is no such data set, σ is not a positive number, or the file of the bunny is missing or
+            damaged.
+        ValueError: If the points have another dimension or are not finite.
 
     >>> surface_distance("torus", [[3.5, 0.0, 0.0], [0.0, 0.0, 0.0]]).tolist()
     [0.5, 1.0]

@@ -20,8 +20,8 @@ def mesh_distance(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndar
     all pairs of a point and a candidate at once, however many.)
 
     Args:
-      mesh: a mesh, every triangle with an area.
-      points: finite.
+        mesh: A mesh, every triangle with an area.
+        points: Finite.
     """
     if not len(points):
         return np.zeros(0)
@@ -48,8 +48,8 @@ def triangle_distance(
     """Returns the distance of points from triangles.
 
     Args:
-      points: `(..., 3)`.
-      corners: the three corners of each triangle, which has an area, `(..., 3, 3)`.
+        points: `(..., 3)`.
+        corners: The three corners of each triangle, which has an area, `(..., 3, 3)`.
     """
     shape = np.broadcast_shapes(points.shape[:-1], corners.shape[:-2])
     points = np.broadcast_to(points, (*shape, 3)).reshape(-1, 3)

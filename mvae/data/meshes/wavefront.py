@@ -34,11 +34,11 @@ def read_obj(path: Path) -> Mesh:
     `mapbox_earcut`. In the files y is up and z is the front, as is the custom; in the mesh z is up and -y is the front.
 
     Args:
-      path: the file, compressed or not.
+        path: The file, compressed or not.
 
     Raises:
-      UsageError: if the file cannot be read, holds no triangle, or a line of a vertex or a polygon is damaged; it
-        names the line.
+        UsageError: If the file cannot be read, holds no triangle, or a line of a vertex or a polygon is damaged; it
+            names the line.
     """
     vertices: list[list[float]] = []
     polygons: list[tuple[int, str, list[int]]] = []

@@ -42,29 +42,30 @@ def from_arrays(
     The test rows are drawn at random, always the same ones of so many rows, unless `test` says which they are.
 
     Args:
-      x: examples, (n, ...): an array of numpy or jax, a sparse matrix of scipy, a frame of pandas or polars, or
-        anything that numpy takes for an array of numbers. Vectors are (n, d), images (n, height, width, channels).
-      scale: what the model sees: "unit", x brought to [0, 1]; "standard", each entry less its mean over the training
-        rows and over its standard deviation there; "none", x itself. "auto" is "unit" for bytes, "standard" for vectors
-        of floats, and "none" for other integers, which may be counts, for true and false, and for images of floats.
-      test_fraction: share of the rows that are the test set, above 0 and below 1.
-      test: which rows are the test set, (n,): true and false, or 0 and 1, or "test" and "train".
-      label: the class of each row, (n,): texts or whole numbers.
-      angle: an angle that is known of each row, (n,), which codes are compared with.
-      angle_period: how much of it is a full turn: 360 where it is in degrees, 52 for weeks of a year.
-      condition: a nuisance that is known of each row, (n,): texts or whole numbers, such as the batch, animal or
-        camera. Encoder and decoder are given it, so that codes need not have it.
-      size_factor: what the counts of each row are in proportion to, (n,), positive, or "total" for their sum; it is
-        divided by its mean over the training rows. For likelihoods of counts.
-      features: of a frame, the columns that are x, a sequence of names or a text with commas between them; all columns
-        of numbers without another role if empty.
-      **columns: what else is known of each row, (n, ...): numbers.
+        x: Examples, (n, ...): an array of numpy or jax, a sparse matrix of scipy, a frame of pandas or polars, or
+            anything that numpy takes for an array of numbers. Vectors are (n, d), images (n, height, width, channels).
+        scale: What the model sees: "unit", x brought to [0, 1]; "standard", each entry less its mean over the training
+            rows and over its standard deviation there; "none", x itself. "auto" is "unit" for bytes, "standard" for
+            vectors of floats, and "none" for other integers, which may be counts, for true and false, and for images of
+            floats.
+        test_fraction: Share of the rows that are the test set, above 0 and below 1.
+        test: Which rows are the test set, (n,): true and false, or 0 and 1, or "test" and "train".
+        label: The class of each row, (n,): texts or whole numbers.
+        angle: An angle that is known of each row, (n,), which codes are compared with.
+        angle_period: How much of it is a full turn: 360 where it is in degrees, 52 for weeks of a year.
+        condition: A nuisance that is known of each row, (n,): texts or whole numbers, such as the batch, animal or
+            camera. Encoder and decoder are given it, so that codes need not have it.
+        size_factor: What the counts of each row are in proportion to, (n,), positive, or "total" for their sum; it is
+            divided by its mean over the training rows. For likelihoods of counts.
+        features: Of a frame, the columns that are x, a sequence of names or a text with commas between them; all
+            columns of numbers without another role if empty.
+        **columns: What else is known of each row, (n, ...): numbers.
 
     Of a frame, `test`, `label`, `angle`, `condition` and `size_factor` may be names of columns.
 
     Raises:
-      UsageError: for what is not an array of finite numbers of two rows or more, columns of another length, and options
-        that are out of range, naming what is wrong and where.
+        UsageError: For what is not an array of finite numbers of two rows or more, columns of another length, and
+            options that are out of range, naming what is wrong and where.
 
     >>> dataset = from_arrays(np.eye(20, 3, dtype=np.uint8), label=np.arange(20))
     >>> dataset.num_train, dataset.num_test, dataset.event_shape, dataset.scaling.kind
@@ -102,23 +103,23 @@ def from_file(
     """Returns a data set of a user's own file.
 
     Args:
-      path: .npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images; see `mvae.data.own.files.read_table`.
-      scale: as for `from_arrays`.
-      test_fraction: as for `from_arrays`.
-      test: the column that says which rows are the test set, as for `from_arrays`; "" for none.
-      test_path: a file of the test set's own, of the same kind; "" for none.
-      label: the column of the class; "" for none. Of a folder of images "folder" is that of the subfolders.
-      angle: the column of a known angle; "" for none.
-      angle_period: how much of it is a full turn.
-      condition: the column of a known nuisance; "" for none.
-      size_factor: the column of size factors, or "total" for the sum of a row; "" for none.
-      features: columns that are the examples, separated by commas, of .npz the name of their array; all columns of
-        numbers without another role if empty.
-      layer: of .h5ad, what the examples are: "" for X, "raw", the name of a layer or of an entry of obsm.
-      size: of images, the side of the squares they are resized to; 0 for the size that most of them have.
+        path: .npy, .npz, .csv, .tsv, .parquet, .h5ad, or a folder of images; see `mvae.data.own.files.read_table`.
+        scale: As for `from_arrays`.
+        test_fraction: As for `from_arrays`.
+        test: The column that says which rows are the test set, as for `from_arrays`; "" for none.
+        test_path: A file of the test set's own, of the same kind; "" for none.
+        label: The column of the class; "" for none. Of a folder of images "folder" is that of the subfolders.
+        angle: The column of a known angle; "" for none.
+        angle_period: How much of it is a full turn.
+        condition: The column of a known nuisance; "" for none.
+        size_factor: The column of size factors, or "total" for the sum of a row; "" for none.
+        features: Columns that are the examples, separated by commas, of .npz the name of their array; all columns of
+            numbers without another role if empty.
+        layer: Of .h5ad, what the examples are: "" for X, "raw", the name of a layer or of an entry of obsm.
+        size: Of images, the side of the squares they are resized to; 0 for the size that most of them have.
 
     Raises:
-      UsageError: as for `from_arrays`, and for what cannot be read.
+        UsageError: As for `from_arrays`, and for what cannot be read.
     """
     chosen = names_in(features)
     options: dict[str, Any] = {"features": chosen, "layer": layer, "size": size}
@@ -229,7 +230,7 @@ def column(values: Any, name: str, num: int) -> np.ndarray:
     """Returns a checked column of finite numbers.
 
     Raises:
-      UsageError: for texts, another length or entries that are not finite.
+        UsageError: For texts, another length or entries that are not finite.
     """
     found = numeric(values, name)
     if found.ndim == 0 or len(found) != num:
@@ -250,7 +251,7 @@ def categories(values: Any, name: str, num: int) -> tuple[np.ndarray, tuple[str,
     """Returns categories as numbers from 0 on, int32 (n,), and the text of each, in their order.
 
     Raises:
-      UsageError: for another length, numbers that are not whole, and empty texts.
+        UsageError: For another length, numbers that are not whole, and empty texts.
     """
     array: Any = plain_objects(_array(values, name))
     if array.dtype.kind == "S":
@@ -350,11 +351,11 @@ def numeric(x: Any, name: str) -> np.ndarray:
     """Returns numbers as an array of numpy, of whatever kind they come in; nothing is copied that need not be.
 
     Args:
-      x: an array of numpy or jax, a frame or column of pandas or polars, or nested lists.
-      name: what it is called in messages.
+        x: An array of numpy or jax, a frame or column of pandas or polars, or nested lists.
+        name: What it is called in messages.
 
     Raises:
-      UsageError: if it is no array of real numbers, such as texts, objects or rows of several lengths.
+        UsageError: If it is no array of real numbers, such as texts, objects or rows of several lengths.
     """
     array = plain_objects(_array(x, name))
     if array.dtype == object:
@@ -373,7 +374,7 @@ def _array(x: Any, name: str) -> np.ndarray:
     """Whatever it comes in as an array of numpy.
 
     Raises:
-      UsageError: for rows of several shapes, and entries that a mask hides.
+        UsageError: For rows of several shapes, and entries that a mask hides.
     """
     try:
         array = x.to_numpy() if hasattr(x, "to_numpy") else x
@@ -389,7 +390,7 @@ def check_finite(x: np.ndarray, name: str, names: Sequence[str] = ()) -> None:
     """Raises unless an array has entries and all of them are finite as float32; looks at some rows at a time.
 
     Raises:
-      UsageError: naming the first entry that is not.
+        UsageError: Naming the first entry that is not.
     """
     if not x.size:
         raise UsageError(f"{name} is empty, its shape is {x.shape}")

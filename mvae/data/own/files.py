@@ -25,16 +25,16 @@ def read_table(path: str, *, features: Sequence[str] = (), layer: str = "", size
     """Returns what a file or folder holds.
 
     Args:
-      path: .npy, an array of examples by rows; .npz, arrays by name, or a sparse matrix of scipy; .csv and .tsv, with a
-        line of names or none; .parquet; .h5ad, cells by genes; or a folder of images, whose subfolders are the column
-        "folder", and their names the column "file".
-      features: of tables, the columns that are the examples; of .npz the name of their array.
-      layer: of .h5ad, what the examples are: "" for X, "raw" for the raw counts, the name of a layer, or of an entry
-        of obsm such as "X_pca".
-      size: of images, the side of the squares they are resized to, or (height, width); 0 for the size that most have.
+        path: .npy, an array of examples by rows; .npz, arrays by name, or a sparse matrix of scipy; .csv and .tsv, with
+            a line of names or none; .parquet; .h5ad, cells by genes; or a folder of images, whose subfolders are the
+            column "folder", and their names the column "file".
+        features: Of tables, the columns that are the examples; of .npz the name of their array.
+        layer: Of .h5ad, what the examples are: "" for X, "raw" for the raw counts, the name of a layer, or of an entry
+            of obsm such as "X_pca".
+        size: Of images, the side of the squares they are resized to, or (height, width); 0 for the size that most have.
 
     Raises:
-      UsageError: if it is not there, of another kind, damaged or empty, or does not have what is asked for.
+        UsageError: If it is not there, of another kind, damaged or empty, or does not have what is asked for.
     """
     where = Path(path).expanduser()
     if not path:

@@ -16,10 +16,10 @@ class Table(NamedTuple):
     """Examples and what stands beside them.
 
     Attributes:
-      x: examples, (n, ...), or None where they are to be chosen among the columns.
-      columns: name -> one entry for each row: numbers or texts.
-      place: where this is from, for messages.
-      names: of the features of x, where they have names.
+        x: Examples, (n, ...), or None where they are to be chosen among the columns.
+        columns: Name -> one entry for each row: numbers or texts.
+        place: Where this is from, for messages.
+        names: Of the features of x, where they have names.
     """
 
     x: np.ndarray | None
@@ -32,12 +32,12 @@ def choose(table: Table, features: Sequence[str], taken: Sequence[str]) -> tuple
     """Returns the examples of a table: x, or the columns of numbers side by side, and their names.
 
     Args:
-      table: the table.
-      features: names of columns; empty for all that are numbers and not taken.
-      taken: columns that have another role.
+        table: The table.
+        features: Names of columns; empty for all that are numbers and not taken.
+        taken: Columns that have another role.
 
     Raises:
-      UsageError: for a column that is not there or holds no numbers, and if none is left.
+        UsageError: For a column that is not there or holds no numbers, and if none is left.
     """
     if table.x is not None:
         return table.x, table.names
@@ -67,13 +67,13 @@ def aligned(x: np.ndarray, names: Sequence[str], wanted: Sequence[str], place: s
     """Returns examples with their features in the order that is wanted, by their names.
 
     Args:
-      x: examples, (n, d).
-      names: of their features; empty where they have none, and the order is taken to be right.
-      wanted: names in the order that is wanted; empty for the order that there is.
-      place: where they are from, for messages.
+        x: Examples, (n, d).
+        names: Of their features; empty where they have none, and the order is taken to be right.
+        wanted: Names in the order that is wanted; empty for the order that there is.
+        place: Where they are from, for messages.
 
     Raises:
-      UsageError: if a feature is lacking.
+        UsageError: If a feature is lacking.
     """
     if not names or not wanted or tuple(names) == tuple(wanted):
         return x
@@ -94,7 +94,7 @@ def column_of(table: Table, name: str, role: str) -> np.ndarray:
     """Returns a column of a table by its name.
 
     Raises:
-      UsageError: if there is no such column, listing those that there are.
+        UsageError: If there is no such column, listing those that there are.
     """
     if name not in table.columns:
         if not table.columns:
@@ -131,7 +131,7 @@ def dense(matrix: Any, place: str) -> np.ndarray:
     """Returns a sparse matrix of scipy as an array.
 
     Raises:
-      UsageError: if that takes more than `MAX_BYTES`.
+        UsageError: If that takes more than `MAX_BYTES`.
     """
     need = int(np.prod(matrix.shape, dtype=np.int64)) * matrix.dtype.itemsize
     if need > MAX_BYTES:

@@ -58,10 +58,10 @@ def log_expansion(
     """Log density by the polynomials, along the geodesic of the given turns, and whether they reach there.
 
     Args:
-      ratio: e = a/c.
-      t: time in units of c^2.
-      first: minor angle of the start.
-      turn: turns of both angles, in [-pi, pi].
+        ratio: e = a/c.
+        t: Time in units of c^2.
+        first: Minor angle of the start.
+        turn: Turns of both angles, in [-pi, pi].
     """
     middle, one, two = _variables(ratio, first, turn)
     near = one + two <= 1

@@ -38,23 +38,23 @@ def log_embedded_torus_kernel(
     -4.416
 
     Args:
-      manifold: the torus.
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
-      z: starting points, (..., 3).
-      w: end points, (..., 3).
+        manifold: The torus.
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z and w.
+        z: Starting points, (..., 3).
+        w: End points, (..., 3).
 
     Returns:
-      Log densities, (...), differentiable once in t, z and w. All is computed in float64, whatever the input.
-      For the default radii, against a solution in 160 bits, t from 0.01 to 1, the relative error of the density is
-      below 2e-6 wherever log q > -30 (2e-10 above -18, 1e-12 above -10 from a tenth of a^2 on), and 1e-5 for
-      float32. Fatter tubes are known less well before a tenth of the square of the smaller of a and c - a: to 1e-5
-      at a/c = 0.5, to 3e-4 at 0.7. Below log q = -30, and for derivatives below log q = -20, the expansion along two
-      geodesics takes the place of the lost digits. The far digits come from numpy.longdouble; where that is float64
-      they end at log q = -22. The first use for given radii builds tables for some ten seconds.
+        Log densities, (...), differentiable once in t, z and w. All is computed in float64, whatever the input.
+        For the default radii, against a solution in 160 bits, t from 0.01 to 1, the relative error of the density is
+        below 2e-6 wherever log q > -30 (2e-10 above -18, 1e-12 above -10 from a tenth of a^2 on), and 1e-5 for
+        float32. Fatter tubes are known less well before a tenth of the square of the smaller of a and c - a: to 1e-5
+        at a/c = 0.5, to 3e-4 at 0.7. Below log q = -30, and for derivatives below log q = -20, the expansion along two
+        geodesics takes the place of the lost digits. The far digits come from numpy.longdouble; where that is float64
+        they end at log q = -22. The first use for given radii builds tables for some ten seconds.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
-        under `jax.jit`, `check_values` alone knows.
+        ValueError: For wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+            under `jax.jit`, `check_values` alone knows.
     """
     t, z, w = check_ends(manifold, t, z, w)
     manifold.check_on("z", z)

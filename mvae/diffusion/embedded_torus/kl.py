@@ -28,18 +28,18 @@ def embedded_torus_kl(
     function of t and even in the minor angle x, a Chebyshev series in log(1 + 4 t/a^2) and cos x.
 
     Args:
-      manifold: the torus.
-      t: time, a variance per tangent direction, (...) broadcast against the leading axes of z.
-      z: starting points, (..., 3).
+        manifold: The torus.
+        t: Time, a variance per tangent direction, (...) broadcast against the leading axes of z.
+        z: Starting points, (..., 3).
 
     Returns:
-      Divergences, (...), differentiable in t and z, at any t > 0. Measured absolute error for the default
-      radii: 5e-7 in float64, 1e-6 in float32; below 1e-5 for a/c from 0.1 to 0.5. The first use
-      for given radii builds tables for a few seconds.
+        Divergences, (...), differentiable in t and z, at any t > 0. Measured absolute error for the default
+        radii: 5e-7 in float64, 1e-6 in float32; below 1e-5 for a/c from 0.1 to 0.5. The first use
+        for given radii builds tables for a few seconds.
 
     Raises:
-      ValueError: for wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
-        under `jax.jit`, `check_values` alone knows.
+        ValueError: For wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,
+            under `jax.jit`, `check_values` alone knows.
     """
     t, z = check_start(manifold, t, z)
     t = jnp.broadcast_to(t, z.shape[:-1])

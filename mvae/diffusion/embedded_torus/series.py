@@ -71,13 +71,13 @@ def spectral_density(
     The error is a part of the peak, not of the value: 1e-15 of it, and a few 1e-18 if compensated.
 
     Args:
-      ratio: e = a/c.
-      earliest: least time of the tables.
-      t: times in units of c^2, from `earliest` on.
-      start: cosine and sine of the minor angle of the start.
-      end: the same of the end.
-      major: cosine and sine of the turn of the major angle.
-      compensated: whether rounding errors are carried along; for values only, not for derivatives.
+        ratio: e = a/c.
+        earliest: Least time of the tables.
+        t: Times in units of c^2, from `earliest` on.
+        start: Cosine and sine of the minor angle of the start.
+        end: The same of the end.
+        major: Cosine and sine of the turn of the major angle.
+        compensated: Whether rounding errors are carried along; for values only, not for derivatives.
     """
     tables = _chunks(ratio, earliest)
     chunks = _Chunks(*(jnp.asarray(x) for x in tables))

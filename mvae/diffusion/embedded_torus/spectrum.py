@@ -35,8 +35,8 @@ def modes(ratio: float, first: float) -> tuple[Modes, Modes]:
     """Returns every even and every odd mode that matters to float64 rounding from time `first` on.
 
     Args:
-      ratio: e = a/c.
-      first: least time, in units of c^2.
+        ratio: e = a/c.
+        first: Least time, in units of c^2.
     """
     highest = ratio * math.sqrt(_CUTOFF / first)
     # Beyond what the modes turn by, their series falls as exp(-k arcosh(1/e)): w vanishes at such a complex angle.

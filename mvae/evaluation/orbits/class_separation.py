@@ -16,8 +16,8 @@ class ClassSeparation(NamedTuple):
     """How far classes of codes are apart.
 
     Attributes:
-        accuracy: share of the codes whose nearest neighbour, themselves left out, is of their class.
-        gap: least distance between codes of different classes in units of the spacing within classes; above 1 they
+        accuracy: Share of the codes whose nearest neighbour, themselves left out, is of their class.
+        gap: Least distance between codes of different classes in units of the spacing within classes; above 1 they
             are apart. Infinite where codes of a class coincide and classes do not, 0 where all do, to the rounding of
             their dtype.
     """

@@ -24,8 +24,8 @@ class Classifier(NamedTuple):
     """A trained classifier.
 
     Attributes:
-        net: the network, images to logits.
-        params: its parameters.
+        net: The network, images to logits.
+        params: Its parameters.
         event_shape: (H, W, C) of the images it was trained on.
     """
 
@@ -71,8 +71,8 @@ def train_classifier(
 
     Args:
         key: JAX key, of the parameters at initialisation and of the batches.
-        rows: arrays of the data set with the example axis first, as `Dataset.train`.
-        render: rows to a batch with "x", (b, H, W, C), and "label", (b,), integers from 0, as `Dataset.render`.
+        rows: Arrays of the data set with the example axis first, as `Dataset.train`.
+        render: Rows to a batch with "x", (b, H, W, C), and "label", (b,), integers from 0, as `Dataset.render`.
         num_classes: How many classes there are, at least 2.
         widths: Width of each hidden layer.
         num_steps: Steps of training.
@@ -118,8 +118,8 @@ def accuracy(classifier: Classifier, rows: Rows, render: Callable[[Rows], Batch]
 
     Args:
         classifier: A trained classifier.
-        rows: arrays of the data set with the example axis first, as `Dataset.test`.
-        render: rows to a batch with "x" and "label".
+        rows: Arrays of the data set with the example axis first, as `Dataset.test`.
+        render: Rows to a batch with "x" and "label".
 
     Raises:
         ValueError: If `rows` is empty or its arrays differ in length, or the images have another shape than those the

@@ -21,9 +21,9 @@ class OrbitMatch(NamedTuple):
 
     Attributes:
         error: (precision + coverage) / (2 scale), without a unit; 0 if both are the same curve.
-        precision: mean distance from the orbit to the manifold, in units of the data.
-        coverage: mean distance from the manifold to the orbit, in units of the data.
-        scale: root of the mean squared distance of the manifold from its mean, in units of the data.
+        precision: Mean distance from the orbit to the manifold, in units of the data.
+        coverage: Mean distance from the manifold to the orbit, in units of the data.
+        scale: Root of the mean squared distance of the manifold from its mean, in units of the data.
     """
 
     error: float
@@ -55,12 +55,12 @@ def orbit_match(
     goes round once.
 
     Args:
-        orbit: points of the orbit in order of time, (T, D). A single point is allowed.
-        manifold: points of M without noise, (N, D), N ≥ 2.
-        closed: whether a segment joins the last point of the manifold to the first.
-        ordered: whether the points of the manifold are in order along it. If not, they are no polyline but points of
+        orbit: Points of the orbit in order of time, (T, D). A single point is allowed.
+        manifold: Points of M without noise, (N, D), N ≥ 2.
+        closed: Whether a segment joins the last point of the manifold to the first.
+        ordered: Whether the points of the manifold are in order along it. If not, they are no polyline but points of
             equal weight, and precision is not less than about a quarter of their spacing.
-        num_points: to how many points, at even distances, each polyline is resampled to take means.
+        num_points: To how many points, at even distances, each polyline is resampled to take means.
 
     Raises:
         ValueError: For another shape, values that are not finite, points of the manifold that are all the same, a
@@ -107,11 +107,11 @@ def mean_orbit_match(
     its size, as a large one around it.
 
     Args:
-        orbits: of each class, (T, D).
-        manifolds: of each class, (N, D), in the same order of classes.
-        closed: as for `orbit_match`, likewise `ordered` and `num_points`.
-        ordered: see there.
-        num_points: see there.
+        orbits: Of each class, (T, D).
+        manifolds: Of each class, (N, D), in the same order of classes.
+        closed: As for `orbit_match`, likewise `ordered` and `num_points`.
+        ordered: See there.
+        num_points: See there.
 
     Raises:
         ValueError: If there are no classes or not as many orbits as manifolds, or as `orbit_match` does.

@@ -23,8 +23,8 @@ class RotationEstimate(NamedTuple):
     """Angles by which references are turned to match images.
 
     Attributes:
-        angle: in radians, counter-clockwise as the image is displayed (row 0 on top), (n,), in [-π, π).
-        correlation: of the image with the turned reference, the largest of the grid's angles, (n,), in [-1, 1].
+        angle: In radians, counter-clockwise as the image is displayed (row 0 on top), (n,), in [-π, π).
+        correlation: Of the image with the turned reference, the largest of the grid's angles, (n,), in [-1, 1].
     """
 
     angle: Float[np.ndarray, " n"]
@@ -49,8 +49,8 @@ def rotation_angles(
     Args:
         images: (n, H, W, 1).
         references: (n, H, W, 1), or (1, H, W, 1) for all images.
-        num_angles: angles of the grid, at least 4.
-        mask: the pixels that count, (H, W), true or false; None for the disc that touches the nearest
+        num_angles: Angles of the grid, at least 4.
+        mask: The pixels that count, (H, W), true or false; None for the disc that touches the nearest
             border, which is the one that no rotation takes values out of.
 
     Raises:
@@ -85,7 +85,7 @@ def unwrap_rotation(angles: ArrayLike) -> Float[np.ndarray, " t"]:
     """Returns angles along a path without jumps: each differs from the one before by less than half a turn.
 
     Args:
-        angles: in radians, (T,), in the order of the path, of which no two neighbours are half a turn or more apart.
+        angles: In radians, (T,), in the order of the path, of which no two neighbours are half a turn or more apart.
 
     Returns:
         The same angles up to whole turns, the first one unchanged, (T,).
@@ -109,9 +109,9 @@ def rotation_range(angles: ArrayLike, kept: ArrayLike, centre: int) -> float:
     which `kept` is true throughout; more than 360 where the path goes round more than once.
 
     Args:
-        angles: of the images along the path, in radians, (T,).
-        kept: whether each image still shows its class, (T,), true or false.
-        centre: index of the image that the path starts from, in [0, T).
+        angles: Of the images along the path, in radians, (T,).
+        kept: Whether each image still shows its class, (T,), true or false.
+        centre: Index of the image that the path starts from, in [0, T).
 
     Returns:
         The range; 0 where the image at `centre` itself is not kept.

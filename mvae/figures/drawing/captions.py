@@ -18,9 +18,9 @@ def captions(names: Sequence[str], inches: float, *, lettered: bool = True) -> l
     r"""Returns the captions of panels, in lines at most that wide where spaces allow it.
 
     Args:
-        names: what the panels show.
-        inches: the width of a panel.
-        lettered: whether (a), (b), … go before the names, if there are several.
+        names: What the panels show.
+        inches: The width of a panel.
+        lettered: Whether (a), (b), … go before the names, if there are several.
 
     >>> captions(["data", "samples of a walk"], 0.6)
     ['(a) data', '(b) samples\nof a walk']

@@ -10,15 +10,15 @@ def finite(name: str, value: Any, shape: Sequence[int | str]) -> np.ndarray:
     """Returns `value` as a float array, or complains by name.
 
     Args:
-        name: the argument's name, for the message.
-        value: anything `np.asarray` takes, a JAX array included.
-        shape: the shape asked for; a string stands for any size but zero.
+        name: The argument's name, for the message.
+        value: Anything `np.asarray` takes, a JAX array included.
+        shape: The shape asked for; a string stands for any size but zero.
 
     Returns:
         The array, as float64.
 
     Raises:
-        ValueError: if the shape differs, an axis is empty, or an entry is NaN or infinite.
+        ValueError: If the shape differs, an axis is empty, or an entry is NaN or infinite.
 
     >>> finite("z", [[0.0, 1.0]], ("n", 2)).shape
     (1, 2)

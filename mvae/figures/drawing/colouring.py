@@ -59,12 +59,12 @@ def parameter_colouring(parameter: Any, n: int, *, periodic: bool = False) -> Co
     """Returns the colours of n points by where they lie along a curve, and a colour bar from 0 to 1.
 
     Args:
-        parameter: share of the way along the curve, (n,), in [0, 1].
-        n: how many points there are.
-        periodic: whether 0 and 1 are the same place, and so the same colour.
+        parameter: Share of the way along the curve, (n,), in [0, 1].
+        n: How many points there are.
+        periodic: Whether 0 and 1 are the same place, and so the same colour.
 
     Raises:
-        ValueError: for another shape, NaNs, or values outside [0, 1].
+        ValueError: For another shape, NaNs, or values outside [0, 1].
     """
     values = finite("parameter", parameter, (n,))
     if values.min() < 0.0 or values.max() > 1.0:

@@ -72,7 +72,7 @@ def periodic_colours(angles: np.ndarray) -> np.ndarray:
         angles: (..., 2), in radians.
 
     Returns:
-        sRGB colours in [0, 1], (..., 3).
+        SRGB colours in [0, 1], (..., 3).
 
     >>> colours = periodic_colours(np.array([[0.0, 1.0], [2 * np.pi, 1.0 - 2 * np.pi]]))
     >>> bool(np.allclose(colours[0], colours[1]))
@@ -95,7 +95,7 @@ def hue_ring(angle: np.ndarray) -> np.ndarray:
         angle: (...,), in radians.
 
     Returns:
-        sRGB colours in [0, 1], (..., 3).
+        SRGB colours in [0, 1], (..., 3).
 
     >>> bool(np.allclose(hue_ring(np.array(0.0)), hue_ring(np.array(2 * np.pi))))
     True

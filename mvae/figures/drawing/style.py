@@ -85,11 +85,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     a run that is killed, never meets half a figure. Equal figures give equal bytes.
 
     Args:
-        figure: what to write; empty afterwards, so that its memory is free.
-        path: where; the ending (.png, .pdf, .svg) chooses the format, missing folders are made.
+        figure: What to write; empty afterwards, so that its memory is free.
+        path: Where; the ending (.png, .pdf, .svg) chooses the format, missing folders are made.
 
     Raises:
-        ValueError: if the ending of `path` names no format that can be written.
+        ValueError: If the ending of `path` names no format that can be written.
     """
     path = Path(path)
     kind = path.suffix[1:].lower()

@@ -25,9 +25,9 @@ class Grid(NamedTuple):
 
     Attributes:
         points: (rows, cols) -> points on the manifold, (rows, cols, ambient_dim), row 0 on top.
-        names: of the horizontal and the vertical axis.
-        x_ticks: text -> share of the way to the right.
-        y_ticks: text -> share of the way upward.
+        names: Of the horizontal and the vertical axis.
+        x_ticks: Text -> share of the way to the right.
+        y_ticks: Text -> share of the way upward.
     """
 
     points: Callable[[int, int], np.ndarray]
@@ -61,16 +61,16 @@ def latent_grid(manifold: Manifold, rows: int, cols: int, *, key: Any = None) ->
     - Any other manifold without a `grid` of its own: rows × cols samples of the prior drawn with `key`.
 
     Args:
-        manifold: the latent space.
-        rows: number of rows, positive.
-        cols: number of columns, positive.
-        key: a JAX key, for the manifolds that have no grid.
+        manifold: The latent space.
+        rows: Number of rows, positive.
+        cols: Number of columns, positive.
+        key: A JAX key, for the manifolds that have no grid.
 
     Returns:
         Points on the manifold, (rows, cols, ambient_dim).
 
     Raises:
-        ValueError: for a count that is not positive, or where a key is needed and not given.
+        ValueError: For a count that is not positive, or where a key is needed and not given.
 
     >>> latent_grid(FlatTorus(2), 3, 5).shape
     (3, 5, 4)
@@ -100,15 +100,15 @@ def decoded_grid(
         images: (rows, cols, H, W, C) with C = 1 (grey) or 3 (red, green, blue), as decoded from
             `latent_grid`. All share one range: [0, 1] if that holds them, else from their least to their
             greatest value.
-        manifold: the latent space that was gridded; `FlatTorus(2)`, `Sphere(2)` and `Euclidean(2)` give the
+        manifold: The latent space that was gridded; `FlatTorus(2)`, `Sphere(2)` and `Euclidean(2)` give the
             axes names and ticks in their coordinates, a circle a line that says how it was read, others (and None)
             leave them bare.
-        title: above the figure.
-        xlabel: name of the horizontal axis, instead of the one `manifold` gives.
-        ylabel: name of the vertical axis, likewise.
+        title: Above the figure.
+        xlabel: Name of the horizontal axis, instead of the one `manifold` gives.
+        ylabel: Name of the vertical axis, likewise.
 
     Raises:
-        ValueError: if `images` has another shape or NaNs.
+        ValueError: If `images` has another shape or NaNs.
     """
     images = finite("images", images, ("rows", "cols", "H", "W", "C"))
     check_channels("images", images)

@@ -23,17 +23,16 @@ def extrapolated_rows(images: Any, centre: int, times: Any = None, *, title: str
     Args:
         images: (rows, cols, H, W, C) with C = 1 (grey) or 3 (red, green, blue), in order of the coefficient. All
             share one range: [0, 1] if that holds them, else from their least to their greatest value.
-        centre: the column that the paths start from, in [0, cols).
-        times: coefficient of each column, (cols,), written above it; above every other one or fewer, counted from
+        centre: The column that the paths start from, in [0, cols).
+        times: Coefficient of each column, (cols,), written above it; above every other one or fewer, counted from
             the centre, where the columns are narrow.
-        title: above the figure.
+        title: Above the figure.
 
     Raises:
-        ValueError: if `images` is no grid of images or has NaNs, `centre` is no column, or `times` has another
+        ValueError: If `images` is no grid of images or has NaNs, `centre` is no column, or `times` has another
             shape or NaNs.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Fig. 6.
+    Source: [connor2021, Fig. 6].
     """
     images = finite("images", images, ("rows", "cols", "H", "W", "C"))
     check_channels("images", images)

@@ -35,22 +35,21 @@ def images_at_codes(
     there are `max_images` or the next would hide too much. Each panel has its own scale, equal in both directions.
 
     Args:
-        codes: where the images belong, (n, 2), or of each method, (methods, n, 2). Codes of more dimensions are to
+        codes: Where the images belong, (n, 2), or of each method, (methods, n, 2). Codes of more dimensions are to
             be projected first.
         images: (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or (methods, n, H, W, C). All share one
             range: [0, 1] if that holds them, else from their least to their greatest value.
-        names: names of the methods, the panels' captions; None for no captions.
-        max_images: how many are shown in a panel at most.
-        size: longest side of a thumbnail, as a share of the panel's, in (0, 1].
-        overlap: the share of their sides by which thumbnails may overlap in both directions at once, in [0, 1).
-        columns: how many panels stand side by side at most.
-        title: above the figure.
+        names: Names of the methods, the panels' captions; None for no captions.
+        max_images: How many are shown in a panel at most.
+        size: Longest side of a thumbnail, as a share of the panel's, in (0, 1].
+        overlap: The share of their sides by which thumbnails may overlap in both directions at once, in [0, 1).
+        columns: How many panels stand side by side at most.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of other shapes or with NaNs, names of another number, or options out of range.
+        ValueError: For arrays of other shapes or with NaNs, names of another number, or options out of range.
 
-    References:
-        Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Fig. 3.
+    Source: [li2020, Fig. 3].
     """
     codes, images = _arrays(codes, images)
     if names is not None and len(names) != len(codes):
@@ -90,8 +89,8 @@ def spread(codes: np.ndarray, most: int, apart: float) -> list[int]:
 
     Args:
         codes: (n, 2).
-        most: how many are chosen at most.
-        apart: the distance that all keep from each other, positive.
+        most: How many are chosen at most.
+        apart: The distance that all keep from each other, positive.
 
     >>> spread(np.array([[0.0, 0.0], [0.1, 0.0], [1.0, 0.0], [3.0, 0.0]]), 3, 0.5)
     [0, 3, 2]

@@ -20,18 +20,17 @@ def prior_samples(points: Any, origin: Any, anchors: Any, *, codes: Any = None, 
     """Draws samples of the prior in the colour of the anchor each started from; anchors are black crosses.
 
     Args:
-        points: samples, (n, 2).
-        origin: index of the anchor that each sample started from, (n,), integers in [0, m).
-        anchors: encoded anchors, (m, 2), at most ten.
-        codes: encoded data, (k, 2), to be seen beneath in grey.
-        title: above the figure.
+        points: Samples, (n, 2).
+        origin: Index of the anchor that each sample started from, (n,), integers in [0, m).
+        anchors: Encoded anchors, (m, 2), at most ten.
+        codes: Encoded data, (k, 2), to be seen beneath in grey.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of another shape or with NaNs, an origin that is no anchor, or more anchors than
+        ValueError: For arrays of another shape or with NaNs, an origin that is no anchor, or more anchors than
             there are colours.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Fig. 3b.
+    Source: [connor2021, Fig. 3b].
     """
     points, anchors = finite("points", points, ("n", 2)), finite("anchors", anchors, ("m", 2))
     if len(anchors) > len(PALETTE):

@@ -19,12 +19,12 @@ def reconstructions(originals: Any, decoded: Any, *, columns: int = 10, title: s
 
     Args:
         originals: (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue).
-        decoded: their reconstructions, of the same shape.
-        columns: how many pairs stand side by side before a new band begins.
-        title: above the figure.
+        decoded: Their reconstructions, of the same shape.
+        columns: How many pairs stand side by side before a new band begins.
+        title: Above the figure.
 
     Raises:
-        ValueError: if the shapes differ or are no stack of images, or for NaNs.
+        ValueError: If the shapes differ or are no stack of images, or for NaNs.
     """
     originals = finite("originals", originals, ("n", "H", "W", "C"))
     decoded = finite("decoded", decoded, originals.shape)

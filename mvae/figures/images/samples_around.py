@@ -22,19 +22,18 @@ def samples_around(
     """Draws for each example a mosaic of decoded samples, in its middle the decoded example in a green frame.
 
     Args:
-        centres: the decoded examples, (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or of each method its
+        centres: The decoded examples, (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue), or of each method its
             own, (methods, k, H, W, C). All images share one range: [0, 1] if that holds them, else from their
             least to their greatest value.
-        samples: images decoded from samples, (k, r, r, H, W, C), or (methods, k, r, r, H, W, C); r is odd and at
+        samples: Images decoded from samples, (k, r, r, H, W, C), or (methods, k, r, r, H, W, C); r is odd and at
             least 3, and the image in the middle is not shown.
-        names: names of the methods, written to the left of their rows; None for no names.
-        title: above the figure.
+        names: Names of the methods, written to the left of their rows; None for no names.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of other shapes or with NaNs, an even r, or names of another number.
+        ValueError: For arrays of other shapes or with NaNs, an even r, or names of another number.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Figs. 5 and 7.
+    Source: [connor2021, Figs. 5 and 7].
     """
     tiles = _tiles(centres, samples)
     methods, examples, side, _, height, width, _ = tiles.shape

@@ -31,20 +31,18 @@ def seeded_walks(
     """Draws images along random walks, a walk a row: the seed in a green frame, then what came of it.
 
     Args:
-        seeds: the images that the walks start from, (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All
+        seeds: The images that the walks start from, (n, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All
             images share one range: [0, 1] if that holds them, else from their least to their greatest value.
-        paths: images after each number of steps, (t, n, H, W, C).
-        steps: how many steps were taken, (t,), increasing integers from 0; None for 1, 2, …, t. Written above the
+        paths: Images after each number of steps, (t, n, H, W, C).
+        steps: How many steps were taken, (t,), increasing integers from 0; None for 1, 2, …, t. Written above the
             columns, above fewer of them where they are narrow.
-        labels: names of the rows, to their left; None for none.
-        title: above the figure.
+        labels: Names of the rows, to their left; None for none.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of other shapes or with NaNs, steps that do not increase, or labels of another number.
+        ValueError: For arrays of other shapes or with NaNs, steps that do not increase, or labels of another number.
 
-    References:
-        Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Fig. 5, by
-        the number of steps as in Fig. 2.
+    Source: [li2020, Fig. 5]; by the number of steps as in Fig. 2.
     """
     paths = finite("paths", paths, ("t", "n", "H", "W", "C"))
     check_channels("paths", paths)
@@ -87,16 +85,15 @@ def seeded_grids(
     Args:
         seeds: (k, H, W, C) with C = 1 (grey) or 3 (red, green, blue). All images share one range: [0, 1] if that
             holds them, else from their least to their greatest value.
-        samples: images that came of each seed, (k, r² - 1, H, W, C), r at least 2, row by row.
-        names: captions of the grids, below them; None for none.
-        columns: how many grids stand side by side at most.
-        title: above the figure.
+        samples: Images that came of each seed, (k, r² - 1, H, W, C), r at least 2, row by row.
+        names: Captions of the grids, below them; None for none.
+        columns: How many grids stand side by side at most.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of other shapes or with NaNs, another number of samples, or names of another number.
+        ValueError: For arrays of other shapes or with NaNs, another number of samples, or names of another number.
 
-    References:
-        Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Fig. 5.
+    Source: [li2020, Fig. 5].
     """
     grids = _grids(seeds, samples)
     count, _, _, height, width, _ = grids.shape

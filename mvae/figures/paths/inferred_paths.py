@@ -35,21 +35,20 @@ def inferred_paths(
     of the codes, the starts and the ends, the same in all panels.
 
     Args:
-        codes: encoded data, (n, 2), drawn in pale colours.
+        codes: Encoded data, (n, 2), drawn in pale colours.
         paths: (k, T, 2), T ≥ 2, in order of time; they may leave the view, and points other than the first may be
             infinite or NaN.
-        ends: the desired ends, (k, 2); None for the last points of the paths, which must be finite then.
-        label: classes or numbers of the codes, (n,).
-        parameter: place of the codes along the curve they come from, (n,), in [0, 1].
-        columns: how many panels stand side by side before a new row begins.
-        periodic: whether the parameters 0 and 1 are the same place, and so the same colour.
-        title: above the figure.
+        ends: The desired ends, (k, 2); None for the last points of the paths, which must be finite then.
+        label: Classes or numbers of the codes, (n,).
+        parameter: Place of the codes along the curve they come from, (n,), in [0, 1].
+        columns: How many panels stand side by side before a new row begins.
+        periodic: Whether the parameters 0 and 1 are the same place, and so the same colour.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of another shape, codes, starts or ends with NaNs, or both label and parameter.
+        ValueError: For arrays of another shape, codes, starts or ends with NaNs, or both label and parameter.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Figs. 3c and 3d.
+    Source: [connor2021, Figs. 3c and 3d].
     """
     codes, paths = finite("codes", codes, ("n", 2)), curves("paths", paths)
     starts = finite("paths[:, 0]", paths[:, 0], ("k", 2))

@@ -47,23 +47,22 @@ def operator_orbits(
     The view is that of the codes and anchors. Orbits may leave it, and may end in points that are infinite or NaN.
 
     Args:
-        codes: encoded data, (n, 2).
-        orbits: a curve for each operator, (k, T, 2), T ≥ 2, in order of time.
-        label: classes or numbers of the codes, (n,).
-        parameter: place of the codes along the curve they come from, (n,), in [0, 1].
-        anchors: encoded anchors, (m, 2), black crosses.
-        colour_by: what the colour of an orbit says, "time" from start to end or "operator", of at most ten; None
+        codes: Encoded data, (n, 2).
+        orbits: A curve for each operator, (k, T, 2), T ≥ 2, in order of time.
+        label: Classes or numbers of the codes, (n,).
+        parameter: Place of the codes along the curve they come from, (n,), in [0, 1].
+        anchors: Encoded anchors, (m, 2), black crosses.
+        colour_by: What the colour of an orbit says, "time" from start to end or "operator", of at most ten; None
             for the time of a single orbit and the operators of several. Operators have colours that the classes
             of the codes leave, as long as there are any.
-        periodic: whether the parameters 0 and 1 are the same place, and so the same colour.
-        title: above the figure.
+        periodic: Whether the parameters 0 and 1 are the same place, and so the same colour.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of another shape, codes or anchors with NaNs, both label and parameter, another word
+        ValueError: For arrays of another shape, codes or anchors with NaNs, both label and parameter, another word
             in `colour_by`, or more than ten operators to colour.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Fig. 3a.
+    Source: [connor2021, Fig. 3a].
     """
     codes = finite("codes", codes, ("n", 2))
     orbits = curves("orbits", orbits)
@@ -99,7 +98,7 @@ def curves(name: str, value: Any) -> np.ndarray:
     """Returns curves in the plane, (k, T, 2), as float64; their points may be infinite or NaN.
 
     Raises:
-        ValueError: naming `name`, for another shape, no curve, or less than two points.
+        ValueError: Naming `name`, for another shape, no curve, or less than two points.
     """
     array = np.asarray(value).astype(np.float64)
     if array.ndim != 3 or array.shape[-1] != 2 or array.shape[0] < 1 or array.shape[1] < 2:

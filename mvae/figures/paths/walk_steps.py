@@ -33,24 +33,22 @@ def walk_steps(
     its side; how many points lie farther off is written below their panel.
 
     Args:
-        points: where the chains are, (t, n, 2), or (t, n, 3) with the third axis upward.
-        steps: how many steps were taken, (t,), increasing integers from 0.
-        seed: where the chains start, (2 or 3,) or (s, 2 or 3): red dots.
-        data: points to be seen beneath in grey, (k, 2 or 3).
-        label: classes or numbers, of the chains (n,) or of the points (t, n).
-        parameter: place along a curve, in [0, 1], of the chains (n,) or of the points (t, n).
-        periodic: whether the parameters 0 and 1 are the same place, as on a circle, and so the same colour.
-        columns: how many panels stand side by side at most.
-        azimuth: angle of the viewer around the third axis, counted from the first, in radians.
-        elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the figure.
+        points: Where the chains are, (t, n, 2), or (t, n, 3) with the third axis upward.
+        steps: How many steps were taken, (t,), increasing integers from 0.
+        seed: Where the chains start, (2 or 3,) or (s, 2 or 3): red dots.
+        data: Points to be seen beneath in grey, (k, 2 or 3).
+        label: Classes or numbers, of the chains (n,) or of the points (t, n).
+        parameter: Place along a curve, in [0, 1], of the chains (n,) or of the points (t, n).
+        periodic: Whether the parameters 0 and 1 are the same place, as on a circle, and so the same colour.
+        columns: How many panels stand side by side at most.
+        azimuth: Angle of the viewer around the third axis, counted from the first, in radians.
+        elevation: Of the viewer above the plane of the first two axes, in radians.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arrays of another shape or with NaNs, steps that do not increase, or both label and parameter.
+        ValueError: For arrays of another shape or with NaNs, steps that do not increase, or both label and parameter.
 
-    References:
-        Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Figs. 2
-        and 4.
+    Source: [li2020, Figs. 2 and 4].
     """
     points = np.asarray(points)
     if points.ndim != 3 or points.shape[-1] not in (2, 3) or points.size == 0:

@@ -27,9 +27,9 @@ class Cloud(NamedTuple):
     """Points as they are seen.
 
     Attributes:
-        xy: where on paper, to the right and upward, (n, 2).
-        height: how near to the viewer, (n,); None for points of the plane.
-        light: brightness, (n,), in (0, 1]; 1 where nothing tells how a surface would lie.
+        xy: Where on paper, to the right and upward, (n, 2).
+        height: How near to the viewer, (n,); None for points of the plane.
+        light: Brightness, (n,), in (0, 1]; 1 where nothing tells how a surface would lie.
     """
 
     xy: np.ndarray
@@ -46,8 +46,8 @@ def seen(points: np.ndarray, azimuth: float, elevation: float) -> Cloud:
 
     Args:
         points: (n, 2) or (n, 3); the third axis points upward.
-        azimuth: angle of the viewer around the third axis, counted from the first, in radians.
-        elevation: of the viewer above the plane of the first two axes, in radians.
+        azimuth: Angle of the viewer around the third axis, counted from the first, in radians.
+        elevation: Of the viewer above the plane of the first two axes, in radians.
     """
     if points.shape[1] == 2:
         return Cloud(points, None, np.ones(len(points)))
@@ -64,7 +64,7 @@ def surface_light(points: np.ndarray) -> np.ndarray:
     points spread alike in all directions: those are not shaded, nor are sets of 14 points or fewer.
 
     Args:
-        points: to the right, upward, and towards the viewer, (n, 3).
+        points: To the right, upward, and towards the viewer, (n, 3).
 
     Returns:
         (n,), in [0.4, 1].
@@ -92,12 +92,12 @@ def draw_cloud(
     """Draws points in their colours: those in space from far to near, paler where far, those of a plane at random.
 
     Args:
-        ax: where.
+        ax: Where.
         cloud: n points.
         colours: (n, 3).
-        inches: the width of the panel; dots are sized for it and for their number.
-        span: least and greatest height of all that is shown, so that panels agree on what is far.
-        zorder: what the points cover.
+        inches: The width of the panel; dots are sized for it and for their number.
+        span: Least and greatest height of all that is shown, so that panels agree on what is far.
+        zorder: What the points cover.
     """
     n = len(cloud.xy)
     if n == 0:

@@ -13,9 +13,9 @@ def orthographic(x: np.ndarray, azimuth: float, elevation: float) -> tuple[np.nd
     """Projects onto the plane of a viewer far away, north up.
 
     Args:
-        x: points, (..., 3).
-        azimuth: longitude above which the viewer stands, in radians.
-        elevation: latitude above which the viewer stands, in radians.
+        x: Points, (..., 3).
+        azimuth: Longitude above which the viewer stands, in radians.
+        elevation: Latitude above which the viewer stands, in radians.
 
     Returns:
         Coordinates to the right and upward, (..., 2), and the height towards the viewer, (...): of a ball

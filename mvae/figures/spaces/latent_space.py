@@ -31,8 +31,8 @@ class Cloud(NamedTuple):
     """Points in a random order, so that no class lies on top of another by its place in the file.
 
     Attributes:
-        z: points of the latent space, (n, ambient_dim).
-        colours: their colours, (n, 3 or 4).
+        z: Points of the latent space, (n, ambient_dim).
+        colours: Their colours, (n, 3 or 4).
     """
 
     z: np.ndarray
@@ -59,8 +59,8 @@ class Chart(NamedTuple):
     """How points of a latent space are drawn.
 
     Attributes:
-        width: of the panels, in inches.
-        height: of the panels, in inches.
+        width: Of the panels, in inches.
+        height: Of the panels, in inches.
         draw: (figure or part of one, cloud) -> the axes that it has added and drawn the cloud on.
     """
 
@@ -107,21 +107,20 @@ def latent_space(
       the first two principal components of the ambient coordinates, with their share of the variance on the axes.
 
     Args:
-        manifold: the latent space.
-        z: points on it, (n, ambient_dim).
-        label: classes or numbers, (n,). Up to ten different values are classes with a legend, more are a
+        manifold: The latent space.
+        z: Points on it, (n, ambient_dim).
+        label: Classes or numbers, (n,). Up to ten different values are classes with a legend, more are a
             colour bar.
-        translation: two angles in radians, (n, 2): colours are periodic in both, and a square beside the
+        translation: Two angles in radians, (n, 2): colours are periodic in both, and a square beside the
             figure tells which is which.
-        angle: an angle in radians, (n,): colours are periodic, and a colour bar shows one turn.
-        title: above the figure.
+        angle: An angle in radians, (n,): colours are periodic, and a colour bar shows one turn.
+        title: Above the figure.
 
     Raises:
-        ValueError: for arguments of another shape, with NaNs, off the manifold, or more than one of
+        ValueError: For arguments of another shape, with NaNs, off the manifold, or more than one of
             `label`, `translation` and `angle`.
 
-    References:
-        Perez Rey, Menkovski, Portegies, "Diffusion Variational Autoencoders", Figs. 1, 3 to 8.
+    Source: [perezrey2019, Figs. 1, 3 to 8].
     """
     z = finite("z", z, ("n", manifold.ambient_dim))
     colouring = colouring_of(len(z), label, translation, angle)

@@ -49,7 +49,7 @@ def code_colouring(n: int, label: Any, parameter: Any, *, periodic: bool, plain:
     """Returns the colours of n codes: by class, by place along a curve, or all `plain` if neither is given.
 
     Raises:
-        ValueError: if both are given, or as `colouring_of` and `parameter_colouring` do.
+        ValueError: If both are given, or as `colouring_of` and `parameter_colouring` do.
     """
     if label is not None and parameter is not None:
         raise ValueError("label and parameter both ask for the colours: give one")
@@ -67,10 +67,10 @@ def shared_colourings(
     """Returns the colours of several clouds in one scheme: equal values look alike in all, one legend tells them.
 
     Args:
-        sizes: how many points each cloud has.
-        labels: the labels of each, (n,), or None for all.
-        parameters: the places of each along a curve, (n,), or None for all.
-        periodic: whether the parameters 0 and 1 are the same place.
+        sizes: How many points each cloud has.
+        labels: The labels of each, (n,), or None for all.
+        parameters: The places of each along a curve, (n,), or None for all.
+        periodic: Whether the parameters 0 and 1 are the same place.
 
     Returns:
         The colours of each cloud; the legends are one and the same.
@@ -101,11 +101,11 @@ def draw_curve(ax: Axes, curve: np.ndarray, view: Square, colours: Any, zorder: 
     """Draws the part of a curve that lies in view, with a white halo.
 
     Args:
-        ax: where.
+        ax: Where.
         curve: (T, 2); a segment with an end that is NaN or infinite is left out.
-        view: what is shown.
-        colours: one colour, or one for each of the T - 1 segments, (T - 1, 3 or 4).
-        zorder: what it covers.
+        view: What is shown.
+        colours: One colour, or one for each of the T - 1 segments, (T - 1, 3 or 4).
+        zorder: What it covers.
     """
     segments, index = cut(curve, view)
     tints = colours if isinstance(colours, str) else np.asarray(colours)[index]
@@ -120,7 +120,7 @@ def cut(curve: np.ndarray, view: Square) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         curve: (T, 2); NaN and infinite points break it.
-        view: the square.
+        view: The square.
 
     Returns:
         The segments that have a part inside, (s, 2, 2) for start and end, and the place of each among all, (s,).

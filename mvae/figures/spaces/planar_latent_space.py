@@ -18,10 +18,10 @@ class PlanarPanel(NamedTuple):
     """One method's codes in the plane.
 
     Attributes:
-        name: the panel's caption.
+        name: The panel's caption.
         codes: (n, 2); those on a circle are points of the unit circle.
-        label: classes or numbers, (n,), or None.
-        parameter: place along the curve that the data come from, (n,), in [0, 1], or None.
+        label: Classes or numbers, (n,), or None.
+        parameter: Place along the curve that the data come from, (n,), in [0, 1], or None.
     """
 
     name: str
@@ -46,16 +46,15 @@ def planar_latent_space(
     Args:
         panels: `PlanarPanel`s or tuples of the same entries; the truth's first. All have labels, or all parameters,
             or none has either.
-        columns: how many panels stand side by side before a new row begins.
-        periodic: whether the parameters 0 and 1 are the same place, as on a circle, and so the same colour.
-        title: above the figure.
+        columns: How many panels stand side by side before a new row begins.
+        periodic: Whether the parameters 0 and 1 are the same place, as on a circle, and so the same colour.
+        title: Above the figure.
 
     Raises:
-        ValueError: if there are no panels, they are not coloured in one way, or for arrays of another shape or
+        ValueError: If there are no panels, they are not coloured in one way, or for arrays of another shape or
             with NaNs.
 
-    References:
-        Connor, Canal, Rozell, "Variational Autoencoder with Learned Latent Structure", Figs. 2 and 4.
+    Source: [connor2021, Figs. 2 and 4].
     """
     checked = _checked(panels)
     if columns < 1:

@@ -25,12 +25,12 @@ class PointPanel(NamedTuple):
     """A point set and what belongs to it.
 
     Attributes:
-        name: the panel's caption.
+        name: The panel's caption.
         points: (n, 2), or (n, 3) with the third axis upward.
-        data: points to be seen beneath in grey, (k, 2 or 3), or None; then the view is theirs.
-        seed: points to be marked by a red dot, (2 or 3,) or (s, 2 or 3), or None.
-        label: classes or numbers of the points, (n,), or None.
-        parameter: place of the points along a curve, (n,), in [0, 1], or None.
+        data: Points to be seen beneath in grey, (k, 2 or 3), or None; then the view is theirs.
+        seed: Points to be marked by a red dot, (2 or 3,) or (s, 2 or 3), or None.
+        label: Classes or numbers of the points, (n,), or None.
+        parameter: Place of the points along a curve, (n,), in [0, 1], or None.
     """
 
     name: str
@@ -58,11 +58,11 @@ def checked_panels(panels: Sequence[PointPanel], where: Sequence[str]) -> list[P
     """Returns the panels with their entries as arrays.
 
     Args:
-        panels: at least one.
-        where: what messages call each, such as `panels[0]`.
+        panels: At least one.
+        where: What messages call each, such as `panels[0]`.
 
     Raises:
-        ValueError: if there are no panels, an entry has another shape or NaNs, or panels are not coloured alike.
+        ValueError: If there are no panels, an entry has another shape or NaNs, or panels are not coloured alike.
     """
     if len(panels) == 0:
         raise ValueError("panels must not be empty")
@@ -138,19 +138,19 @@ def draw_panels(
     """Draws checked panels in rows as even as possible.
 
     Args:
-        panels: from `checked_panels`.
-        same_limits: whether all have one view.
-        reference: the panels whose data, or points without data, the one view is made for; None for all.
-        centres: points to be marked by small black crosses in every panel, (m, 2 or 3).
-        columns: how many panels stand side by side at most.
-        lettered: whether letters go before the captions.
-        periodic: whether the parameters 0 and 1 are the same place.
-        azimuth: angle of the viewer around the third axis, in radians.
-        elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the figure.
+        panels: From `checked_panels`.
+        same_limits: Whether all have one view.
+        reference: The panels whose data, or points without data, the one view is made for; None for all.
+        centres: Points to be marked by small black crosses in every panel, (m, 2 or 3).
+        columns: How many panels stand side by side at most.
+        lettered: Whether letters go before the captions.
+        periodic: Whether the parameters 0 and 1 are the same place.
+        azimuth: Angle of the viewer around the third axis, in radians.
+        elevation: Of the viewer above the plane of the first two axes, in radians.
+        title: Above the figure.
 
     Raises:
-        ValueError: if `columns` is not positive, or colours cannot be told.
+        ValueError: If `columns` is not positive, or colours cannot be told.
     """
     if columns < 1:
         raise ValueError(f"columns must be positive, got {columns}")

@@ -31,24 +31,22 @@ def sample_panels(
     they are lit. How many points lie outside a panel, if any, is written below it.
 
     Args:
-        panels: points by caption, (n, 2) or (n, 3), or `PointPanel`s, which may have data beneath, seeds and colours.
-        same_limits: whether all panels show the same part of space; else each has its own scale.
-        limits_of: the panel whose data, or points without data, choose that part; it is widened for points within a
+        panels: Points by caption, (n, 2) or (n, 3), or `PointPanel`s, which may have data beneath, seeds and colours.
+        same_limits: Whether all panels show the same part of space; else each has its own scale.
+        limits_of: The panel whose data, or points without data, choose that part; it is widened for points within a
             quarter of its side. None for all panels.
-        centres: places to be marked by small black crosses in every panel, (m, 2 or 3).
-        periodic: whether the parameters 0 and 1 are the same place, and so the same colour.
-        columns: how many panels stand side by side at most.
-        azimuth: angle of the viewer around the third axis, counted from the first, in radians.
-        elevation: of the viewer above the plane of the first two axes, in radians.
-        title: above the figure.
+        centres: Places to be marked by small black crosses in every panel, (m, 2 or 3).
+        periodic: Whether the parameters 0 and 1 are the same place, and so the same colour.
+        columns: How many panels stand side by side at most.
+        azimuth: Angle of the viewer around the third axis, counted from the first, in radians.
+        elevation: Of the viewer above the plane of the first two axes, in radians.
+        title: Above the figure.
 
     Raises:
-        ValueError: if there are no panels, they are not coloured alike, points of a plane and of space are to share
+        ValueError: If there are no panels, they are not coloured alike, points of a plane and of space are to share
             their limits or centres, `limits_of` is no panel, or for arrays of another shape or with NaNs.
 
-    References:
-        Li, Lindenbaum, Cheng, Cloninger, "Variational Diffusion Autoencoders with Random Walk Sampling", Figs. 4
-        and 6.
+    Source: [li2020, Figs. 4 and 6].
     """
     if isinstance(panels, Mapping):
         given = [PointPanel(name, points) for name, points in panels.items()]

@@ -39,8 +39,8 @@ class View(NamedTuple):
     """A direction to look from.
 
     Attributes:
-        name: what to call it under an image.
-        axes: rows are the directions to the right, upward and towards the viewer, (3, 3), orthonormal.
+        name: What to call it under an image.
+        axes: Rows are the directions to the right, upward and towards the viewer, (3, 3), orthonormal.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Picture(NamedTuple):
     """A surface seen from one side.
 
     Attributes:
-        rgba: colours, (h, w, 4), in [0, 1]; row 0 on top, transparent where there is no surface.
+        rgba: Colours, (h, w, 4), in [0, 1]; row 0 on top, transparent where there is no surface.
         extent: (left, right, bottom, top), in the coordinates to the right and upward.
     """
 
@@ -63,10 +63,10 @@ class Solid(NamedTuple):
     """The body that a surface encloses.
 
     Attributes:
-        lower: least coordinates, (3,).
-        upper: greatest coordinates, (3,).
-        reach: a length below its thickness.
-        level: points (..., 3) -> values (...), in operations of `jax.numpy`: zero on the surface alone, negative
+        lower: Least coordinates, (3,).
+        upper: Greatest coordinates, (3,).
+        reach: A length below its thickness.
+        level: Points (..., 3) -> values (...), in operations of `jax.numpy`: zero on the surface alone, negative
             inside.
     """
 
@@ -172,9 +172,9 @@ def picture(manifold: Manifold, view: View, width: int) -> Picture:
     """Draws the surface in grey, lit from the upper left, its rims darker.
 
     Args:
-        manifold: a surface, see `is_surface`.
-        view: where to look from.
-        width: pixels along the horizontal side.
+        manifold: A surface, see `is_surface`.
+        view: Where to look from.
+        width: Pixels along the horizontal side.
 
     Returns:
         The image; its height follows from `frame`.

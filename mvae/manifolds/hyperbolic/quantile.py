@@ -32,12 +32,12 @@ def distance_per_length(
     """Ratio r(t, l) / l of the distance of an exact sample to the length l of the Gaussian vector that it comes from.
 
     Args:
-      dim: dimension d, at least 2.
-      t: time, (...), in units of the squared radius of curvature, with (d-1) t <= 12.
-      length: lengths l, (...).
+        dim: Dimension d, at least 2.
+        t: Time, (...), in units of the squared radius of curvature, with (d-1) t <= 12.
+        length: Lengths l, (...).
 
     Returns:
-      Distances over lengths, (...), NaN for larger times.
+        Distances over lengths, (...), NaN for larger times.
     """
     low, high = gaussian_lengths(dim)
     scaled = (dim - 1) * t

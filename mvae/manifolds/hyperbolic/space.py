@@ -130,12 +130,12 @@ class Hyperbolic(Manifold):
     3.0
 
     Args:
-      dim: dimension d, at least 2.
-      curvature: sectional curvature K, in units of one over length squared.
-      prior_time: time of the prior, a length squared, at most 12 R^2 / (d - 1).
+        dim: Dimension d, at least 2.
+        curvature: Sectional curvature K, in units of one over length squared.
+        prior_time: Time of the prior, a length squared, at most 12 R^2 / (d - 1).
 
     Raises:
-      ValueError: for values outside of these ranges.
+        ValueError: For values outside of these ranges.
     """
 
     dim: int
@@ -183,10 +183,10 @@ class Hyperbolic(Manifold):
         """Points reached from the origin (R, 0, ..., 0) by the geodesics of initial velocity (0, v).
 
         Args:
-          v: vectors, (..., d).
+            v: Vectors, (..., d).
 
         Returns:
-          Points, (..., d + 1).
+            Points, (..., d + 1).
         """
         v = jnp.asarray(v) / self.radius
         return self._point(_sinhc(safe_math.norm(v)[..., None]) * v)
@@ -195,10 +195,10 @@ class Hyperbolic(Manifold):
         """Undoes `from_tangent`: distance from the origin times direction.
 
         Args:
-          z: points, (..., d + 1).
+            z: Points, (..., d + 1).
 
         Returns:
-          Vectors, (..., d).
+            Vectors, (..., d).
         """
         x = self._spatial("z", z)
         return self.radius * _over_sinhc(safe_math.norm(x)[..., None]) * x
@@ -209,11 +209,11 @@ class Hyperbolic(Manifold):
         For v ~ N(0, I) the velocity is isotropic at z.
 
         Args:
-          z: points, (..., d + 1).
-          v: vectors, (..., d), lengths.
+            z: Points, (..., d + 1).
+            v: Vectors, (..., d), lengths.
 
         Returns:
-          Points, (..., d + 1).
+            Points, (..., d + 1).
         """
         return self._point(_from_frame(*jnp.broadcast_arrays(self._spatial("z", z), v / self.radius)))
 

@@ -26,11 +26,11 @@ class Frame(NamedTuple):
     """Tangent and normal space at a point.
 
     Attributes:
-      residual: F divided by the lengths of the gradients, (m,); zero where a gradient vanishes.
-      normals: unit gradients N, (m, n); zero where a gradient vanishes.
-      lengths: lengths of the gradients, (m,); one where a gradient vanishes.
-      metric: inverse of N N^T, (m, m); zero on gradients that depend on those before.
-      tangent: orthogonal projection onto the tangent space, (n, n).
+        residual: F divided by the lengths of the gradients, (m,); zero where a gradient vanishes.
+        normals: Unit gradients N, (m, n); zero where a gradient vanishes.
+        lengths: Lengths of the gradients, (m,); one where a gradient vanishes.
+        metric: Inverse of N N^T, (m, m); zero on gradients that depend on those before.
+        tangent: Orthogonal projection onto the tangent space, (n, n).
     """
 
     residual: Float[Array, " m"]
@@ -105,12 +105,12 @@ def invert_positive(
     """Inverse of a positive definite matrix by symmetric elimination.
 
     Args:
-      matrix: symmetric matrix, (n, n).
-      least: pivot below which a coordinate is taken for a combination of those before it and left out.
+        matrix: Symmetric matrix, (n, n).
+        least: Pivot below which a coordinate is taken for a combination of those before it and left out.
 
     Returns:
-      The inverse, zero in the rows and columns left out; the logarithm of the product of the other pivots;
-      whether none was left out.
+        The inverse, zero in the rows and columns left out; the logarithm of the product of the other pivots;
+        whether none was left out.
     """
     size = matrix.shape[-1]
     log_determinant, full = jnp.zeros((), matrix.dtype), jnp.array(True)

@@ -80,8 +80,8 @@ def shooting_inverse(slope: Float[Array, "n n"], tangent: Float[Array, "n n"]) -
     """Inverse of the derivative of `geodesic` by v, and the log of its determinant between tangent spaces.
 
     Args:
-      slope: derivative by v, (n, n), zero on normal vectors.
-      tangent: projection onto the tangent space at z, (n, n).
+        slope: Derivative by v, (n, n), zero on normal vectors.
+        tangent: Projection onto the tangent space at z, (n, n).
     """
     normal = jnp.eye(len(tangent), dtype=tangent.dtype) - tangent
     least = 10 * float(jnp.finfo(tangent.dtype).eps)

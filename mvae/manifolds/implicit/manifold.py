@@ -30,14 +30,14 @@ class Implicit(Manifold):
     2.0
 
     Args:
-      constraint: F, a pure function of one point, (n,), in the operations of `jax.numpy`; it returns shape
-        (n-d,), or () where n - d = 1.
-      dim: dimension d.
-      ambient_dim: dimension n.
+        constraint: F, a pure function of one point, (n,), in the operations of `jax.numpy`; it returns shape (n-d,), or
+            () where n - d = 1.
+        dim: Dimension d.
+        ambient_dim: Dimension n.
 
     Raises:
-      ValueError: for dimensions that are not integers with 1 <= d < n, or a constraint with another shape or
-        dtype; at first use also if no zero of it is found, or zeros without bound.
+        ValueError: For dimensions that are not integers with 1 <= d < n, or a constraint with another shape or dtype;
+            at first use also if no zero of it is found, or zeros without bound.
     """
 
     constraint: Constraint

@@ -24,10 +24,10 @@ def genus_two(x: Float[Array, "3"]) -> Float[Array, ""]:
     2
 
     Args:
-      x: a point, (3,).
+        x: A point, (3,).
 
     Returns:
-      The value, (); its zeros are within |x| <= 2.11, |y| <= 1.22, |z| <= 0.24.
+        The value, (); its zeros are within |x| <= 2.11, |y| <= 1.22, |z| <= 0.24.
     """
     square = (x[0] / 2) ** 2
     level = square**2 - square + (x[1] / 2) ** 2

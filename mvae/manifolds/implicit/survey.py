@@ -20,10 +20,10 @@ class Survey(NamedTuple):
     """Facts about a closed manifold, in float64.
 
     Attributes:
-      net: points of the manifold that no point of it is far from, (k, n).
-      lower: least coordinates, (n,).
-      upper: greatest coordinates, (n,).
-      reach: distance up to which closest points are unique, estimated from above on pairs of points.
+        net: Points of the manifold that no point of it is far from, (k, n).
+        lower: Least coordinates, (n,).
+        upper: Greatest coordinates, (n,).
+        reach: Distance up to which closest points are unique, estimated from above on pairs of points.
     """
 
     net: np.ndarray
@@ -42,7 +42,7 @@ def survey(equations: Equations) -> Survey:
     """Finds the manifold: Gauss-Newton steps from points at all distances, then from a box around what they found.
 
     Raises:
-      ValueError: if F = 0 has no solution that this finds, or is not bounded.
+        ValueError: If F = 0 has no solution that this finds, or is not bounded.
     """
     rng = np.random.default_rng(0)
     n = equations.ambient_dim

@@ -47,10 +47,10 @@ class FlatQuotient(QuotientSpace):
         """Coordinates of points on the fundamental domain, lengths, the same for each representative.
 
         Args:
-          z: points, (..., 2d).
+            z: Points, (..., 2d).
 
         Returns:
-          Coordinates, (..., d), between the ends that `sides` has. They jump where an edge is glued to another.
+            Coordinates, (..., d), between the ends that `sides` has. They jump where an edge is glued to another.
         """
         pairs = self._points("z", z).reshape(*z.shape[:-1], self.dim, 2)
         return self._folded(jnp.arctan2(pairs[..., 1], pairs[..., 0])) * jnp.asarray(self.radii, z.dtype)
@@ -59,10 +59,10 @@ class FlatQuotient(QuotientSpace):
         """Points with given coordinates.
 
         Args:
-          x: lengths, (..., d), of any size: what lies beyond the domain is reflected or glued as the space says.
+            x: Lengths, (..., d), of any size: what lies beyond the domain is reflected or glued as the space says.
 
         Returns:
-          Points, (..., 2d).
+            Points, (..., 2d).
         """
         radii = jnp.asarray(self.radii, jnp.asarray(x).dtype)
         angles = check_points("x", x, self.dim) / radii
@@ -83,10 +83,10 @@ class Interval(FlatQuotient):
     [[0.5], [1.0]]
 
     Args:
-      length: L.
+        length: L.
 
     Raises:
-      ValueError: if `length` is not positive and finite.
+        ValueError: If `length` is not positive and finite.
     """
 
     length: float = math.pi
@@ -121,11 +121,11 @@ class Cylinder(FlatQuotient):
     """A circle times an interval, of the circumference C and the height H, with reflecting ends.
 
     Args:
-      circumference: C.
-      height: H.
+        circumference: C.
+        height: H.
 
     Raises:
-      ValueError: if one of them is not positive and finite.
+        ValueError: If one of them is not positive and finite.
     """
 
     circumference: float = 2 * math.pi
@@ -164,11 +164,11 @@ class MobiusBand(FlatQuotient):
     It is the torus of angles (a, b) modulo (a, b) -> (a + pi, -b) and (a, b) -> (a, pi - b).
 
     Args:
-      length: L.
-      width: W.
+        length: L.
+        width: W.
 
     Raises:
-      ValueError: if one of them is not positive and finite.
+        ValueError: If one of them is not positive and finite.
     """
 
     length: float = math.pi

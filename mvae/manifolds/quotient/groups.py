@@ -23,7 +23,7 @@ class Group:
     2
 
     Args:
-      matrices: each element, row by row, the identity first; `generated_by` makes them from a few.
+        matrices: Each element, row by row, the identity first; `generated_by` makes them from a few.
     """
 
     matrices: tuple[tuple[tuple[float, ...], ...], ...]
@@ -48,10 +48,10 @@ def generated_by(*generators: Any) -> Group:
     """Returns the smallest group that has the given matrices.
 
     Args:
-      *generators: orthogonal matrices, (n, n) each.
+        *generators: Orthogonal matrices, (n, n) each.
 
     Raises:
-      ValueError: unless they are orthogonal and of one size, and if the group has more than 1000 elements.
+        ValueError: Unless they are orthogonal and of one size, and if the group has more than 1000 elements.
     """
     given = [_orthogonal(generator) for generator in generators]
     if not given or len({matrix.shape for matrix in given}) > 1:
@@ -113,11 +113,11 @@ def rotation_group(symmetry: str, order: int | None = None) -> Group:
     [12, 24, 60]
 
     Args:
-      symmetry: one of `SYMMETRIES`.
-      order: the n of "cyclic" and "dihedral", at least 1; None for the others.
+        symmetry: One of `SYMMETRIES`.
+        order: The n of "cyclic" and "dihedral", at least 1; None for the others.
 
     Raises:
-      ValueError: for another symmetry or order.
+        ValueError: For another symmetry or order.
     """
     if symmetry not in SYMMETRIES:
         raise ValueError(f"symmetry must be one of {', '.join(SYMMETRIES)}, got {symmetry!r}")

@@ -25,8 +25,8 @@ class QuotientSpace(Manifold):
     are reflected there. Laplacian and heat kernel are those with vanishing normal derivative.
 
     Attributes:
-      cover: the manifold M, whose points are the representatives.
-      group: the `Group` G.
+        cover: The manifold M, whose points are the representatives.
+        group: The `Group` G.
     """
 
     cover: Any
@@ -51,10 +51,10 @@ class QuotientSpace(Manifold):
         """Representatives of points: the images g w under all elements.
 
         Args:
-          w: points of the cover, (..., n).
+            w: Points of the cover, (..., n).
 
         Returns:
-          Points of the cover, (order, ..., n), w first.
+            Points of the cover, (order, ..., n), w first.
         """
         return orbit(self.group, self._points("w", w))
 
@@ -130,12 +130,12 @@ class Quotient(QuotientSpace):
     (2, 2.0)
 
     Args:
-      cover: the manifold M.
-      group: a `Group`, or orthogonal matrices that generate it, (n, n) or (k, n, n).
+        cover: The manifold M.
+        group: A `Group`, or orthogonal matrices that generate it, (n, n) or (k, n, n).
 
     Raises:
-      ValueError: if the matrices are not orthogonal, of another size than M's ambient space, generate more than 1000
-        elements, or move M.
+        ValueError: If the matrices are not orthogonal, of another size than M's ambient space, generate more than 1000
+            elements, or move M.
     """
 
     cover: Manifold

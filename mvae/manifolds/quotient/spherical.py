@@ -27,11 +27,11 @@ class LensSpace(QuotientSpace):
     L(1, 0) is S^3 and L(2, 1) is RP^3.
 
     Args:
-      p: order of the group, at least 1.
-      q: an integer prime to p.
+        p: Order of the group, at least 1.
+        q: An integer prime to p.
 
     Raises:
-      ValueError: for other values.
+        ValueError: For other values.
     """
 
     p: int
@@ -64,11 +64,11 @@ class RotationQuotient(QuotientSpace):
     24
 
     Args:
-      symmetry: one of `mvae.manifolds.quotient.groups.SYMMETRIES`; see `rotation_group` there.
-      order: the n of "cyclic" and "dihedral"; None for the others.
+        symmetry: One of `mvae.manifolds.quotient.groups.SYMMETRIES`; see `rotation_group` there.
+        order: The n of "cyclic" and "dihedral"; None for the others.
 
     Raises:
-      ValueError: for another symmetry or order.
+        ValueError: For another symmetry or order.
     """
 
     symmetry: str

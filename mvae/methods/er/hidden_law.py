@@ -22,7 +22,7 @@ class HiddenLaw(NamedTuple):
     Attributes:
         name: Its name in `HIDDEN_LAWS`.
         posterior: (location in R^d, log scale), both (..., d), as an encoder puts them out -> q.
-        initial_log_scale: variance of q at location 0 -> the log scale that has it; raises ValueError for a variance
+        initial_log_scale: Variance of q at location 0 -> the log scale that has it; raises ValueError for a variance
             that the family does not reach.
         mean: q -> its mean, (..., d).
         variance: q -> variance of each coordinate, (..., d).

@@ -81,7 +81,7 @@ class Reparametrization(NamedTuple):
 
     Attributes:
         law: Prior and posteriors on Z_hid.
-        init: key -> parameters: {"map", "encoder"}, or {} of an exact map.
+        init: Key -> parameters: {"map", "encoder"}, or {} of an exact map.
         apply: (parameters, z_hid (..., d)) -> f(z_hid), (..., m).
         loss: (parameters, key) -> AutoencoderTerms; None for an exact map.
     """

@@ -169,7 +169,7 @@ class VAELLS(NamedTuple):
         infer: (params, key, batch) -> Sampled.
         terms: (params, batch, sampled, step) -> LossTerms of the very draws of `sampled`, which `infer` returned.
         warm_up_terms: (params, key, batch, step) -> LossTerms without any transport: z = μ + γ ε and no KL.
-        penalty: params -> (η/2) Σ_m |Ψ_m|_F².
+        penalty: Params -> (η/2) Σ_m |Ψ_m|_F².
     """
 
     model: Model
