@@ -144,10 +144,14 @@ HYPERBOLIC = Hyperbolic(2, curvature=-0.25)
 HALF_TURN = np.diag([1.0, -1.0, -1.0])
 
 
-@pytest.mark.parametrize(
-    "space", [HYPERBOLIC, Product((Sphere(2), HYPERBOLIC)), Quotient(HYPERBOLIC, HALF_TURN)], ids=repr
-)
-def test_decoders_read_numbers_that_do_not_grow_exponentially(space):
+def hyperbolic_cone():
+    """Made in tests alone: it draws from the prior, whose table both processes would make to collect the tests."""
+    return Quotient(HYPERBOLIC, HALF_TURN)
+
+
+@pytest.mark.parametrize("make", [lambda: HYPERBOLIC, lambda: Product((Sphere(2), HYPERBOLIC)), hyperbolic_cone])
+def test_decoders_read_numbers_that_do_not_grow_exponentially(make):
+    space = make()
     z = space.uniform(jax.random.key(0), (50,))
     read = jax.jit(reading(space).read)(z)
     assert read.shape == z.shape
@@ -163,7 +167,7 @@ def test_readings_on_hyperbolic_space_are_smooth_and_finite():
     read = reading(HYPERBOLIC).read
     assert np.all(np.isfinite(jax.jacfwd(read)(HYPERBOLIC.from_tangent(jnp.zeros(2)))))
     np.testing.assert_allclose(read(HYPERBOLIC.from_tangent(jnp.array([60.0, 0.0]))), [60, 60, 0], rtol=1e-5)
-    space = Quotient(HYPERBOLIC, HALF_TURN)
+    space = hyperbolic_cone()
     z = space.uniform(jax.random.key(1), (20,))
     np.testing.assert_allclose(
         reading(space).read(orbit(space.group, z)), orbit(space.group, reading(space).read(z)), rtol=1e-5, atol=1e-6
