@@ -127,7 +127,7 @@ def test_a_circle_is_learned():
 
     def circle(key, num):
         angle = jax.random.uniform(key, (num,), maxval=2 * jnp.pi)
-        return {"x": radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)[:, None, :, None]}
+        return {"x": radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)}
 
     @jax.jit
     def train(state):
