@@ -68,7 +68,7 @@ def sine_squares(found, truth, weight):
         pytest.param("torus", 4, 1000, marks=pytest.mark.slow, id="torus"),
         pytest.param("sphere", 3, 1000, marks=pytest.mark.slow, id="sphere"),
         pytest.param("sphere", 8, 1000, marks=pytest.mark.slow, id="sphere_8"),
-        pytest.param("two_moons", 3, 2000, marks=pytest.mark.slow, id="two_moons"),
+        pytest.param("two_moons", 3, 4000, marks=pytest.mark.slow, id="two_moons"),
     ],
 )
 def test_it_spans_the_dense_eigenvectors(name, dim, steps):
