@@ -1,4 +1,4 @@
-"""A method of one's own: an autoencoder whose posteriors are independent Laplace laws on R^d.
+"""A method of one's own: an autoencoder whose posteriors are independent Laplace distributions on R^d.
 
     python -m mvae.main --config=examples/laplace.py --workdir=runs/laplace
 

@@ -185,13 +185,15 @@ def test_what_a_manifold_registers_is_used_in_products_too():
     assert figures.latent_grid(Mine(), 2, 5).shape == (2, 5, 3)
 
 
-def test_divergence_of_the_laplace_law_is_its_integral():
+def test_divergence_of_the_laplace_distribution_is_its_integral():
     laplace = importlib.import_module("laplace")
     q = laplace.LaplacePosterior(jnp.array([[0.7, -1.2]]), jnp.array([[0.3, 1.5]]))
 
     def divergence(m, s):
-        law = stats.laplace(m, s)
-        return integrate.quad(lambda z: law.pdf(z) * (law.logpdf(z) - stats.norm.logpdf(z)), -40, 40, points=[m])[0]
+        distribution = stats.laplace(m, s)
+        return integrate.quad(
+            lambda z: distribution.pdf(z) * (distribution.logpdf(z) - stats.norm.logpdf(z)), -40, 40, points=[m]
+        )[0]
 
     expected = divergence(0.7, 0.3) + divergence(-1.2, 1.5)
     np.testing.assert_allclose(laplace.kl({}, q, None), [expected], rtol=1e-5)

@@ -61,12 +61,13 @@ def measured(folder: Path, apply_of: dict[Any, Any]) -> tuple[list[Reparametriza
         Partial(apply, jax.tree.map(lambda leaf, i=index: leaf[i], params))
         for index in range(min(_SEEDS.value, experiment.run.num_seeds))
     ]
-    law = "normal" if config["model"]["hidden"] == "gaussian" else "uniform"
+    distribution = "normal" if config["model"]["hidden"] == "gaussian" else "uniform"
     found = [
-        reparametrization_quality(jax.random.key(_KEY), f, manifold, latent=law, num_points=_POINTS.value) for f in maps
+        reparametrization_quality(jax.random.key(_KEY), f, manifold, latent=distribution, num_points=_POINTS.value)
+        for f in maps
     ]
     if _FIGURES.value:
-        picture = figures.reparametrization(maps[0], manifold, latent=law)
+        picture = figures.reparametrization(maps[0], manifold, latent=distribution)
         figures.save(picture, Path(_FIGURES.value).expanduser() / f"map_{folder.parent.name}_{folder.name}.png")
     return found, manifold
 

@@ -4,9 +4,10 @@
 
 The rates of 60 cells are e^(f(θ)), f a random network of one hidden layer on (cos θ, sin θ) of two angles, scaled to
 mean log 3 and a standard deviation of 1; counts are Poisson, or negative binomial with r = 3. Every seed has a network,
-rows, and a model of its own. Printed for each law of the counts and each likelihood: of how many seeds the degree from
-the angles to the latent torus is ±1, in how many no coordinate of the raw rows was found, which only Gaussians compare,
-so that the start was "spectral", and the importance-weighted log-likelihood of the test set, in nats a row.
+rows, and a model of its own. Printed for each distribution of the counts and each likelihood: of how many seeds the
+degree from the angles to the latent torus is ±1, in how many no coordinate of the raw rows was found, which only
+Gaussians compare, so that the start was "spectral", and the importance-weighted log-likelihood of the test set, in nats
+a row.
 
 That of the Gaussians is a log density of the same counts x, in place of the log of the probability of the bin [x - ½,
 x + ½]: it is larger by about (1 - r²) / (24 σ²) nats a cell, r deviations σ from the mean.
@@ -27,14 +28,14 @@ from mvae.manifolds import FlatTorus
 from mvae.programs import launch
 
 CELLS, HIDDEN, INVERSE_DISPERSION, GRID = 60, 64, 3.0, 48
-LAWS = ("poisson", "negative_binomial")
+DISTRIBUTIONS = ("poisson", "negative_binomial")
 GAUSSIAN = "gaussian_feature_variance"
 LIKELIHOODS = ("poisson", "negative_binomial", GAUSSIAN, "gaussian of log(1 + x)")
 
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of data and model.", lower_bound=1)
 _ROWS = flags.DEFINE_integer("rows", 4000, "Rows of counts.", lower_bound=100)
 _STEPS = flags.DEFINE_integer("num_steps", 1500, "Steps of training.", lower_bound=1)
-_LAWS = flags.DEFINE_list("laws", list(LAWS), "Laws of the counts.")
+_DISTRIBUTIONS = flags.DEFINE_list("distributions", list(DISTRIBUTIONS), "Distributions of the counts.")
 
 
 def rates(seed: int, angles: np.ndarray) -> np.ndarray:
@@ -51,23 +52,23 @@ def rates(seed: int, angles: np.ndarray) -> np.ndarray:
     return np.exp(np.log(3) + (network(angles) - usual.mean(axis=0)) / usual.std(axis=0))
 
 
-def draw(seed: int, law: str, num: int) -> np.ndarray:
+def draw(seed: int, distribution: str, num: int) -> np.ndarray:
     """Returns counts, (num, CELLS)."""
     rng = np.random.default_rng(1000 + seed)
     mean = rates(seed, rng.uniform(0, 2 * np.pi, (num, 2)))
-    if law == "poisson":
+    if distribution == "poisson":
         return rng.poisson(mean)
     return rng.negative_binomial(INVERSE_DISPERSION, INVERSE_DISPERSION / (INVERSE_DISPERSION + mean))
 
 
-def row(law: str, likelihood: str) -> str:
+def row(distribution: str, likelihood: str) -> str:
     """Trains on every seed and returns a line of the table."""
     turn = 2 * np.pi * np.arange(GRID) / GRID
     grid = np.stack(np.meshgrid(turn, turn, indexing="ij"), axis=-1).reshape(-1, 2)
-    of_logs = likelihood not in (*LAWS, GAUSSIAN)
+    of_logs = likelihood not in (*DISTRIBUTIONS, GAUSSIAN)
     degrees, found, without = [], [], 0
     for seed in range(_SEEDS.value):
-        counts = draw(seed, law, _ROWS.value).astype(np.int32)
+        counts = draw(seed, distribution, _ROWS.value).astype(np.int32)
         dataset = from_arrays(np.log1p(counts) if of_logs else counts, scale="none")
         settings: dict[str, Any] = {
             "manifold": "flat_torus:2",
@@ -82,7 +83,7 @@ def row(law: str, likelihood: str) -> str:
         try:
             run = mvae.train("dvae", dataset, encoder_init="cohomology", **settings)
         except UsageError as error:  # the data of a Gaussian are not averaged
-            if likelihood in LAWS or "have no coordinate" not in str(error):
+            if likelihood in DISTRIBUTIONS or "have no coordinate" not in str(error):
                 raise
             without += 1
             run = mvae.train("dvae", dataset, encoder_init="spectral", **settings)
@@ -92,19 +93,25 @@ def row(law: str, likelihood: str) -> str:
         volume = np.asarray(dataset.test["x"]).sum(axis=1).mean() if of_logs else 0.0
         found.append(run.results["mean"]["log_likelihood"] - volume)
     captured = sum(abs(degree) == 1 for degree in degrees)
-    cells = (law, likelihood, f"{captured} of {len(degrees)}", without, f"{np.mean(found):.2f} ± {np.std(found):.2f}")
+    cells = (
+        distribution,
+        likelihood,
+        f"{captured} of {len(degrees)}",
+        without,
+        f"{np.mean(found):.2f} ± {np.std(found):.2f}",
+    )
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def main(argv: list[str]) -> None:
     """Trains and prints the table."""
     del argv
-    if unknown := set(_LAWS.value) - set(LAWS):
-        raise UsageError(f"--laws: no {', '.join(sorted(unknown))}; there are {', '.join(LAWS)}")
+    if unknown := set(_DISTRIBUTIONS.value) - set(DISTRIBUTIONS):
+        raise UsageError(f"--distributions: no {', '.join(sorted(unknown))}; there are {', '.join(DISTRIBUTIONS)}")
     print("| counts | likelihood | degree ±1 | no coordinate | log-likelihood |\n|---|---|---|---|---|", flush=True)
-    for law in _LAWS.value:
+    for distribution in _DISTRIBUTIONS.value:
         for likelihood in LIKELIHOODS:
-            print(row(law, likelihood), flush=True)
+            print(row(distribution, likelihood), flush=True)
 
 
 if __name__ == "__main__":

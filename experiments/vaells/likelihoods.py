@@ -5,7 +5,7 @@
 For every run folder, made by `python -m mvae.main`, the first member's parameters are read from its last checkpoint,
 and `--num_test` test examples get both importance-sampled log-likelihoods, from the same draws of the posterior. The
 maxima stand for densities that are not normalised: of M operators, posterior and prior then differ by
-M log(b_prior/b_posterior) even where they are much the same law. With the coefficients integrated out both are
+M log(b_prior/b_posterior) even where they are much the same distribution. With the coefficients integrated out both are
 densities.
 """
 

@@ -32,7 +32,7 @@ class Generated(NamedTuple):
 
     Attributes:
         image: Images, drawn as the model generates, (n, h, w, c).
-        code: Points of the latent law, (n, d): of the prior, or the codes of the samples of a walk.
+        code: Points of the latent distribution, (n, d): of the prior, or the codes of the samples of a walk.
         decoded: What these decode to, (n, h, w, c).
     """
 

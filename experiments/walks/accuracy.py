@@ -166,7 +166,7 @@ def kolmogorov_smirnov(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.max(np.abs(levels[0] - levels[1])))
 
 
-def laws(space: Space, steps: int, samples: int) -> dict[str, list[float]]:
+def distributions(space: Space, steps: int, samples: int) -> dict[str, list[float]]:
     """Kolmogorov-Smirnov distance of each kind of walk from exact samples, for each time."""
     exact = distances(space, sample, 0, samples)
 
@@ -178,7 +178,7 @@ def laws(space: Space, steps: int, samples: int) -> dict[str, list[float]]:
 
 
 def divergence(space: Space, t: float) -> float:
-    """Exact divergence from the uniform law."""
+    """Exact divergence from the uniform distribution."""
     with jax.enable_x64(True):
         z = space.manifold.uniform(jax.random.key(0))
         return float(kl_to_uniform(space.manifold, t, z))
@@ -257,11 +257,11 @@ def print_tables(samples: int, steps: int) -> None:
         print(row([space.name, kind, *(f"{gap:+.4f}".replace("-0.0000", "+0.0000") for gap in gaps)]))
 
     floor = 1.358 * math.sqrt(2 / samples)
-    print(f"\nKolmogorov-Smirnov distance of the distances from the start; equal laws are below {floor:.4f} in 95 %:\n")
+    print(f"\nKolmogorov-Smirnov distance of radial distances; equal distributions are below {floor:.4f} in 95 %:\n")
     print(row(["space", "walk", *(f"t = {t}" for t in TIMES)]))
     print("|---" * (2 + len(TIMES)) + "|")
     for space in SPACES:
-        for kind, gaps in laws(space, steps, samples).items():
+        for kind, gaps in distributions(space, steps, samples).items():
             print(row([space.name, kind, *(f"{gap:.4f}" for gap in gaps)]), flush=True)
 
 

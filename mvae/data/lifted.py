@@ -49,7 +49,7 @@ class LiftingNetwork(NamedTuple):
 
 
 class _Space(NamedTuple):
-    """A latent space: its law, the dimension m of its coordinates and E |z|².
+    """A latent space: its distribution, the dimension m of its coordinates and E |z|².
 
     Attributes:
         draw: (key, number) -> rows with `"latent"`, `(number, m)`, and `"parameter"` for a curve.
@@ -104,12 +104,12 @@ def lifted(
     """
     if space not in _SPACES:
         raise unknown("space of the data set lifted", space, _SPACES)
-    law = _SPACES[space]
-    network = lifting_network(net_seed, law.dim, hidden=hidden, ambient_dim=ambient_dim)
+    distribution = _SPACES[space]
+    network = lifting_network(net_seed, distribution.dim, hidden=hidden, ambient_dim=ambient_dim)
 
     def draw(key: Key[Array, ""], num: int) -> Rows:
-        rows = {name: array.astype(jnp.float32) for name, array in law.draw(key, num).items()}
-        return rows | {"x": lift(network, rows["latent"] / jnp.float32(math.sqrt(law.mean_square)))}
+        rows = {name: array.astype(jnp.float32) for name, array in distribution.draw(key, num).items()}
+        return rows | {"x": lift(network, rows["latent"] / jnp.float32(math.sqrt(distribution.mean_square)))}
 
     return dataset_of_points("lifted", draw, num_train, num_test, seed, noise)
 

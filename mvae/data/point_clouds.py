@@ -1,4 +1,4 @@
-"""Points of R² and R³ drawn from known laws: curves, surfaces and clusters, as the VDAE is tried on.
+"""Points of R² and R³ drawn from known distributions: curves, surfaces and clusters, as the VDAE is tried on.
 
 A point of R^m is kept as an image of one row per coordinate and one column, `(m, 1, 1)` without its leading axis of
 length 1. With the option `noise`, the standard deviation σ, x + σ ε is kept in place of x, ε standard normal in R^m;
@@ -49,7 +49,7 @@ def circle(*, num_train: int = 1024, num_test: int = 1000, seed: int = 0, noise:
 def loop(*, num_train: int = 5000, num_test: int = 1000, seed: int = 0, noise: float = 0.0) -> Dataset:
     """Returns points of a closed curve without self-intersection, x = (cos t, sin 2t, sin 3t), t uniform on [0, 2π).
 
-    The law is uniform in t, not in length. Batches have `"x"`, float32 `(B, 3)`, and `"parameter"`, float32
+    The distribution is uniform in t, not in length. Batches have `"x"`, float32 `(B, 3)`, and `"parameter"`, float32
     `(B,)`, t/2π.
 
     Args:
@@ -121,7 +121,7 @@ def two_moons(*, num_train: int = 2000, num_test: int = 1000, seed: int = 0, noi
 
 
 def gaussian_grid(*, num_train: int = 7500, num_test: int = 1000, seed: int = 0, noise: float = GRID_NOISE) -> Dataset:
-    """Returns points of 25 normal laws around the centres {-2, -1, 0, 1, 2}², each of standard deviation `noise`.
+    """Returns points of 25 normal distributions around the centres {-2, -1, 0, 1, 2}², of standard deviation `noise`.
 
     The centres take turns: by default there are 300 training points and 40 test points of each. Batches have
     `"x"`, float32 `(B, 2)`, and `"label"`, int32 `(B,)`: 5i + j for the centre (i - 2, j - 2).
@@ -144,7 +144,7 @@ def render(rows: Rows) -> Batch:
 
 
 def dataset_of_points(name: str, draw: Draw, num_train: int, num_test: int, seed: int, noise: float) -> Dataset:
-    """Returns the data set of points drawn by a law, with what the module's docstring says of all of them.
+    """Returns the data set of points drawn by a distribution, with what the module's docstring says of all of them.
 
     Args:
         name: The name of the data set.

@@ -1,4 +1,4 @@
-"""The law that Brownian motion is compared with."""
+"""The distribution that Brownian motion is compared with."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ from mvae.manifolds.dispatch import open_function
 def log_prior(manifold: Manifold, z: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """Log density of the prior with respect to Riemannian volume.
 
-    It is the uniform law, -log Vol, on a closed manifold, N(0, I) on Euclidean space, and the product of the
+    It is the uniform distribution, -log Vol, on a closed manifold, N(0, I) on Euclidean space, and the product of the
     factors' priors on a product. Another space that is not closed registers its own, (manifold, z) -> (...).
 
     >>> from mvae.manifolds import Sphere

@@ -1,4 +1,4 @@
-r"""Radial law of Brownian motion on the unit sphere S^d, as a map of the length of a Gaussian vector.
+r"""Radial distribution of Brownian motion on the unit sphere S^d, as a map of the length of a Gaussian vector.
 
 A tangent vector eps ~ N(0, I) has a direction that is uniform and a length r that is chi distributed with d
 degrees of freedom. Let a(t, r) be the angle with
@@ -48,7 +48,7 @@ def angle_per_length(dim: int, t: Float[Array, "*#batch"], length: Float[Array, 
 
     Returns:
         Angles over lengths, (...), in radians; the relative error is below 1e-6, on S^2 5e-6 in the outer
-        10^-6 of the law.
+        10^-6 of the distribution.
     """
     if dim == 1:
         return jnp.broadcast_to(jnp.sqrt(t), jnp.broadcast_shapes(t.shape, length.shape))

@@ -39,7 +39,7 @@ def random_walk(
       projection:  z <- P(z + sqrt(t/N) eps)
       geodesic:    z <- exp_z(sqrt(t/N) (tangent part of eps)),   eps ~ N(0, I) in the ambient space.
 
-    Both tend in law to Brownian motion at time t as N grows, with an error of order t/N. On Euclidean space
+    Both tend in distribution to Brownian motion at time t as N grows, with an error of order t/N. On Euclidean space
     they are Brownian motion itself, so that without the path one step is taken, whatever N.
 
     >>> from mvae.manifolds import Sphere

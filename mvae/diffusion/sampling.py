@@ -24,8 +24,8 @@ def sample(
 
     Euclidean space: z + sqrt(t) eps. Flat torus: each circle turned by sqrt(t) eps. Sphere, projective space and
     rotations: exp(z, c eps), with eps the tangent part of an ambient Gaussian vector, so that the direction is
-    continuous in z, and c the number that takes the chi law of |eps| to the law of the distance; c -> sqrt(t) as
-    t -> 0. Product: each factor by itself.
+    continuous in z, and c the number that takes the chi distribution of |eps| to the distribution of the distance; c ->
+    sqrt(t) as t -> 0. Product: each factor by itself.
 
     >>> z = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (5, 1))
     >>> sample(jax.random.key(0), Sphere(2), z, 0.1).shape
@@ -39,7 +39,7 @@ def sample(
 
     Returns:
         Samples, (..., n), reparametrised: differentiable in z and t. The distance has a relative error below 1e-6
-        (5e-6 in the outer 10^-6 of its law, not tabulated in the outer 10^-10).
+        (5e-6 in the outer 10^-6 of its distribution, not tabulated in the outer 10^-10).
 
     Raises:
         ValueError: For wrong shapes or dtypes, a t that is not positive, or points off the manifold; of the values,

@@ -1,1 +1,1 @@
-"""Laws on intervals and spheres that are not Brownian motion, with the special functions they need."""
+"""Distributions on intervals and spheres that are not Brownian motion, with the special functions they need."""

@@ -1,4 +1,4 @@
-"""The Beta law on (0, 1), and products of it over the last axis: density, KL to the uniform law, samples.
+"""The Beta distribution on (0, 1), and products of it over the last axis: density, KL to the uniform one, samples.
 
 p(z) = z^(a - 1) (1 - z)^(b - 1) / B(a, b), a, b > 0; c = a + b throughout. Accuracy is tested for a and b from 0.01
 to 10⁴. With J of `binet`, log Γ(c) - log Γ(a) - log Γ(b) has no large terms that cancel in rounding: in float32 the
@@ -53,7 +53,7 @@ def _log_ratio(off: Float[Array, "..."], x: Float[Array, "..."], y: Float[Array,
 
 @in_float32
 def beta_kl_to_uniform(a: Float[Array, "*#batch n"], b: Float[Array, "*#batch n"]) -> Float[Array, "*batch"]:
-    """KL to the uniform law on (0, 1)^n in nats, minus the entropy.
+    """KL to the uniform distribution on (0, 1)^n in nats, minus the entropy.
 
       Σ (a - 1) ψ(a) + (b - 1) ψ(b) - (c - 2) ψ(c) - log B(a, b)
         = Σ (3 log c - log a - log b - log 2π - 1) / 2 + G(a, 1) + G(b, 1) - G(c, 2),
@@ -90,8 +90,8 @@ def sample_beta(
     the two variates instead, which is right in the mean too, but noisier and slower.
 
     Draws are held in [tiny, 1 - eps / 2], the least and greatest number in (0, 1) of the dtype with its logarithms
-    finite, and have derivative 0 where held. That touches laws with much of their mass next to 0 or 1 alone: next to 1
-    float32 has no finer steps than 6·10⁻⁸, and Beta(a, b) gives about (6·10⁻⁸)^b to what lies beyond.
+    finite, and have derivative 0 where held. That touches distributions with much of their mass next to 0 or 1 alone:
+    next to 1 float32 has no finer steps than 6·10⁻⁸, and Beta(a, b) gives about (6·10⁻⁸)^b to what lies beyond.
 
     Args:
         key: Source of the draws.

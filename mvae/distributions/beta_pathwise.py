@@ -1,7 +1,7 @@
 """The implicit derivative of a Beta variate in its parameters, by quadrature.
 
-In y = log(z / (1 - z)) the law has the log-concave density exp(φ(y)) / B(a, b), φ(y) = a y - (a + b) log(1 + e^y), with
-its mode at log(a / b). Up to y ≤ mode,
+In y = log(z / (1 - z)) the distribution has the log-concave density exp(φ(y)) / B(a, b), φ(y) = a y - (a + b) log(1 +
+e^y), with its mode at log(a / b). Up to y ≤ mode,
 
   dy/da = -∫_0^∞ (log t - E log z) exp(-drop(w)) dw,   drop(w) = φ(y) - φ(y - w),   t = 1 / (1 + e^(w - y)),
 

@@ -1,4 +1,4 @@
-"""Gaussian laws with independent coordinates: density, samples, KL to the standard normal law."""
+"""Gaussian distributions with independent coordinates: density, samples, KL to the standard normal distribution."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 
 class GaussianPosterior(NamedTuple):
-    """N(location, diag(variance)): the law q(z | x).
+    """N(location, diag(variance)): the distribution q(z | x).
 
     Attributes:
         location: Means, (..., d).

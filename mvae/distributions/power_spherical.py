@@ -1,4 +1,4 @@
-"""The power spherical law on the unit sphere [decao2020]: density, samples, KL.
+"""The power spherical distribution on the unit sphere [decao2020]: density, samples, KL.
 
 p(z) = ((1 + μ·z) / 2)^κ / C(κ) with respect to area on S^(n-1), μ of length 1 and κ > 0. With b = (n - 1) / 2 and
 a = b + κ, C(κ) = 2^(2b) π^b Γ(a) / Γ(a + b), which is 2^-κ times the paper's normaliser of (1 + μ·z)^κ.
@@ -56,7 +56,7 @@ def power_spherical_log_prob(
 
 @in_float32
 def power_spherical_kl(concentration: Float[Array, "..."], dim: int) -> Float[Array, "..."]:
-    """KL to the uniform law on S^d, in nats.
+    """KL to the uniform distribution on S^d, in nats.
 
     With G(x) = log Γ(x + b) - log Γ(x), b = d / 2 and a = b + κ, it is G(a) - G(b) - κ G'(a): the log area of the
     sphere minus the entropy, log C(κ) + κ (ψ(a + b) - ψ(a)). For small κ it is of order κ².
@@ -88,7 +88,7 @@ def _tangent(location: Float[Array, "... n"], v: Float[Array, "... m"]) -> Float
 
     That is the reflection along e1 - μ [decao2020, Alg. 1] if μ_1 < 0, and minus the one along e1 + μ
     otherwise: the vector is never shorter than √2, so that derivatives in μ are bounded, at ±e1 too. At μ_1 = 0
-    the map jumps, the law of what it makes of a symmetric v does not.
+    the map jumps, the distribution of what it makes of a symmetric v does not.
     """
     sign = jnp.where(location[..., :1] < 0, -1, 1).astype(location.dtype)
     first, rest = location[..., :1], location[..., 1:]
@@ -104,8 +104,8 @@ def sample_power_spherical(
 
     With l the log ratio of two gamma variates, T = tanh(l / 2) and √(1 - T²) = 1 / cosh(l / 2): exact to rounding
     however close T is to ±1. Draws are differentiable in μ and κ, and the mean derivative of f(z) is the derivative of
-    the mean of f(z) in every dimension. It is finite at every μ. That in κ is the implicit one of the Beta law, by a
-    quadrature of fixed cost, with a relative error of 1e-6 in float32 for κ up to 10¹⁴.
+    the mean of f(z) in every dimension. It is finite at every μ. That in κ is the implicit one of the Beta
+    distribution, by a quadrature of fixed cost, with a relative error of 1e-6 in float32 for κ up to 10¹⁴.
 
     Args:
         key: Source of the draws.

@@ -225,7 +225,7 @@ class EmbeddedTorus(Manifold):
         return 2 * cosine / (self.minor_radius * (self.major_radius + self.minor_radius * cosine))
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape 3"]:
-        """Draws from the uniform law: y uniform, x by the inverse of its distribution function.
+        """Draws from the uniform distribution: y uniform, x by the inverse of its distribution function.
 
         x + (a/c) sin x is uniform.
         """

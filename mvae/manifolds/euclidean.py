@@ -16,7 +16,7 @@ from mvae.manifolds.manifold import Manifold
 class Euclidean(Manifold):
     """R^d with its flat metric.
 
-    It has no uniform law: the standard normal N(0, I) takes its place as reference law and as prior.
+    It has no uniform distribution: the standard normal N(0, I) takes its place as reference distribution and as prior.
 
     >>> Euclidean(3).volume
     inf
@@ -72,7 +72,7 @@ class Euclidean(Manifold):
         return self._constant(z, 0.0)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from N(0, I), the law that stands in for the uniform one, which does not exist."""
+        """Draws from N(0, I), the distribution that stands in for the uniform one, which does not exist."""
         return jax.random.normal(key, (*shape, self.dim))
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

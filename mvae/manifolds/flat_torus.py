@@ -165,7 +165,7 @@ class FlatTorus(Manifold):
         return self._constant(z, 0.0)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the uniform law: independent uniform angles."""
+        """Draws from the uniform distribution: independent uniform angles."""
         return self.from_angles(jax.random.uniform(key, (*shape, self.dim), minval=-math.pi, maxval=math.pi))
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

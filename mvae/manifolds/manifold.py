@@ -188,7 +188,7 @@ class Manifold(abc.ABC):
 
     @abc.abstractmethod
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the uniform law, the Riemannian volume divided by its total.
+        """Draws from the uniform distribution, the Riemannian volume divided by its total.
 
         Args:
             key: Typed key of `jax.random`.

@@ -19,8 +19,8 @@ from mvae.manifolds.manifold import Manifold
 class Product(Manifold):
     """M_1 x M_2 x ... with the sum of the metrics; a point is its factors' points, one after the other.
 
-    A product with a Euclidean factor has infinite volume, and its reference law is the product of the uniform
-    laws of the closed factors with the standard normal one of the others.
+    A product with a Euclidean factor has infinite volume, and its reference distribution is the product of the uniform
+    distributions of the closed factors with the standard normal one of the others.
 
     >>> from mvae.manifolds.euclidean import Euclidean
     >>> from mvae.manifolds.sphere import Sphere
@@ -121,7 +121,7 @@ class Product(Manifold):
         return sum((factor.scalar_curvature(part) for factor, part in self._each(z)), self._constant(z, 0.0))
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the law of each factor, independently."""
+        """Draws from the distribution of each factor, independently."""
         keys = jax.random.split(key, len(self.factors))
         return self.join(tuple(factor.uniform(k, shape) for factor, k in zip(self.factors, keys, strict=True)))
 

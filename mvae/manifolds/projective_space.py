@@ -90,7 +90,7 @@ class ProjectiveSpace(Manifold):
         return self.cover.scalar_curvature(z)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws representatives from the uniform law of the sphere."""
+        """Draws representatives from the uniform distribution of the sphere."""
         return self.cover.uniform(key, shape)
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

@@ -1,8 +1,8 @@
-"""Laws under maps: what f of R^n to R^m, m >= n, pushes forward onto its image [golikov2018, App. 5]; uniform maps.
+"""Distributions under maps: what f of R^n to R^m, m >= n, pushes forward [golikov2018, App. 5]; uniform maps.
 
 A map takes one point, (n,) -> (m,), as f = lambda z: decoder(parameters, z) does; the functions here broadcast over the
 leading axes of z and can be differentiated with respect to z and to all that f closes over. `uniform_map` gives those
-that carry the uniform law of a cube to the uniform law of a manifold, in closed form.
+that carry the uniform distribution of a cube to the uniform distribution of a manifold, in closed form.
 """
 
 import functools
@@ -88,7 +88,7 @@ def pushforward_log_density(
     log_prior: Callable[[Float[Array, " n"]], Float[Array, ""]],
     z: Float[Array, "*batch n"],
 ) -> Float[Array, "*batch"]:
-    """Logarithm of the density at f(z) of f's image of the law p, with respect to Riemannian volume.
+    """Logarithm of the density at f(z) of f's image of the distribution p, with respect to Riemannian volume.
 
     log p_M(f(z)) = log p(z) - 1/2 log det G(z), for f injective. Where several points have the image f(z) it is the
     part of z; the density is the sum of theirs.
@@ -155,7 +155,7 @@ def _jacobian_columns(
     return jnp.vectorize(at, signature="(n)->(n,m)")(z)
 
 
-@open_function("map from the cube that keeps the uniform law", "none is known in closed form; learn one")
+@open_function("map from the cube that keeps the uniform distribution", "none is known in closed form; learn one")
 def uniform_map(manifold: Manifold) -> UniformMap:
     """Returns f: [0, 1]^d → M ⊂ R^n under which uniform u give uniform f(u), onto and one to one up to null sets.
 
@@ -185,8 +185,8 @@ def uniform_map(manifold: Manifold) -> UniformMap:
 
     Raises:
         NotImplementedError: Naming the manifold where no closed form is known: spheres and projective spaces of even
-            dimension above 2, `Implicit`; and for Euclidean space, which has no uniform law. A manifold of one's own
-            registers a function that returns its map, `uniform_map.register(Type)`.
+            dimension above 2, `Implicit`; and for Euclidean space, which has no uniform distribution. A manifold of
+            one's own registers a function that returns its map, `uniform_map.register(Type)`.
     """
     coordinates = uniform_map.of(manifold)(manifold)
 
@@ -206,8 +206,8 @@ def _of_sphere(manifold: Sphere | ProjectiveSpace) -> UniformMap:
         return lambda u: radius * _by_height(u, turn / math.pi)
     if manifold.dim % 2 == 0:
         raise NotImplementedError(
-            f"no map from the cube to {manifold} that keeps the uniform law is known in closed form: its dimension is "
-            "even and above 2"
+            f"no map from the cube to {manifold} that keeps the uniform distribution is known in closed form: its "
+            "dimension is even and above 2"
         )
     return lambda u: radius * _by_phases(u, turn)
 

@@ -248,7 +248,7 @@ class SO3(Manifold):
         return self._constant(z, 0.75)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the uniform law: the rotation by a normal quaternion."""
+        """Draws from the uniform distribution: the rotation by a normal quaternion."""
         return self.from_quaternion(jax.random.normal(key, (*shape, 4)))
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

@@ -133,7 +133,7 @@ class Sphere(Manifold):
         return self._constant(z, self.dim * (self.dim - 1) / self.radius**2)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the uniform law: the projection of N(0, I)."""
+        """Draws from the uniform distribution: the projection of N(0, I)."""
         return self.project(jax.random.normal(key, (*shape, self.ambient_dim)))
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

@@ -49,7 +49,7 @@ class DVAEConfig(VariationalConfig):
 
     Attributes:
         sampler: What draws from the posterior: "walk", the projection walk of the paper, or "exact", one step
-            with the law of Brownian motion itself, where the manifold has it.
+            with the distribution of Brownian motion itself, where the manifold has it.
         num_walk_steps: Steps N of the walk.
         kl: "exact" or "asymptotic", see `mvae.diffusion.kl_to_uniform`; or "sampled", log q(z | x) - log p(z) at the
             draw of the sampler "exact", an unbiased estimate where the heat kernel is known.
@@ -104,7 +104,7 @@ class DVAEConfig(VariationalConfig):
 
 
 class BrownianPosterior(NamedTuple):
-    """Brownian motion started at `location`, observed at `time`: the law q(z | x).
+    """Brownian motion started at `location`, observed at `time`: the distribution q(z | x).
 
     Attributes:
         location: Points of the manifold, (..., n).

@@ -150,10 +150,10 @@ def completed(inputs: MethodInputs) -> Any:
 
 
 def capacity_limit(manifold: Manifold) -> float:
-    """Returns the KL in nats of a normal law of d dimensions, a hundred roundings wide, to the uniform one.
+    """Returns the KL in nats of a normal distribution of d dimensions, a hundred roundings wide, to the uniform one.
 
     A closed manifold of dimension d is like a cube of sides 2π in units of that width's; below it, draws are as coarse
-    as their dtype. A space without a uniform law has no limit.
+    as their dtype. A space without a uniform distribution has no limit.
 
     >>> from mvae.manifolds import Euclidean, Sphere
     >>> [round(capacity_limit(manifold), 1) for manifold in (Sphere(1), Sphere(2), Euclidean(1))]

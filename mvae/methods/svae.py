@@ -17,11 +17,11 @@ from mvae.nets import Head
 
 
 class PowerSphericalPosterior(NamedTuple):
-    """Power spherical law: the law q(z | x).
+    """Power spherical distribution: the distribution q(z | x).
 
     Attributes:
         location: Centres μ, points of the unit sphere, (..., n).
-        concentration: κ, (...); near μ the law is normal with variance 2 / κ in each tangent direction.
+        concentration: κ, (...); near μ the distribution is normal with variance 2 / κ in each tangent direction.
     """
 
     location: Float[Array, "... n"]
@@ -52,8 +52,8 @@ def svae(config: SVAEConfig, networks: Networks | None = None) -> Model:
     """Builds the hyperspherical VAE: uniform prior on S^d, power spherical posterior with one concentration.
 
     loss(x) = -E_{z ~ q(x)}[log p(x | z)] + β KL(q(x) ‖ uniform), or with a capacity β |KL - C|. The posteriors of
-    [davidson2018] are von Mises-Fisher laws, whose samples are drawn by rejection, with a term of the gradient to
-    correct for it; those of [decao2020] need neither, and their KL is a sum of elementary functions.
+    [davidson2018] are von Mises-Fisher distributions, whose samples are drawn by rejection, with a term of the gradient
+    to correct for it; those of [decao2020] need neither, and their KL is a sum of elementary functions.
 
     The term "spread" is the mean squared chord from the location per tangent direction, E|z - μ|²/d = 2 / (κ + d),
     which for large κ is the variance in each direction, as it is for the time of a diffusion.

@@ -249,7 +249,7 @@ def free_of_condition(x: ArrayLike, condition: ArrayLike) -> Float[np.ndarray, "
 
     So a condition that shifts every entry by a number of its own, and scales all alike, such as the gain and offset of
     a camera, is undone exactly where the conditions have examples of the same states, and in the mean where each has
-    examples from the same law of states. What else a condition changes stays.
+    examples from the same distribution of states. What else a condition changes stays.
 
     Args:
         x: Examples, (n, *event).

@@ -24,7 +24,7 @@ def _as_it_is(x: Array, size: Array | float) -> Array:
 
 
 class Likelihood(NamedTuple):
-    """A family of laws of an example, indexed by the decoder's output.
+    """A family of distributions of an example, indexed by the decoder's output.
 
     The size factor s of an example is what its counts are in proportion to, such as the time of observation or the
     depth of sequencing; 1 for all where none is known. Families that are not of counts do without it.
@@ -217,8 +217,8 @@ def negative_binomial() -> Likelihood:
 
         log p = Σ log Γ(x + r) - log Γ(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
 
-    It tends to the Poisson law as r → ∞. r starts at the value of the moments of pairs of like rows among the first
-    examples, `like_rows`, within [0.1, 1000]: those of all rows would count as noise what the means vary by.
+    It tends to the Poisson distribution as r → ∞. r starts at the value of the moments of pairs of like rows among the
+    first examples, `like_rows`, within [0.1, 1000]: those of all rows would count as noise what the means vary by.
     """
 
     @_of_rows

@@ -52,7 +52,7 @@ class Model:
         capabilities: What only some models have, by name:
             "walk": (params, key, x, num_steps) -> paths of the random walk by which the model generates, from these
             examples on, (num_steps + 1, b, *event);
-            "reparametrization": the map from a simple law to the manifold, a
+            "reparametrization": the map from a simple distribution to the manifold, a
             `mvae.methods.er.reparametrization.Reparametrization`, whose parameters have that name;
             "operators": params -> transport operators, (M, d, d);
             "anchors": params -> codes of the anchor points of each class, (K, N, d);

@@ -45,7 +45,7 @@ def num_columns(heads: Heads) -> int:
 
 
 def head_kernel(key: Key[Array, ""], width: int, heads: Heads, dtype: Any = jnp.float32) -> Float[Array, "k m"]:
-    """Returns initial weights: LeCun's normal law for the random columns, zeros for the others."""
+    """Returns initial weights: LeCun's normal distribution for the random columns, zeros for the others."""
     free = num_random(heads)
     random = nn.initializers.lecun_normal()(key, (width, free), dtype)
     return jnp.pad(random, ((0, 0), (0, num_columns(heads) - free)))

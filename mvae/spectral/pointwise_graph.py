@@ -28,7 +28,7 @@ class PointwiseGraph(NamedTuple):
         scale: s_i, the distance to a near neighbour.
         radius: r_i, the distance to the last neighbour that has an edge; infinite in a complete graph.
         density: p_i, proportional to (Σ_j K_ij)^α.
-        weight: Σ_j W_ij / n, of mean 1: n times the stationary law of the random walk.
+        weight: Σ_j W_ij / n, of mean 1: n times the stationary distribution of the random walk.
     """
 
     scale: Float[Array, " n"]

@@ -70,7 +70,7 @@ def principal_part(x: Float[np.ndarray, "n f"]) -> tuple[Float[np.ndarray, "n q"
 
 
 def _median_of_noise(beta: float) -> float:
-    """Median of the Marchenko-Pastur law of unit variance and aspect ratio beta <= 1."""
+    """Median of the Marchenko-Pastur distribution of unit variance and aspect ratio beta <= 1."""
     low, high = (1 - math.sqrt(beta)) ** 2, (1 + math.sqrt(beta)) ** 2
     # midpoints in an angle that takes the roots at both ends away
     angle = (np.arange(4096) + 0.5) * np.pi / 4096

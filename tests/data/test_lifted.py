@@ -1,4 +1,4 @@
-"""Lifted points: the network against numpy in float64, the laws of the latent points by statistics, the noise."""
+"""Lifted points: the network against numpy in float64, the latent points by statistics, the noise."""
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def test_latent_points_lie_on_their_space_with_unit_mean_square(space):
     assert np.all(manifold.contains(dataset.train["latent"]))
     squares = np.sum(z**2, axis=1) / mean_square
     assert abs(squares.mean() - 1) < 5 * squares.std() / np.sqrt(len(z)) + 1e-6
-    assert np.abs(z.mean(axis=0)).max() < 5 * z.std() / np.sqrt(len(z))  # the mean of each law is 0
+    assert np.abs(z.mean(axis=0)).max() < 5 * z.std() / np.sqrt(len(z))  # the mean of each distribution is 0
 
 
 def test_the_circle_and_the_interval_are_their_formulas(space, interval):

@@ -1,4 +1,4 @@
-"""Simulated cells: their fields, the law of the counts and of the path, and that a seed decides."""
+"""Simulated cells: their fields, the distribution of the counts and of the path, and that a seed decides."""
 
 import jax
 import numpy as np

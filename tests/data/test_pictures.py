@@ -180,7 +180,7 @@ def test_translations_are_uniform(name):
         u = np.asarray(rows["translation"], np.float64)
         assert u.min() >= 0
         assert u.max() < 2 * np.pi
-        # Harmonics of a uniform law have mean zero; |mean|·sqrt(n) exceeds 5 with probability e^-25.
+        # Harmonics of a uniform distribution have mean zero; |mean|·sqrt(n) exceeds 5 with probability e^-25.
         for k in [(1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2)]:
             assert abs(np.exp(1j * u @ np.array(k)).mean()) * np.sqrt(len(u)) < 5
     train = {tuple(row) for row in np.asarray(dataset.train["translation"])}

@@ -41,7 +41,7 @@ def test_latent_points_are_their_formula(name):
         np.testing.assert_allclose(rows["latent"], plane64(name, rows["label"], rows["parameter"]), atol=2e-6)
         u = np.asarray(rows["parameter"], np.float64)
         assert 0 <= u.min() < u.max() < 1
-        for k in (1, 2, 3):  # of a uniform law; the bound is exceeded with probability e^-25
+        for k in (1, 2, 3):  # of a uniform distribution; the bound is exceeded with probability e^-25
             assert abs(np.exp(2j * np.pi * k * u).mean()) * np.sqrt(len(u)) < 5
     assert not jnp.array_equal(dataset.train["parameter"], dataset.test["parameter"])
 

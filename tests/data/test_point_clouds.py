@@ -1,4 +1,4 @@
-"""Points of curves, surfaces and clusters: their formulas, their laws by statistics, and the noise."""
+"""Points of curves, surfaces and clusters: their formulas, their distributions by statistics, and the noise."""
 
 import jax
 import jax.numpy as jnp
@@ -36,9 +36,9 @@ def angle(rows, full):
     return full * np.asarray(rows["parameter"], np.float64)
 
 
-def assert_law(values, law):
-    """Kolmogorov-Smirnov; a right law fails with probability 10⁻⁶."""
-    assert stats.kstest(values, law.cdf).pvalue > 1e-6
+def assert_distribution(values, distribution):
+    """Kolmogorov-Smirnov; a right distribution fails with probability 10⁻⁶."""
+    assert stats.kstest(values, distribution.cdf).pvalue > 1e-6
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -78,7 +78,7 @@ def test_curves(name):
     dataset = load(name)
     for rows in (dataset.train, dataset.test):
         t = angle(rows, 2 * np.pi)
-        assert_law(t, stats.uniform(0, 2 * np.pi))
+        assert_distribution(t, stats.uniform(0, 2 * np.pi))
         entries = [np.cos(t), np.sin(t)] if name == "circle" else [np.cos(t), np.sin(2 * t), np.sin(3 * t)]
         np.testing.assert_allclose(vectors(rows), np.stack(entries, axis=1), atol=3e-6)
 
@@ -86,9 +86,9 @@ def test_curves(name):
 def test_torus_is_uniform_in_area():
     rows = load("torus").train
     minor, major = np.asarray(rows["latent"], np.float64).T
-    assert_law(major, stats.uniform(-np.pi, 2 * np.pi))
+    assert_distribution(major, stats.uniform(-np.pi, 2 * np.pi))
     # The density of the minor angle is (2 + cos a) / 4π: u = (a + ½ sin a) / 2π is uniform.
-    assert_law((minor + np.sin(minor) / 2) / (2 * np.pi), stats.uniform(-0.5, 1))
+    assert_distribution((minor + np.sin(minor) / 2) / (2 * np.pi), stats.uniform(-0.5, 1))
     assert abs(np.cos(minor).mean() - 0.25) < 5 * np.sqrt((0.5 - 0.0625) / 2000)
     assert abs(np.mean(np.cos(minor - major))) < 5 / np.sqrt(2 * 2000)
     radius = 2 + np.cos(minor)
@@ -99,7 +99,7 @@ def test_torus_is_uniform_in_area():
 def test_sphere_is_uniform_in_area():
     points = vectors(load("sphere").train)
     for direction in np.random.default_rng(0).normal(size=(5, 3)):  # Archimedes: along any axis it is uniform
-        assert_law(points @ direction / np.linalg.norm(direction), stats.uniform(-1, 2))
+        assert_distribution(points @ direction / np.linalg.norm(direction), stats.uniform(-1, 2))
 
 
 def test_two_moons():
@@ -108,7 +108,7 @@ def test_two_moons():
     t, label = angle(rows, np.pi), np.asarray(rows["label"])
     assert label.tolist() == 1000 * [0, 1]
     for moon in (0, 1):
-        assert_law(t[label == moon], stats.uniform(0, np.pi))
+        assert_distribution(t[label == moon], stats.uniform(0, np.pi))
         theirs, their_label = make_moons(2000, shuffle=False)
         theirs = theirs[their_label == moon]  # evenly spaced, both ends included
         ours = np.stack(
@@ -138,7 +138,7 @@ def test_noise_is_normal_and_of_the_given_size(name):
 
 def assert_normal(noise):
     for column in noise.T:
-        assert_law(column, stats.norm)
+        assert_distribution(column, stats.norm)
     sigma = 1 / np.sqrt(len(noise))
     np.testing.assert_allclose(noise.T @ noise / len(noise), np.eye(noise.shape[1]), atol=5 * np.sqrt(2) * sigma)
 

@@ -1,7 +1,7 @@
 """Heat kernels beside those of GeometricKernels, an independent library (its Matérn kernel with nu = infinity).
 
 Its k(x, y) = sum_l exp(-lengthscale^2 lambda_l / 2) sum_s f_ls(x) f_ls(y) has eigenvalues lambda of -Laplacian and
-eigenfunctions f that are orthonormal for the uniform law of total mass one, hence
+eigenfunctions f that are orthonormal for the uniform distribution of total mass one, hence
 
   q(t; x, y) = k(x, y) / Vol  with  lengthscale^2 = t.
 

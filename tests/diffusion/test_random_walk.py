@@ -83,7 +83,7 @@ def mean_cosine_after(steps, dim, t, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("dim", "steps"), [(1, 2), (4, 3)])
 def test_few_steps_have_the_bias_that_they_should(dim, steps, kind):
-    """Against the law of the walk, not its limit: a bias of another size shows at 5 standard errors."""
+    """Against the distribution of the walk, not its limit: a bias of another size shows at 5 standard errors."""
     count, t = 100_000, 0.5
     z = jnp.zeros(dim + 1).at[0].set(1)
     walk = jax.jit(lambda z: random_walk(jax.random.key(3), Sphere(dim), z, t, num_steps=steps, kind=kind))

@@ -92,7 +92,7 @@ def cdf_s3(t, angle):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("t", [0.05, 0.5, 2.0])
-def test_law_of_the_distance(t):
+def test_distribution_of_the_distance(t):
     z = Sphere(2).uniform(jax.random.key(1))
     end = sample(jax.random.key(2), Sphere(2), jnp.tile(z, (COUNT, 1)), t)
     assert stats.kstest(np.array(Sphere(2).distance(z, end)), lambda a: cdf_s2(t, a)).pvalue > 1e-3
@@ -108,7 +108,7 @@ def test_law_of_the_distance(t):
 
 
 def test_map_of_the_length_against_exact_distributions(dtype):
-    """Quantile to quantile, in the tails too: chi with d degrees of freedom to the law of the angle."""
+    """Quantile to quantile, in the tails too: chi with d degrees of freedom to the distribution of the angle."""
     t = np.array([0.05, 0.2, 0.7, 3.0])[:, None]
     for dim, cdf in ((2, cdf_s2), (3, cdf_s3)):
         length = np.array([1e-3, 0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0])

@@ -1,4 +1,4 @@
-"""The Beta law against mpmath and scipy: density, KL, samples and their pathwise derivatives."""
+"""The Beta distribution against mpmath and scipy: density, KL, samples and their pathwise derivatives."""
 
 import functools
 import itertools
@@ -76,7 +76,7 @@ def test_kl_and_its_gradient(x64):
         np.testing.assert_allclose(found, expected, rtol=10 * rtol, atol=rtol)
 
 
-def test_kl_is_quadratic_at_the_uniform_law():
+def test_kl_is_quadratic_at_the_uniform_distribution():
     """Half of Fisher's information, ψ'(1) - ψ'(2) = 1 for a alone and -ψ'(2) for the pair."""
     kl = jax.jit(beta_kl_to_uniform)
     for x64, size, rtol in ((True, 1e-4, 1e-3), (False, 0.03, 0.1)):
@@ -124,7 +124,7 @@ def test_log_density_is_that_of_scipy_over_a_product():
 
 
 def spread_of_draws():
-    """Parameters, and places y in the bulk and both tails of their law."""
+    """Parameters, and places y in the bulk and both tails of their distribution."""
     rng = np.random.default_rng(0)
     pairs = np.array(list(itertools.product((0.01, 0.3, 1.0, 3.0, 100.0, 1e4), repeat=2)))
     log_gammas = np.log(rng.gamma(pairs + 1)) + np.where(pairs < 50, np.log(rng.uniform(size=pairs.shape)) / pairs, 0)
@@ -149,7 +149,7 @@ def test_derivatives_of_draws_are_those_of_the_distribution_function(x64):
 
 @pytest.mark.slow
 @BOTH
-def test_law_of_samples_and_gradients_of_means(x64):
+def test_distribution_of_samples_and_gradients_of_means(x64):
     """Distribution by Kolmogorov-Smirnov; E log z, E z and E z² have their exact derivatives in a and b."""
     with jax.enable_x64(x64):
         pairs = jnp.asarray([[0.3, 0.5], [1.0, 1.0], [4.0, 0.7], [30.0, 2.0], [900.0, 1200.0]], float)
@@ -187,7 +187,7 @@ def test_law_of_samples_and_gradients_of_means(x64):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("x64", [False, True])
-def test_samples_of_extreme_laws_stay_inside_with_finite_gradients(x64):
+def test_samples_of_extreme_distributions_stay_inside_with_finite_gradients(x64):
     with jax.enable_x64(x64):
         a, b = jnp.asarray(PAIRS, float).T
 

@@ -1,4 +1,4 @@
-"""The power spherical law against quadrature over the angle to its centre."""
+"""The power spherical distribution against quadrature over the angle to its centre."""
 
 import math
 
@@ -64,7 +64,7 @@ def test_kl_of_small_and_large_concentrations(n):
     with jax.enable_x64(True):
         exact = np.asarray(kl(jnp.asarray(kappas)))
         slope = jax.jit(jax.grad(lambda kappa: power_spherical_kl(kappa, n - 1)))(jnp.asarray(1e-3))
-    # Of order κ²: half of it times the variance of log((1 + μ·z) / 2) under the uniform law.
+    # Of order κ²: half of it times the variance of log((1 + μ·z) / 2) under the uniform distribution.
     variance = polygamma(1, (n - 1) / 2) - polygamma(1, n - 1)
     np.testing.assert_allclose(exact[:3], variance * kappas[:3] ** 2 / 2, rtol=0.03, atol=1e-13)
     assert slope == pytest.approx(variance * 1e-3, rel=0.01)

@@ -189,7 +189,7 @@ def test_density_integrates_to_one_over_the_torus():
     assert np.mean(np.exp(log_density) * area) * (2 * np.pi) ** 2 == pytest.approx(1, abs=1e-10)
 
 
-def test_density_of_a_normal_law_on_a_paraboloid(dtype):
+def test_density_of_a_normal_distribution_on_a_paraboloid(dtype):
     """z -> (z, |z|^2): the volume element is sqrt(1 + 4 |z|^2), and the density at x = (z, |z|^2) known."""
     z = RNG.normal(size=(50, 2))
 
@@ -205,10 +205,10 @@ def test_density_of_a_normal_law_on_a_paraboloid(dtype):
 
 
 def test_divergence_on_the_manifold_is_that_before_it():
-    """The KL of [golikov2018, App. 5.3] for Beta laws against the uniform one, carried to the sphere by `equal_area`.
+    """The KL of [golikov2018, App. 5.3] for Beta distributions against the uniform one, on the sphere by `equal_area`.
 
-    On the sphere the density of a Beta law is not taken from the library: at height h it is that of (1 + h)/2 and of
-    the longitude over a turn, divided by the constant area 4 pi, since the map preserves area.
+    On the sphere the density of a Beta distribution is not taken from the library: at height h it is that of (1 + h)/2
+    and of the longitude over a turn, divided by the constant area 4 pi, since the map preserves area.
     """
     a, b = np.array([2.0, 3.5]), np.array([1.5, 2.5])
     exact = np.sum(

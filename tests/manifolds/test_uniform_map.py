@@ -49,7 +49,7 @@ def test_volume_element_is_constant_and_points_lie_on_the_manifold(manifold, dty
 
 @pytest.mark.slow
 @pytest.mark.parametrize("manifold", MANIFOLDS, ids=str)
-def test_push_forward_has_the_law_of_uniform(manifold):
+def test_push_forward_has_the_distribution_of_uniform(manifold):
     """The mean of functions that separate points: distances to a few fixed points, against manifold.uniform."""
     if isinstance(manifold, EmbeddedTorus):
         pytest.skip("distances on it are computed by descent; its volume element says the same")

@@ -181,15 +181,17 @@ def test_examples_are_freed_of_their_condition():
     np.testing.assert_array_equal(free_of_condition(np.ones((4, 2)), np.array([0, 0, 1, 1])), np.zeros((4, 2)))
 
 
-@pytest.mark.parametrize("law", ["poisson", pytest.param("negative_binomial", marks=pytest.mark.slow)])
-def test_column_of_counts_sees_through_their_noise(law):
+@pytest.mark.parametrize("distribution", ["poisson", pytest.param("negative_binomial", marks=pytest.mark.slow)])
+def test_column_of_counts_sees_through_their_noise(distribution):
     """Rates whose logs vary by 1 along a torus, of rows that were observed for different times."""
     rng = np.random.default_rng(0)
     angles, size = rng.uniform(0, 2 * np.pi, (1200, 2)), rng.uniform(0.5, 2, 1200)
     mean = size[:, None] * np.exp(0.5 + embedded(*angles.T) @ rng.normal(size=(4, 40)) / np.sqrt(2))
-    x = rng.poisson(mean) if law == "poisson" else rng.negative_binomial(3, 3 / (3 + mean))
+    x = rng.poisson(mean) if distribution == "poisson" else rng.negative_binomial(3, 3 / (3 + mean))
     dataset = data.from_arrays(x, scale="none", size_factor=size, test=np.arange(1200) < 4)
-    points = np.asarray(with_coordinate(dataset, FlatTorus(2), LIKELIHOODS[law]()).train["coordinate"], np.float64)
+    points = np.asarray(
+        with_coordinate(dataset, FlatTorus(2), LIKELIHOODS[distribution]()).train["coordinate"], np.float64
+    )
     found = np.stack([points[:, 0] + 1j * points[:, 1], points[:, 2] + 1j * points[:, 3]])
     true = np.exp(1j * angles[4:].T)
     agreement = np.abs(np.stack([found[:, None] * true, found[:, None] / true]).mean(axis=-1)).max(axis=0)

@@ -156,7 +156,7 @@ def test_log_likelihood_is_the_integral_over_the_manifold(manifold, time):
     error = densities.std(axis=1) / densities.mean(axis=1) / np.sqrt(len(z))
     spread = np.asarray(estimates).std(axis=0, ddof=1)
     difference = np.asarray(estimates).mean(axis=0) - exact
-    # 0.01: the walk's law differs from the heat kernel by O(t / steps)
+    # 0.01: the walk's distribution differs from the heat kernel by O(t / steps)
     assert (np.abs(difference) < 5 * np.hypot(error, spread / 4) + spread**2 + 0.01).all()
     assert spread.mean() < 0.1
 

@@ -56,7 +56,7 @@ def test_posterior_has_its_mean_and_variances():
 
 
 def test_log_likelihood_of_a_linear_decoder_is_that_of_the_gaussian():
-    """x = A z + noise has the law N(0, A A^T + I), whatever the posterior is."""
+    """x = A z + noise has the distribution N(0, A A^T + I), whatever the posterior is."""
     model = vae(dataclasses.replace(CONFIG, decoder_widths=(6,), initial_variance=0.5))
     params = model.init(jax.random.key(1), BATCH)
     matrix = np.random.default_rng(0).normal(size=(4, 3))

@@ -63,7 +63,7 @@ def test_sums_in_blocks_are_those_of_the_matrix():
     np.testing.assert_allclose(graph_sums(x, graph)[:, 0] / 300, graph.weight, rtol=1e-4)
 
 
-def test_its_stationary_law_is_that_of_the_diffusion_map(points):
+def test_its_stationary_distribution_is_that_of_the_diffusion_map(points):
     graph = pointwise_graph(points, scale_neighbor=10, alpha=1.0)
     stationary = diffusion_map(points, 2, num_neighbors=10).stationary
     np.testing.assert_allclose(graph.weight / N, stationary, rtol=1e-3)

@@ -21,7 +21,7 @@ from mvae.manifolds import SO3, SURFACES, EmbeddedTorus, FlatTorus, Manifold, Pr
 EPS = float(np.finfo(np.float32).eps)
 DENSITY, LEAST = 1e-4, -30.0  # `log_heat_kernel`: relative error of densities in float32, where log q is not below this
 KL = 1e-4  # nats; `kl_to_uniform`
-GEOMETRY = 20 * EPS  # in units of the manifold's size; tests/manifolds/test_laws.py
+GEOMETRY = 20 * EPS  # in units of the manifold's size; tests/manifolds/test_identities.py
 SIGMAS = 5.0  # of moments of draws
 EXPONENTIAL = 60 * EPS  # times max(1, |A|_1) and the size of exp|A| |z|; tests/transport/test_exponential.py
 OBJECTIVE = 0.01  # by which a mean objective may be greater

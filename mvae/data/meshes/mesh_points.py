@@ -93,7 +93,7 @@ def uniform_on_mesh(rng: np.random.Generator, mesh: Mesh, num: int) -> Float[np.
     (1 - √u) a + √u (1 - v) b + √u v c with u and v uniform on [0, 1).
 
     Float64 throughout: the probabilities of a scan, some 10⁻⁵ each, add up with an error of a hundredth of that in
-    float32. `trimesh.sample` draws other points of the same law: data sets would change.
+    float32. `trimesh.sample` draws other points of the same distribution: data sets would change.
 
     Args:
         rng: Source of randomness; its state advances.

@@ -1,4 +1,4 @@
-"""Divergence of Brownian motion on a torus of revolution from the uniform law."""
+"""Divergence of Brownian motion on a torus of revolution from the uniform distribution."""
 
 import functools
 import math

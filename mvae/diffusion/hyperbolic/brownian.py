@@ -42,7 +42,7 @@ def _(manifold: Hyperbolic, z: Array) -> Array:
 
 @sample.register(Hyperbolic)
 def _(key: jax.Array, manifold: Hyperbolic, z: Array, t: Array) -> Array:
-    """Steps of the radial law in isotropic directions; NaN for (d - 1) t > 12 R^2, where it is not tabulated."""
+    """Radial steps in isotropic directions; NaN for (d - 1) t > 12 R^2, where their distribution is not tabulated."""
     step = jax.random.normal(key, (*z.shape[:-1], manifold.dim), z.dtype)
     ratio = distance_per_length(manifold.dim, t / manifold.radius**2, safe_math.norm(step))
     return manifold.carry(z, manifold.radius * ratio[..., None] * step)

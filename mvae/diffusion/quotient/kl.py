@@ -1,4 +1,4 @@
-r"""Divergences from the uniform law on quotients.
+r"""Divergences from the uniform distribution on quotients.
 
 With q the kernel of the cover and q/G = sum over g of q(t; z, g w) that of the quotient,
 

@@ -3,8 +3,8 @@
 Both are defined with a generator that draws images of chosen factors. Here a finite data set stands in for it: a
 row is drawn uniformly, and rows that share the value of factor j with it are drawn uniformly among those that do.
 Where the factors are independent in the data set, this is the original protocol; where they are not, fixing one
-factor also changes the law of the others. Values with few rows make batches of few distinct rows: there should be
-many more rows for each value than a batch has.
+factor also changes the distribution of the others. Values with few rows make batches of few distinct rows: there should
+be many more rows for each value than a batch has.
 """
 
 from typing import NamedTuple

@@ -15,7 +15,7 @@ from mvae.evaluation.progress import progress
 
 
 def _entropy(counts: Int[np.ndarray, "..."]) -> float:
-    """Entropy of the law with the given counts, in nats."""
+    """Entropy of the distribution with the given counts, in nats."""
     positive = counts[counts > 0]
     share = positive / positive.sum()
     return float(-np.sum(share * np.log(share)))

@@ -9,7 +9,7 @@ _TAIL = 1e-3  # of a normal coordinate, cut off on both sides where the cube's f
 
 
 def check_latent(latent: str) -> None:
-    """Raises `ValueError` unless `latent` is the name of a law, "uniform" or "normal"."""
+    """Raises `ValueError` unless `latent` is the name of a distribution, "uniform" or "normal"."""
     if latent not in LATENTS:
         raise ValueError(f"latent must be one of {', '.join(LATENTS)}, got {latent!r}")
 
@@ -25,7 +25,7 @@ def from_cube(latent: str, u: Float[Array, "*batch n"]) -> Float[Array, "*batch 
         u: Quantiles in [0, 1], (..., n).
 
     Returns:
-        Points, (..., n); infinite at quantiles 0 and 1 of the normal law.
+        Points, (..., n); infinite at quantiles 0 and 1 of the normal distribution.
     """
     return u if latent == "uniform" else jax.scipy.special.ndtri(u)
 
@@ -36,5 +36,5 @@ def log_prior(latent: str, z: Float[Array, " n"]) -> Float[Array, ""]:
 
 
 def face_quantiles(latent: str) -> tuple[float, float]:
-    """Quantiles of two opposite faces: 0 and 1, and for the normal law 0.001 and 0.999."""
+    """Quantiles of two opposite faces: 0 and 1, and for the normal distribution 0.001 and 0.999."""
     return (0.0, 1.0) if latent == "uniform" else (_TAIL, 1 - _TAIL)

@@ -1,4 +1,4 @@
-"""Quality of a learned map of a cube, or of R^n, onto a manifold, from one law to the uniform one [golikov2018].
+"""Quality of a learned map of a cube, or of R^n, onto a manifold that carries a distribution to the uniform one.
 
 The paper calls for such measures ("one can develop corresponding metrics to control the quality of mapping") and gives
 none. A closed manifold has no chart that is injective, onto and continuous on a cube, so that every map fails in
@@ -35,7 +35,7 @@ BANDWIDTHS = (1.0, 0.25, 0.0625)
 
 
 class ReparametrizationQuality(NamedTuple):
-    """What a map f makes of the law of Z_hid; x = P(f(z)), with P the projection onto the manifold M.
+    """What a map f makes of the distribution of Z_hid; x = P(f(z)), with P the projection onto the manifold M.
 
     Attributes:
         off_median: Distance from f(z) to M, a length: the median over z.
@@ -45,11 +45,12 @@ class ReparametrizationQuality(NamedTuple):
         mmd: Unbiased MMD² of x and uniform points, at the median bandwidth (`mmd`).
         p_value: Of the hypothesis that x is uniform: permutation tests at three bandwidths, 1, 1/4 and 1/16 of the
             median, the least p-value times three (Bonferroni).
-        kl: Mean over z of log p_M(x) + log Vol M, nats; p_M as in `pushforward_log_density`. KL(law of x || uniform)
-            where f is injective. Else it is less, by the entropy of z given x: below 0 only if f is not injective.
+        kl: Mean over z of log p_M(x) + log Vol M, nats; p_M as in `pushforward_log_density`. KL(distribution of x ||
+            uniform) where f is injective. Else it is less, by the entropy of z given x: below 0 only if f is not
+            injective.
         kl_error: Its standard error; infinite where kl is.
-        total_variation: Total variation distance of the law of x from uniform, E max(0, 1 - 1/(p_M(x) Vol M)), in
-            [0, 1], where f is injective. Else a lower bound.
+        total_variation: Total variation distance of the distribution of x from uniform, E max(0, 1 - 1/(p_M(x) Vol M)),
+            in [0, 1], where f is injective. Else a lower bound.
         area: Area of the image counted with multiplicity, over that of M: E 1/(p_M(x) Vol M), the mean number of
             preimages of a point of M.
         area_error: Its standard error.
@@ -104,11 +105,11 @@ def reparametrization_quality(
     num_points: int = 1024,
     num_permutations: int = 500,
 ) -> ReparametrizationQuality:
-    """Measures how well f pushes the law of Z_hid forward to the uniform law on a manifold M.
+    """Measures how well f pushes the distribution of Z_hid forward to the uniform distribution on a manifold M.
 
     All but the distance to M is of P f, P the projection onto M, so that faults of different kinds stay apart: a circle
-    that is drawn too large is off M, and uniform on it. On Z_hid distances are in the cube [0, 1]^n: for the normal law
-    z = Φ⁻¹(u), and its faces are at the quantiles 0.001 and 0.999.
+    that is drawn too large is off M, and uniform on it. On Z_hid distances are in the cube [0, 1]^n: for the normal
+    distribution z = Φ⁻¹(u), and its faces are at the quantiles 0.001 and 0.999.
 
     Exact maps of the cube that preserve area have kl, total_variation and gap 0, area, coverage 1 and overlap 0. Their
     `seam` is 1 on the circle by its angle, π on the unit sphere by longitude and height (a meridian; the poles are
@@ -132,13 +133,13 @@ def reparametrization_quality(
         key: Source of all draws.
         f: Differentiable map of one point, (n,) -> (m,), n the dimension of M and m that of its ambient space.
         manifold: M, of finite volume.
-        latent: Law of Z_hid: "uniform" on the cube [0, 1]^n or "normal", N(0, I) on R^n.
+        latent: Distribution of Z_hid: "uniform" on the cube [0, 1]^n or "normal", N(0, I) on R^n.
         num_points: N, 50 or more; a multiple of 64 compiles fastest.
         num_permutations: Of each test of uniformity.
 
     Raises:
         ValueError: Naming the argument, for a map between spaces of other dimensions or with values that are not
-            finite, a manifold of infinite volume, an unknown law, too few points or permutations.
+            finite, a manifold of infinite volume, an unknown distribution, too few points or permutations.
 
     Source: [golikov2018, Secs. 2.1 and 2.2, App. 5.1].
     """

@@ -40,8 +40,8 @@ def rayleigh_test(z: ArrayLike) -> Uniformity:
     """Tests whether directions have no mean direction, by Rayleigh's test on S^(p-1).
 
     S = p n |mean|² is χ² with p degrees of freedom for many uniform points; the statistic is Jupp's
-    (1 - 1/(2n)) S + S²/(2n (p + 2)), which is so up to O(1/n²). Without power against laws of mean 0, such as equal
-    lumps on opposite sides.
+    (1 - 1/(2n)) S + S²/(2n (p + 2)), which is so up to O(1/n²). Without power against distributions of mean 0, such as
+    equal lumps on opposite sides.
 
     Args:
         z: Points in R^p, p ≥ 2, (n, p), n ≥ 2; their lengths do not count.
@@ -59,7 +59,7 @@ def rayleigh_test(z: ArrayLike) -> Uniformity:
 
 
 def bingham_test(z: ArrayLike) -> Uniformity:
-    """Tests whether the second moments of directions are those of the uniform law on S^(p-1), I/p.
+    """Tests whether the second moments of directions are those of the uniform distribution on S^(p-1), I/p.
 
     S = p (p + 2)/2 · n (tr T² - 1/p) with T = mean z zᵀ is χ² with (p - 1)(p + 2)/2 degrees of freedom for many uniform
     points, up to O(1/n). It sees bands and lumps on opposite sides, and not what is odd, a mean direction alone.
@@ -80,11 +80,11 @@ def bingham_test(z: ArrayLike) -> Uniformity:
 
 
 def watson_test(z: ArrayLike) -> Uniformity:
-    """Tests uniformity on the circle against all other laws, by Watson's U².
+    """Tests uniformity on the circle against all other distributions, by Watson's U².
 
     U² = Σ_i (u_i - ū - (2i - 1)/(2n) + 1/2)² + 1/(12n) with the sorted angles u as shares of a turn; it does not depend
-    on where angles begin. The statistic is Stephens' (U² - 0.1/n + 0.1/n²)(1 + 0.8/n), whose law is close to that of
-    infinitely many points, P(U² > v) = 2 Σ_k (-1)^(k-1) exp(-2 k² π² v), for n ≥ 8.
+    on where angles begin. The statistic is Stephens' (U² - 0.1/n + 0.1/n²)(1 + 0.8/n), whose distribution is close to
+    that of infinitely many points, P(U² > v) = 2 Σ_k (-1)^(k-1) exp(-2 k² π² v), for n ≥ 8.
 
     Args:
         z: Points in R², (n, 2), n ≥ 2; their lengths do not count.
@@ -109,13 +109,13 @@ def watson_test(z: ArrayLike) -> Uniformity:
 def equal_area_test(z: ArrayLike, num_bands: int | None = None) -> Uniformity:
     """Tests uniformity on S² by χ² of the counts in cells of equal area.
 
-    Bands of equal height have equal area; each of the B bands is cut into 2B cells of equal longitude. Against any law
-    that fills the cells unevenly, be it odd or even.
+    Bands of equal height have equal area; each of the B bands is cut into 2B cells of equal longitude. Against any
+    distribution that fills the cells unevenly, be it odd or even.
 
     Args:
         z: Points in R³, (n, 3); their lengths do not count.
-        num_bands: B, 1 or more, with ten points or more for each of the 2B² cells, as the χ² law needs; None for the
-            most of that, 6 at most.
+        num_bands: B, 1 or more, with ten points or more for each of the 2B² cells, as the χ² distribution needs; None
+            for the most of that, 6 at most.
 
     Raises:
         ValueError: As `rayleigh_test`, or for too few points.
@@ -138,5 +138,5 @@ def equal_area_test(z: ArrayLike, num_bands: int | None = None) -> Uniformity:
 
 
 def _chi_squared_tail(statistic: float, degrees: float) -> float:
-    """P(X > statistic) of the chi-squared law."""
+    """P(X > statistic) of the chi-squared distribution."""
     return float(special.chdtrc(degrees, statistic))

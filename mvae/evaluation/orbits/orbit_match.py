@@ -44,12 +44,12 @@ def orbit_match(
 
         error = (E_{x ~ O} d(x, M) + E_{y ~ M} d(y, O)) / (2 s),   s² = E_{y ~ M} |y - E y|²
 
-    with the uniform laws (by arc length) on both curves: neither the speed of the orbit, which is not the operator's
-    but a choice of coefficients, nor the parameter of the manifold counts. Both directions are needed. The first
-    alone, precision, is 0 for an orbit that stays at one point of M; the second alone, coverage, is 0 for a curve that
-    fills space. Their mean is 0 only if, up to the resolution, each is in the other. Dividing by s makes the number
-    the same in all units: an orbit that is a single point in the mean of M has an error of at most 1, and of 1 if all
-    of M is equally far from its mean, as a circle is.
+    with the uniform distributions (by arc length) on both curves: neither the speed of the orbit, which is not the
+    operator's but a choice of coefficients, nor the parameter of the manifold counts. Both directions are needed. The
+    first alone, precision, is 0 for an orbit that stays at one point of M; the second alone, coverage, is 0 for a curve
+    that fills space. Their mean is 0 only if, up to the resolution, each is in the other. Dividing by s makes the
+    number the same in all units: an orbit that is a single point in the mean of M has an error of at most 1, and of 1
+    if all of M is equally far from its mean, as a circle is.
 
     Both are polylines; distances are exact ones to their segments. An orbit that goes round twice matches as one that
     goes round once.

@@ -32,7 +32,7 @@ class GromovWassersteinPlan(NamedTuple):
     Attributes:
         discrepancy: E(T), see `gromov_wasserstein`.
         lower_bound: What no coupling can be below, the third lower bound of [memoli2011]: the least mean over
-            couplings of the squared W2 distance between the laws of the distances from x_i and from y_j.
+            couplings of the squared W2 distance between the distributions of the distances from x_i and from y_j.
         coupling: T, (n, m), with row sums 1/n and column sums 1/m.
         converged: Whether the descent to it came to its end.
         num_least: Starts whose descents ended as low, up to rounding: 1 of many says that a lower one may not have been
@@ -212,7 +212,7 @@ def _cost_from_pairs(
     """Sum of (|x_i - a_k| - |y_j - b_k|)² over pairs of points (a_k, b_k), found one after the other.
 
     a_k is the point of x farthest from those before it, b_k that of y which lies most nearly as far from b_1, ...,
-    b_(k-1); what is left open falls to the laws of their distances, and then to chance.
+    b_(k-1); what is left open falls to the distributions of their distances, and then to chance.
     """
     cost, nearest = np.zeros(profiles.shape), np.full(len(dx), np.inf)
     a = int(rng.integers(len(dx)))
@@ -231,7 +231,7 @@ def _least(rng: np.random.Generator, values: Float[np.ndarray, " n"]) -> int:
 
 
 def _profile_coupling(ot: ModuleType, dx: np.ndarray, dy: np.ndarray) -> tuple[Float[np.ndarray, "n m"], float]:
-    """Couples points by the squared W2 distances between the laws of their distances; and the least mean of those."""
+    """Couples points by the squared W2 distances between the distributions of their distances; and the least mean."""
     n, m = len(dx), len(dy)
     ends = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # steps of both quantile functions, times n m
     weights, middles = np.diff(ends) / (n * m), (ends[:-1] + ends[1:]) / (2 * n * m)

@@ -58,10 +58,11 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
 
         MMD² = E k(x, x') + E k(y, y') - 2 E k(x, y),
 
-    with pairs x ≠ x' for the unbiased estimate, which is negative for about half of all samples of equal laws, and all
-    pairs for the biased one, the squared distance of the mean embeddings. It is 0 for equal laws alone. On the device,
-    in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6. Squared distances come from products
-    of matrices; in a cloud so much wider than h that these cancel, from differences, at some ten times the cost.
+    with pairs x ≠ x' for the unbiased estimate, which is negative for about half of all samples of equal distributions,
+    and all pairs for the biased one, the squared distance of the mean embeddings. It is 0 for equal distributions
+    alone. On the device, in blocks of 512 rows of the kernel matrix. In float32 rounding is about 1e-6. Squared
+    distances come from products of matrices; in a cloud so much wider than h that these cancel, from differences, at
+    some ten times the cost.
 
     Args:
         x: Points, (n, ...), n ≥ 2; what follows the first axis is one vector.
@@ -81,7 +82,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: float | None = None, unbiased:
 def mmd_test(
     key: Key[Array, ""], x: ArrayLike, y: ArrayLike, num_permutations: int = 500, *, bandwidth: float | None = None
 ) -> MmdTest:
-    """Tests whether two samples have one law, by how their MMD² compares with that of random divisions of all points.
+    """Tests whether two samples have one distribution: compares their MMD² with that of random divisions of all points.
 
     Under that hypothesis the chance of p_value ≤ α is at most α, for any α and any size.
 

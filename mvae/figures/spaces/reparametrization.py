@@ -46,8 +46,9 @@ def reparametrization(
 ) -> Figure:
     """Draws what a map of the cube makes of it.
 
-    Colour is the density of the image of the law of Z_hid over the uniform one, white where they agree; it is the part
-    of one sheet where several lie on each other. Z_hid = R^n is drawn as the cube of its quantiles from 0.001 to 0.999.
+    Colour is the density of the image of the distribution of Z_hid over the uniform one, white where they agree; it is
+    the part of one sheet where several lie on each other. Z_hid = R^n is drawn as the cube of its quantiles from 0.001
+    to 0.999.
 
     - The circle: the curve f(z) itself, whether or not on the circle, with marks at every sixteenth of the segment and
       its two ends, pushed outward by up to a quarter so that overlaps are seen; beside it the density ratio.

@@ -1,1 +1,1 @@
-"""Hyperbolic space, with the law of Brownian motion from its origin, which stands in for the uniform one."""
+"""Hyperbolic space, with the distribution of Brownian motion from its origin, which stands in for the uniform one."""

@@ -1,4 +1,4 @@
-r"""Radial laws as maps of the length of a Gaussian vector: of any density, and of Brownian motion on H^d, tabulated.
+r"""Radial distributions as maps of the length of a Gaussian vector: of any density; of Brownian motion on H^d.
 
 r(t, l) with F_t(r(t, l)) = P(chi_d <= l), F_t the distribution function of the distance from the start after time t,
 makes the exact sample exp(z, r(t, |eps|) eps / |eps|) of eps ~ N(0, I). On H^d of curvature -1 the ratio
@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from mvae.manifolds.hyperbolic.kernel import log_hyperbolic_kernel
 
-LONGEST = 12.0  # (d-1) t up to which the law is tabulated
+LONGEST = 12.0  # (d-1) t up to which the distribution is tabulated
 _TAIL = 1e-10  # mass on either side that the table leaves out: there the ratio is held constant
 _DEGREES = (48, 48)  # numbers of coefficients in time and in length
 _PANELS = 96
@@ -100,17 +100,18 @@ def radii(
     length: np.ndarray,
     panels: int,
 ) -> np.ndarray:
-    """Returns r with F(r) = P(chi_dim <= l) to ten digits, for each of some laws of a radius and each length l.
+    """Returns r with F(r) = P(chi_dim <= l) to ten digits, for each distribution of a radius and each length l.
 
     Args:
         dim: Dimension of the Gaussian vector.
-        log_density: Radii, (laws, panels, nodes), a row for each law -> the log density of the radius under it.
-        furthest: Radius of each law below which all of its mass is but rounding, (laws,).
+        log_density: Radii, (distributions, panels, nodes), a row for each distribution -> the log density of the radius
+            under it.
+        furthest: Radius of each distribution below which all of its mass is but rounding, (distributions,).
         length: Lengths l, (n,).
-        panels: In how many panels of 16 Gauss-Legendre nodes each law is integrated.
+        panels: In how many panels of 16 Gauss-Legendre nodes each distribution is integrated.
 
     Returns:
-        Radii, (laws, n).
+        Radii, (distributions, n).
     """
     from scipy import special  # here, since its import takes a quarter of that of the geometry
 

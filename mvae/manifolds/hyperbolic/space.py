@@ -122,7 +122,8 @@ class Hyperbolic(Manifold):
     the last d coordinates; the first follows from it, whatever is given. Distances are computed in polar coordinates,
     so that they are right in float32 where x_0 w_0 - <x, w> is rounding alone; all is finite within 40 R of the origin.
 
-    It has no uniform law: Brownian motion from the origin at `prior_time` takes its place as reference law and prior.
+    It has no uniform distribution: Brownian motion from the origin at `prior_time` takes its place as reference
+    distribution and prior.
 
     >>> space = Hyperbolic(2)
     >>> z, w = space.from_tangent(jnp.array([[1.0, 0.0], [-2.0, 0.0]]))
@@ -271,7 +272,7 @@ class Hyperbolic(Manifold):
         return self._constant(z, self.dim * (self.dim - 1) * self.curvature)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from Brownian motion started at the origin, at `prior_time`: a law instead of the uniform one."""
+        """Draws from Brownian motion started at the origin, at `prior_time`: it stands in for the uniform one."""
         step = jax.random.normal(key, (*shape, self.dim))
         time = jnp.asarray(self.prior_time / self.radius**2, step.dtype)
         ratio = distance_per_length(self.dim, time, safe_math.norm(step))

@@ -123,7 +123,7 @@ class Implicit(Manifold):
         return _scalar_curvature(self.equations, self._points("z", z))
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws from the uniform law, independently, by rejection from the tube around the manifold.
+        """Draws from the uniform distribution, independently, by rejection from the tube around the manifold.
 
         Exact up to the estimate of the reach. The work grows with the ratio of the box around the manifold to the
         tube.

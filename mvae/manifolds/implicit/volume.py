@@ -1,4 +1,4 @@
-r"""Volume and uniform law of an implicit manifold, from the tube around it.
+r"""Volume and uniform distribution of an implicit manifold, from the tube around it.
 
 Within its reach the manifold has a tube whose points x are a closest point p and a normal vector of length below
 a radius e, and Lebesgue measure on it is [weyl1939]

@@ -98,7 +98,7 @@ class QuotientSpace(Manifold):
         return self.cover.scalar_curvature(z)
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, "*shape n"]:
-        """Draws representatives from the uniform law of the cover."""
+        """Draws representatives from the uniform distribution of the cover."""
         return self.cover.uniform(key, shape)
 
     def contains(self, x: Float[Array, "*batch n"], atol: float = 1e-5) -> Bool[Array, "*batch"]:

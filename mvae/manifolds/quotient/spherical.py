@@ -101,7 +101,7 @@ def _(manifold: LensSpace) -> UniformMap:
 def _(manifold: RotationQuotient) -> UniformMap:
     if manifold.order is None:
         raise NotImplementedError(
-            f"no map from the cube to {manifold} that keeps the uniform law is in closed form here"
+            f"no map from the cube to {manifold} that keeps the uniform distribution is in closed form here"
         )
     # Quaternions are pairs (q_0 + q_3 k, q_1 - q_2 k), whose phases the turns about the third axis move together;
     # half turns exchange their moduli.

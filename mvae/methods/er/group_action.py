@@ -1,7 +1,7 @@
 """The group-action encoder: an isometry of the latent space, chosen by the encoder, moves the sample z to g z.
 
-With a group that acts transitively and keeps the uniform law, the posteriors that an embedding f makes are joined by
-their images under every g, and KL(g q || p) = KL(q || p).
+With a group that acts transitively and keeps the uniform distribution, the posteriors that an embedding f makes are
+joined by their images under every g, and KL(g q || p) = KL(q || p).
 
 Source: [golikov2018, Sec. 3]. There the encoder produces an angle for SO(2). Here a group element is the projection of
 free outputs onto the group: it is the same group, but the encoder has no seam at 2π to be continuous across.

@@ -23,11 +23,11 @@ ENCODER_INITS = ("random", "cohomology")
 
 
 class ReparametrizedPosterior(NamedTuple):
-    """The law of g · f(z_hid), z_hid from q: the law q(z | x).
+    """The distribution of g · f(z_hid), z_hid from q: the distribution q(z | x).
 
     Attributes:
         location: g · f(mean of q), projected onto the manifold, (..., m).
-        hidden: q, the law on Z_hid.
+        hidden: q, the distribution on Z_hid.
         element: g, or None where there is no group.
         map: Parameters of f.
     """
@@ -43,7 +43,7 @@ class ERConfig(VariationalConfig):
     """Everything that makes such a VAE apart from the data, beside what `VariationalConfig` has.
 
     Attributes:
-        hidden: Law on Z_hid: "beta" on the cube, or "gaussian".
+        hidden: Distribution on Z_hid: "beta" on the cube, or "gaussian".
         group: Whether the encoder puts out a group element too, which acts on f(z_hid).
         initial_variance: Variance of each coordinate of the posterior on Z_hid at initialisation.
         reparametrization: How f is had.
@@ -98,9 +98,9 @@ def er(config: ERConfig, networks: Networks | None = None) -> ER:
         loss(x) = -E[log p(x | z)] + β KL(q(z_hid | x) ‖ p(z_hid)),
 
     or with a capacity β |KL - C|. The KL on the manifold is the one on Z_hid wherever f is one to one. g is a
-    deterministic function of x: the bound and the likelihood stay right as far as the group keeps the law of f(z_hid),
-    which isometries do of the uniform law; `mvae.evaluation.reparametrization_quality` says how near a learned f is to
-    it.
+    deterministic function of x: the bound and the likelihood stay right as far as the group keeps the distribution of
+    f(z_hid), which isometries do of the uniform distribution; `mvae.evaluation.reparametrization_quality` says how near
+    a learned f is to it.
 
     A learned variance of the likelihood starts at that of the first batch.
 
@@ -110,7 +110,7 @@ def er(config: ERConfig, networks: Networks | None = None) -> ER:
 
     Raises:
         NotImplementedError: For an exact map or a group that this manifold does not have, naming it.
-        ValueError: For a law or an initial variance that there is not.
+        ValueError: For a distribution or an initial variance that there is not.
     """
     lifted = reparametrization(config.reparametrization, config.manifold, config.hidden)
     latent = reparametrized(config, lifted)
@@ -139,25 +139,25 @@ def reparametrized(config: ERConfig, lifted: Reparametrization) -> Latent:
 
     The encoder's heads are "location" and "log_scale" of q(z_hid | x) and, with a group, "element".
     """
-    manifold, law = config.manifold, lifted.law
+    manifold, distribution = config.manifold, lifted.distribution
     action = group_action(manifold) if config.group else None
     heads = {"location": Head(manifold.dim)}
     if action is not None:
         heads["element"] = Head(action.num_outputs)
-    heads["log_scale"] = Head(manifold.dim, law.initial_log_scale(config.initial_variance))
+    heads["log_scale"] = Head(manifold.dim, distribution.initial_log_scale(config.initial_variance))
 
     def moved(element: Any, z: Float[Array, "... m"]) -> Float[Array, "... m"]:
         return z if action is None else action.act(element, z)
 
     def posterior(params: Params, outputs: dict[str, Array]) -> ReparametrizedPosterior:
-        hidden = law.posterior(outputs["location"], outputs["log_scale"])
+        hidden = distribution.posterior(outputs["location"], outputs["log_scale"])
         element = None if action is None else action.element(outputs["element"])
         first = params["reparametrization"]
-        location = manifold.project(moved(element, lifted.apply(first, law.mean(hidden))))
+        location = manifold.project(moved(element, lifted.apply(first, distribution.mean(hidden))))
         return ReparametrizedPosterior(location, hidden, element, first)
 
     def draw(key: Key[Array, ""], q: ReparametrizedPosterior, shape: tuple[int, ...] = ()) -> Drawn:
-        z_hid = law.sample(key, q.hidden, shape)
+        z_hid = distribution.sample(key, q.hidden, shape)
         return Drawn(moved(q.element, lifted.apply(q.map, z_hid)), z_hid)
 
     return Latent(
@@ -165,8 +165,10 @@ def reparametrized(config: ERConfig, lifted: Reparametrization) -> Latent:
         heads=heads,
         posterior=posterior,
         draw=draw,
-        kl=lambda params, q, drawn: law.kl(q.hidden),
-        log_ratio=lambda params, q, drawn: law.log_ratio(q.hidden, drawn.code),
-        sample_prior=lambda params, key, num: lifted.apply(params["reparametrization"], law.prior(key, (num,))),
-        terms=lambda q: {"variance": jnp.mean(law.variance(q.hidden), axis=-1)},
+        kl=lambda params, q, drawn: distribution.kl(q.hidden),
+        log_ratio=lambda params, q, drawn: distribution.log_ratio(q.hidden, drawn.code),
+        sample_prior=lambda params, key, num: lifted.apply(
+            params["reparametrization"], distribution.prior(key, (num,))
+        ),
+        terms=lambda q: {"variance": jnp.mean(distribution.variance(q.hidden), axis=-1)},
     )

@@ -1,4 +1,4 @@
-"""f: Z_hid → M ⊂ R^m that carries a simple law to the uniform one: learned by a Wasserstein autoencoder, or exact."""
+"""f: Z_hid → M ⊂ R^m that carries a distribution to the uniform one: learned by a Wasserstein autoencoder, or exact."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.manifolds import Euclidean, Manifold, uniform_map
-from mvae.methods.er.hidden_law import HIDDEN_LAWS, HiddenLaw
+from mvae.methods.er.hidden_distribution import HIDDEN_DISTRIBUTIONS, HiddenDistribution
 from mvae.models.model import Params
 from mvae.nets import SmoothMLP
 
@@ -77,16 +77,16 @@ class AutoencoderTerms(NamedTuple):
 
 
 class Reparametrization(NamedTuple):
-    """A law on Z_hid and the map from there to the manifold.
+    """A distribution on Z_hid and the map from there to the manifold.
 
     Attributes:
-        law: Prior and posteriors on Z_hid.
+        distribution: Prior and posteriors on Z_hid.
         init: Key -> parameters: {"map", "encoder"}, or {} of an exact map.
         apply: (parameters, z_hid (..., d)) -> f(z_hid), (..., m).
         loss: (parameters, key) -> AutoencoderTerms; None for an exact map.
     """
 
-    law: HiddenLaw
+    distribution: HiddenDistribution
     init: Callable[[Key[Array, ""]], Params]
     apply: Callable[[Params, Array], Array]
     loss: Callable[[Params, Key[Array, ""]], AutoencoderTerms] | None
@@ -117,41 +117,41 @@ def inverse_multiquadric_mmd(
     return within / (n * (n - 1)) - 2 * kernel_sum(x, y) / n**2
 
 
-def reparametrization(config: ReparametrizationConfig, manifold: Manifold, law: str) -> Reparametrization:
+def reparametrization(config: ReparametrizationConfig, manifold: Manifold, distribution: str) -> Reparametrization:
     """Builds the reparametrisation of a manifold.
 
     A learned f is the decoder of a Wasserstein autoencoder of uniform points z of M,
 
         E|z - f(e(z))|² + λ MMD²(e(z), p(z_hid)) [+ μ MMD²(f(z_hid), z)],
 
-    whose first term keeps f one to one and whose second has f carry p(z_hid) to the uniform law
+    whose first term keeps f one to one and whose second has f carry p(z_hid) to the uniform distribution
     [golikov2018, Sec. 2.2].
-    An exact one is `uniform_map`, after the distribution function of the normal law where Z_hid is R^d. Of Euclidean
-    space f is the identity, either way: its latent variable is Z_hid itself.
+    An exact one is `uniform_map`, after the distribution function of the normal distribution where Z_hid is R^d. Of
+    Euclidean space f is the identity, either way: its latent variable is Z_hid itself.
 
     Args:
         config: How.
         manifold: M, of dimension d in R^m.
-        law: One of `HIDDEN_LAWS`.
+        distribution: One of `HIDDEN_DISTRIBUTIONS`.
 
     Raises:
         NotImplementedError: If an exact map is asked for that is not known.
-        ValueError: For another law.
+        ValueError: For another distribution.
     """
-    if law not in HIDDEN_LAWS:
-        raise ValueError(f"hidden must be one of {', '.join(HIDDEN_LAWS)}, got {law!r}")
-    hidden = HIDDEN_LAWS[law](manifold.dim)
+    if distribution not in HIDDEN_DISTRIBUTIONS:
+        raise ValueError(f"hidden must be one of {', '.join(HIDDEN_DISTRIBUTIONS)}, got {distribution!r}")
+    hidden = HIDDEN_DISTRIBUTIONS[distribution](manifold.dim)
     if isinstance(manifold, Euclidean):
         return Reparametrization(hidden, lambda key: {}, lambda params, z: z, None)
     if config.kind == "exact":
         exact = uniform_map(manifold)
-        to_cube = jax.scipy.stats.norm.cdf if law == "gaussian" else lambda z: z
+        to_cube = jax.scipy.stats.norm.cdf if distribution == "gaussian" else lambda z: z
         return Reparametrization(hidden, lambda key: {}, lambda params, z: exact(to_cube(z)), None)
-    return _learned(config, manifold, hidden, centre=0.5 if law == "beta" else 0.0)
+    return _learned(config, manifold, hidden, centre=0.5 if distribution == "beta" else 0.0)
 
 
 def _learned(
-    config: ReparametrizationConfig, manifold: Manifold, hidden: HiddenLaw, centre: float
+    config: ReparametrizationConfig, manifold: Manifold, hidden: HiddenDistribution, centre: float
 ) -> Reparametrization:
     forward = SmoothMLP(config.widths, manifold.ambient_dim)
     backward = SmoothMLP(config.widths, manifold.dim)

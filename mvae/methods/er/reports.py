@@ -1,4 +1,4 @@
-"""What a run says of the map that it has learned onto its manifold: how well it keeps the law, and its figure."""
+"""What a run says of its learned map onto the manifold: how well it keeps the distribution, and its figure."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +9,7 @@ from jax.tree_util import Partial
 
 from mvae import figures
 from mvae.evaluation import reparametrization_quality
-from mvae.methods.er.hidden_law import GAUSSIAN
+from mvae.methods.er.hidden_distribution import GAUSSIAN
 from mvae.reports import Member, Report, View
 from mvae.reports.report import Drawing, Figure
 
@@ -51,7 +51,7 @@ def _map(member: Member) -> Partial:
 
 
 def _latent(view: View) -> str:
-    return "normal" if view.model.capabilities["reparametrization"].law.name == GAUSSIAN else "uniform"
+    return "normal" if view.model.capabilities["reparametrization"].distribution.name == GAUSSIAN else "uniform"
 
 
 REPORTS = (Report("map", has_learned_map, map_numbers, draw_map, tuple(f"map_{name}" for name in REPORTED)),)

@@ -15,7 +15,7 @@ from mvae.methods.vaells.transport_density import (
     COEFFICIENT_GRADIENTS,
     Draw,
     Explained,
-    TransportLaw,
+    TransportDistribution,
     draw,
     log_densities,
 )
@@ -28,7 +28,7 @@ from mvae.transport import Pairs, infer_jointly, transport
 
 
 class TransportPosterior(NamedTuple):
-    """The law of exp(Σ_m c_m Ψ_m) μ + γ ε.
+    """The distribution of exp(Σ_m c_m Ψ_m) μ + γ ε.
 
     Attributes:
         location: μ, (..., d).
@@ -122,8 +122,10 @@ class VAELLSConfig(VariationalConfig):
     num_anchors: int = 3
     anchors: str = "random"
     learn_anchors: bool = True
-    posterior: TransportLaw = dataclasses.field(default_factory=lambda: TransportLaw(laplace_scale=0.05))
-    prior: TransportLaw = dataclasses.field(default_factory=TransportLaw)
+    posterior: TransportDistribution = dataclasses.field(
+        default_factory=lambda: TransportDistribution(laplace_scale=0.05)
+    )
+    prior: TransportDistribution = dataclasses.field(default_factory=TransportDistribution)
     num_restarts: int = 2
     max_iterations: int = 50
     coefficient_gradient: str = "fixed"

@@ -17,13 +17,13 @@ COEFFICIENT_GRADIENTS = ("fixed", "implicit")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TransportLaw:
-    """The law of z = exp(Σ_m c_m Ψ_m) μ + γ ε with c_m ~ Laplace(0, b) and ε ~ N(0, I), given μ.
+class TransportDistribution:
+    """The distribution of z = exp(Σ_m c_m Ψ_m) μ + γ ε with c_m ~ Laplace(0, b) and ε ~ N(0, I), given μ.
 
     Attributes:
         noise_scale: γ.
         laplace_scale: b.
-        l1_weight: Weight λ of |c|_1 when coefficients are inferred; None for γ²/b, which is what the law says.
+        l1_weight: Weight λ of |c|_1 when coefficients are inferred; None for γ²/b, which is what the distribution says.
     """
 
     noise_scale: float = 0.05
@@ -59,16 +59,16 @@ class Draw(NamedTuple):
 
 def draw(
     key: Key[Array, ""],
-    law: TransportLaw,
+    distribution: TransportDistribution,
     operators: Float[Array, "M d d"],
     location: Float[Array, "*#batch d"],
     shape: tuple[int, ...] = (),
 ) -> Draw:
-    """Returns samples of the law, differentiable in operators and location.
+    """Returns samples of the distribution, differentiable in operators and location.
 
     Args:
         key: Source of coefficients and noise.
-        law: γ and b.
+        distribution: γ and b.
         operators: Ψ.
         location: μ, (..., d).
         shape: Samples for each location, on leading axes.
@@ -77,13 +77,15 @@ def draw(
     """
     coefficient_key, noise_key = jax.random.split(key)
     batch = (*shape, *location.shape[:-1])
-    coefficients = law.laplace_scale * jax.random.laplace(coefficient_key, (*batch, len(operators)), location.dtype)
+    coefficients = distribution.laplace_scale * jax.random.laplace(
+        coefficient_key, (*batch, len(operators)), location.dtype
+    )
     noise = jax.random.normal(noise_key, (*batch, location.shape[-1]), location.dtype)
-    return Draw(transport(operators, coefficients, location) + law.noise_scale * noise, coefficients, noise)
+    return Draw(transport(operators, coefficients, location) + distribution.noise_scale * noise, coefficients, noise)
 
 
 def log_density(
-    law: TransportLaw,
+    distribution: TransportDistribution,
     operators: Float[Array, "M d d"],
     location: Float[Array, "*#batch d"],
     z: Float[Array, "*#batch d"],
@@ -99,7 +101,7 @@ def log_density(
     derivatives of the maximum too, c moving along. With another λ they are not; gradient = "implicit" has c move.
 
     Args:
-        law: γ, b and λ.
+        distribution: γ, b and λ.
         operators: Ψ.
         location: μ, (..., d).
         z: Points, (..., d).
@@ -108,20 +110,20 @@ def log_density(
 
     Source: [connor2021, Eqs. 6 and 7].
     """
-    return log_densities(operators, [Explained(law, location, z, coefficients)], gradient=gradient)[0]
+    return log_densities(operators, [Explained(distribution, location, z, coefficients)], gradient=gradient)[0]
 
 
 class Explained(NamedTuple):
     """Points as explained from some locations, a group of those for `log_densities`.
 
     Attributes:
-        law: γ, b and λ.
+        distribution: γ, b and λ.
         location: μ, (..., d).
         z: Points, (..., d).
         coefficients: c, inferred, (..., M).
     """
 
-    law: TransportLaw
+    distribution: TransportDistribution
     location: Float[Array, "*#batch d"]
     z: Float[Array, "*#batch d"]
     coefficients: Float[Array, "*#batch M"]
@@ -138,26 +140,26 @@ def log_densities(
         gradient: "fixed" or "implicit".
     """
     full = []
-    for law, location, z, c in groups:
+    for distribution, location, z, c in groups:
         if gradient == "implicit":
-            c = implicit_coefficients(operators, c, location, z, l1_weight=law.weight).coefficients
+            c = implicit_coefficients(operators, c, location, z, l1_weight=distribution.weight).coefficients
         batch = jnp.broadcast_shapes(*(x.shape[:-1] for x in (location, z, c)))
-        full.append(Explained(law, *(jnp.broadcast_to(x, (*batch, x.shape[-1])) for x in (location, z, c))))
+        full.append(Explained(distribution, *(jnp.broadcast_to(x, (*batch, x.shape[-1])) for x in (location, z, c))))
     starts, _, coefficients = (
         jnp.concatenate([x.reshape(-1, x.shape[-1]) for x in arrays]) for arrays in list(zip(*full, strict=True))[1:]
     )
     borders = np.cumsum([group.z[..., 0].size for group in full])[:-1]
     moved = jnp.split(transport(operators, coefficients, starts), borders)
     return tuple(
-        _log_density(group.law, group.z - reached.reshape(group.z.shape), group.coefficients)
+        _log_density(group.distribution, group.z - reached.reshape(group.z.shape), group.coefficients)
         for group, reached in zip(full, moved, strict=True)
     )
 
 
 def _log_density(
-    law: TransportLaw, residual: Float[Array, "*batch d"], coefficients: Float[Array, "*batch M"]
+    distribution: TransportDistribution, residual: Float[Array, "*batch d"], coefficients: Float[Array, "*batch M"]
 ) -> Float[Array, "*batch"]:
-    noise = -0.5 * jnp.sum(residual**2, axis=-1) / law.noise_scale**2
-    noise -= residual.shape[-1] * (0.5 * LOG_TWO_PI + math.log(law.noise_scale))
-    sparsity = jnp.sum(jnp.abs(coefficients), axis=-1) / law.laplace_scale
-    return noise - sparsity - coefficients.shape[-1] * math.log(2 * law.laplace_scale)
+    noise = -0.5 * jnp.sum(residual**2, axis=-1) / distribution.noise_scale**2
+    noise -= residual.shape[-1] * (0.5 * LOG_TWO_PI + math.log(distribution.noise_scale))
+    sparsity = jnp.sum(jnp.abs(coefficients), axis=-1) / distribution.laplace_scale
+    return noise - sparsity - coefficients.shape[-1] * math.log(2 * distribution.laplace_scale)

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
-from mvae.methods.vaells.transport_density import TransportLaw
+from mvae.methods.vaells.transport_density import TransportDistribution
 from mvae.models.likelihood import LOG_TWO_PI
 from mvae.transport import transport
 
 
 def log_marginal_density(
     key: Key[Array, ""],
-    law: TransportLaw,
+    distribution: TransportDistribution,
     operators: Float[Array, "M d d"],
     location: Float[Array, "*#batch d"],
     z: Float[Array, "*#batch d"],
@@ -31,7 +31,7 @@ def log_marginal_density(
 
     Args:
         key: Source of the draws.
-        law: γ and b.
+        distribution: γ and b.
         operators: Ψ.
         location: μ, (..., d).
         z: Points, (..., d).
@@ -45,7 +45,7 @@ def log_marginal_density(
         raise ValueError(f"num_draws must be at least 1, got {num_draws}")
     half = -(-num_draws // 2)
     laplace_key, normal_key = jax.random.split(key)
-    size, b = len(operators), law.laplace_scale
+    size, b = len(operators), distribution.laplace_scale
     batch = coefficients.shape[:-1]
 
     def moved(c: Float[Array, "*batch M"]) -> Float[Array, "*batch d"]:
@@ -55,7 +55,7 @@ def log_marginal_density(
         jnp.eye(size, dtype=z.dtype)[(slice(None), *(None,) * len(batch))], (size, *batch, size)
     )
     jacobian = jax.vmap(lambda v: jax.jvp(moved, (coefficients,), (v,))[1])(directions)
-    precision = jnp.einsum("i...d,j...d->...ij", jacobian, jacobian, precision="highest") / law.noise_scale**2
+    precision = jnp.einsum("i...d,j...d->...ij", jacobian, jacobian, precision="highest") / distribution.noise_scale**2
     precision += jnp.eye(size, dtype=z.dtype) / (2 * b**2)
     lower = jnp.linalg.cholesky(precision)
     log_det = jnp.sum(jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
@@ -68,7 +68,7 @@ def log_marginal_density(
     log_normal = -0.5 * jnp.sum(white**2, axis=-1) + log_det - 0.5 * size * LOG_TWO_PI
     log_laplace = -jnp.sum(jnp.abs(drawn), axis=-1) / b - size * math.log(2 * b)
     residual = z - moved(drawn)
-    log_noise = -0.5 * jnp.sum(residual**2, axis=-1) / law.noise_scale**2
-    log_noise -= z.shape[-1] * (0.5 * LOG_TWO_PI + math.log(law.noise_scale))
+    log_noise = -0.5 * jnp.sum(residual**2, axis=-1) / distribution.noise_scale**2
+    log_noise -= z.shape[-1] * (0.5 * LOG_TWO_PI + math.log(distribution.noise_scale))
     log_weights = log_noise + log_laplace - jnp.logaddexp(log_normal, log_laplace) + math.log(2.0)
     return logsumexp(log_weights, axis=0) - math.log(2 * half)

@@ -52,7 +52,7 @@ def seed_share(codes: Float[Array | np.ndarray, "t s m d"]) -> np.ndarray:
     """Returns how much of the variance of codes the seed of their chain explains, 0 to 1, one number a step.
 
     The share is Σ_j between-seed variance / Σ_j total variance over the coordinates j: 1 at the seeds, and
-    (s - 1)/(s m - 1) on average once all chains follow one law.
+    (s - 1)/(s m - 1) on average once all chains follow one distribution.
 
     Args:
         codes: Codes of m chains from each of s seeds, after 0, 1, … steps.
@@ -72,8 +72,8 @@ def mixing_steps(codes: Float[Array | np.ndarray, "t s m d"]) -> int | None:
     """Returns after how many steps chains have forgotten their seeds, None if they have not.
 
     That is the first step from which on `seed_share` stays below the 99 % quantile it has for m chains from each of s
-    seeds with one law, F/(F + (s m - s)/(s - 1)) with F from the F distribution of s - 1 and s m - s degrees of
-    freedom: exact for one Gaussian coordinate, and too wide for several.
+    seeds with one distribution, F/(F + (s m - s)/(s - 1)) with F from the F distribution of s - 1 and s m - s degrees
+    of freedom: exact for one Gaussian coordinate, and too wide for several.
 
     Args:
         codes: As in `seed_share`, with at least two seeds and two chains of each.

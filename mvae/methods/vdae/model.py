@@ -229,7 +229,7 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         image = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.event_shape)
         return walk(params, walk_key, image, config.walk_steps)[-1]
 
-    reason = "the prior of a VDAE is the stationary law of its walk, whose density is not known"
+    reason = "the prior of a VDAE is the stationary distribution of its walk, whose density is not known"
     model = Model(
         manifold=config.manifold,
         init=init,

@@ -26,8 +26,8 @@ class SpectralNetConfig:
         scale_neighbor: Which neighbour gives a point its scale.
         recall: Share of the true neighbours that the search must find, for some 10⁵ examples and more; None for all.
         density_power: α of [coifman2006], 1 for coordinates that do not depend on the density of the data.
-        laplacian: "random_walk", modes of P with mean squares under its stationary law, or "unnormalized", under
-            the law of the data, as in the code published with [li2020].
+        laplacian: "random_walk", modes of P with mean squares under its stationary distribution, or "unnormalized",
+            under the distribution of the data, as in the code published with [li2020].
         net: "mlp", "conv" or "circular_conv".
         widths: Widths of its hidden layers.
         num_extra: Outputs beyond the coordinates; the slowest modes are sought in the span of all of them.
@@ -144,7 +144,7 @@ def spectral_net(
         return {"net": net.init(key, batch["x"][:1])}
 
     def measure(batch: Batch) -> Float[Array, " b"]:
-        """The law under which squares are averaged, of mean near 1."""
+        """The distribution under which squares are averaged, of mean near 1."""
         return batch["weight"] if config.laplacian == "random_walk" else jnp.ones_like(batch["weight"])
 
     def loss(params: Params, batch: Batch) -> SpectralTerms:

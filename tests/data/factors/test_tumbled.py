@@ -1,4 +1,4 @@
-"""Views under uniform rotations: what they show, their law, and that a seed decides."""
+"""Views under uniform rotations: what they show, their distribution, and that a seed decides."""
 
 import jax
 import numpy as np

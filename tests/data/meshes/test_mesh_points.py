@@ -73,7 +73,7 @@ def test_points_of_a_triangle_are_uniform():
     points = uniform_on_mesh(np.random.default_rng(1), Mesh(corners, np.array([(0, 1, 2)])), 20_000)
     weights = np.linalg.solve(corners.T, points.T).T
     np.testing.assert_allclose(weights.sum(axis=1), 1)
-    for column in weights.T:  # the weight of a corner has the law Beta(1, 2)
+    for column in weights.T:  # the weight of a corner has the distribution Beta(1, 2)
         assert stats.kstest(column, stats.beta(1, 2).cdf).pvalue > 1e-6
     for ratio in (weights[:, 0] / (1 - weights[:, 2]), weights[:, 1] / (1 - weights[:, 0])):
         assert stats.kstest(ratio, stats.uniform.cdf).pvalue > 1e-6

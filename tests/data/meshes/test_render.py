@@ -40,7 +40,7 @@ def centres(side):
     return np.broadcast_to(along, (side, side)), np.broadcast_to(-along[:, None], (side, side))
 
 
-def law(normals):
+def shade(normals):
     return AMBIENT + (1 - AMBIENT) * np.maximum(normals @ LIGHT, 0)
 
 
@@ -90,7 +90,7 @@ def test_shading_of_a_sphere_is_lamberts_law():
     x, z = centres(64)
     inside = np.hypot(x, z) < 0.9
     normals = np.stack([x, -np.sqrt(np.maximum(1 - x**2 - z**2, 0)), z], axis=-1)
-    error = images[:, inside] - law(normals[inside])
+    error = images[:, inside] - shade(normals[inside])
     assert np.abs(error).max() < 0.02  # a triangle's angle is up to 2°
     assert np.abs(error.mean(axis=1)).max() < 2e-3
     outside = np.hypot(x, z) > 1.05
@@ -107,7 +107,7 @@ def ray_cast(mesh, rotation, side):
     u, v, depth = np.linalg.solve(matrices, points[..., None])[..., 0].transpose(3, 0, 1, 2)
     depth = np.where((u >= 0) & (v >= 0) & (u + v <= 1), depth, np.inf)
     normals *= -np.sign(normals[:, 1:2]) / np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.where(np.isinf(depth).all(axis=-1), 0, np.rint(255 * law(normals))[depth.argmin(axis=-1)])
+    return np.where(np.isinf(depth).all(axis=-1), 0, np.rint(255 * shade(normals))[depth.argmin(axis=-1)])
 
 
 @pytest.mark.parametrize("at_once", [1, 1 << 20])

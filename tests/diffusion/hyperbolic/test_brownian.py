@@ -139,7 +139,7 @@ def test_derivatives_are_finite(dtype):
 
 
 @pytest.mark.parametrize(("dim", "t"), [(2, 0.2), (2, 6.0), (3, 1.0), pytest.param(6, 0.5, marks=pytest.mark.slow)])
-def test_samples_have_the_radial_law(dim, t):
+def test_samples_have_the_radial_distribution(dim, t):
     space = Hyperbolic(dim)
     z, w = draws(space, jax.random.key(0), t, jnp.full(dim, 0.7), 10_000)
     r = np.array(jax.jit(space.distance)(z, w), float)

@@ -252,7 +252,7 @@ def test_beta_vae_score_of_codes_that_know_one_factor_of_three():
 
 
 def test_factor_vae_score_of_codes_that_know_one_factor_of_three():
-    """The other two are named only if the second code, of the same law but independent, has the lesser variance."""
+    """The other two are named only if the second code, independent but distributed alike, varies less."""
     rng = np.random.default_rng(0)
     factors = rng.integers(50, size=(10_000, 3))
     codes = np.stack([factors[:, 0], rng.permutation(factors[:, 0])], axis=1)

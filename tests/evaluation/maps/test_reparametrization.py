@@ -90,7 +90,7 @@ def test_two_sheets():
     assert found.gap < 1e-5
 
 
-def test_law_that_is_not_uniform():
+def test_distribution_that_is_not_uniform():
     """z -> 2 pi z^2 has the density 1 / (2 z) over the uniform one."""
     found = on_circle(a=0.0, b=1.0)
     assert abs(found.kl - (1 - math.log(2))) < 4 * found.kl_error
@@ -193,7 +193,7 @@ def test_sphere_by_longitude_and_height():
 
 
 @pytest.mark.slow
-def test_tori_and_the_normal_law():
+def test_tori_and_the_normal_distribution():
     flat = FlatTorus(2)
     normal = reparametrization_quality(
         jax.random.key(2),

@@ -1,4 +1,4 @@
-"""p-values are uniform for uniform points, and small for laws that each test is made against."""
+"""p-values are uniform for uniform points, and small for distributions that each test is made against."""
 
 import numpy as np
 import pytest

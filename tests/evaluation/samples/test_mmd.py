@@ -1,4 +1,4 @@
-"""MMD² against its definition, its closed form for Gaussians, and the law of p-values under the hypothesis."""
+"""MMD² against its definition, its closed form for Gaussians, and the distribution of p-values under the hypothesis."""
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def test_median_of_all_distances_is_the_default():
     assert median_bandwidth(many[:4000], many[4000:]) == pytest.approx(np.median(pdist(many[:3000])), rel=0.05)
 
 
-def test_p_values_are_uniform_for_equal_laws():
+def test_p_values_are_uniform_for_equal_distributions():
     p_values = []
     for trial in range(100):
         x = np.random.default_rng(trial).normal(size=(60, 2))
@@ -70,7 +70,7 @@ def test_p_values_are_uniform_for_equal_laws():
     assert kstest(p_values, "uniform").pvalue > 1e-3
 
 
-def test_p_value_of_different_laws_and_of_a_copy():
+def test_p_value_of_different_distributions_and_of_a_copy():
     x, y = X[:150], Y[:120] + 0.5
     assert mmd_test(jax.random.key(0), x, y, 300).p_value == 1 / 301
     found = mmd_test(jax.random.key(0), x, x)

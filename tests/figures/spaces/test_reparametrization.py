@@ -81,12 +81,12 @@ def test_sections_of_rotations():
     figure.canvas.draw()  # pyright: ignore
     image = figure.axes[2].images[0].get_array()
     z = (np.arange(64) + 0.5) / 64
-    expected = -np.log2(1.5 * np.sin(3 * z))  # over the uniform law in sin^2
+    expected = -np.log2(1.5 * np.sin(3 * z))  # over the uniform distribution in sin^2
     np.testing.assert_allclose(image, np.broadcast_to(expected, (64, 64)), atol=1e-3)
 
 
 @pytest.mark.slow
-def test_normal_law_is_drawn_by_quantiles():
+def test_normal_distribution_is_drawn_by_quantiles():
     def f(z):
         return flat(0.5 * (1 + jnp.tanh(z)))
 

@@ -1,4 +1,4 @@
-"""Laws of hyperbolic space, near the origin and far out, against mpmath."""
+"""Identities of hyperbolic space, near the origin and far out, against mpmath."""
 
 import math
 

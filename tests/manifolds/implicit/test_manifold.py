@@ -263,7 +263,7 @@ def test_volume_is_within_its_standard_error(manifold):
 
 
 @pytest.mark.slow
-def test_uniform_law_of_the_torus():
+def test_uniform_distribution_of_the_torus():
     """The minor angle has density proportional to c + a cos, the major one is uniform, and they are independent."""
     count = 30_000
     z = np.asarray(TORUS.uniform(jax.random.key(3), (count,)), np.float64)
@@ -284,7 +284,7 @@ def test_uniform_law_of_the_torus():
 
 
 @pytest.mark.slow
-def test_uniform_law_of_codimension_two():
+def test_uniform_distribution_of_codimension_two():
     count = 20_000
     z = np.asarray(CIRCLES.uniform(jax.random.key(4), (count,)), np.float64)
     a, b = np.arctan2(z[:, 1], z[:, 0]), np.arctan2(z[:, 3], z[:, 2])

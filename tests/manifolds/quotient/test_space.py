@@ -1,4 +1,4 @@
-"""Laws of quotients: what is said of a point does not hang on its representative, and boundaries reflect."""
+"""Identities of quotients: what is said of a point does not hang on its representative, and boundaries reflect."""
 
 import itertools
 import math

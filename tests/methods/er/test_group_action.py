@@ -1,4 +1,4 @@
-"""Groups that act on latent spaces: the laws of a group action, isometry, and transitivity."""
+"""Groups that act on latent spaces: the distributions of a group action, isometry, and transitivity."""
 
 import itertools
 

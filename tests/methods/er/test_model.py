@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from mvae.manifolds import SO3, EmbeddedTorus, Euclidean, FlatTorus, Manifold, Product, Sphere, uniform_map
-from mvae.methods.er.hidden_law import HIDDEN_LAWS
+from mvae.methods.er.hidden_distribution import HIDDEN_DISTRIBUTIONS
 from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.reparametrization import ReparametrizationConfig, inverse_multiquadric_mmd, reparametrization
 
@@ -69,9 +69,9 @@ def test_bound_is_below_the_likelihood_which_quadrature_gives(manifold, hidden, 
     model = er(config_of(manifold, hidden=hidden, group=group, initial_variance=variance)).model
     image = jax.random.normal(jax.random.key(1), (4, 3))
     params = perturbed(model.init(KEY, {"x": image}))
-    law = HIDDEN_LAWS[hidden](manifold.dim)
-    # p(x) = E p(x | f(z)) over the prior: the group keeps the law of f(z).
-    z = model.decode(params, _carried(manifold, hidden, law.prior(jax.random.key(5), (60_000,))))
+    distribution = HIDDEN_DISTRIBUTIONS[hidden](manifold.dim)
+    # p(x) = E p(x | f(z)) over the prior: the group keeps the distribution of f(z).
+    z = model.decode(params, _carried(manifold, hidden, distribution.prior(jax.random.key(5), (60_000,))))
     squares = jnp.sum((image[:, None] - z[None]) ** 2, axis=-1)
     log_terms = -0.5 * squares - 1.5 * math.log(2 * math.pi)
     terms = np.exp(np.asarray(log_terms, np.float64))
@@ -106,33 +106,33 @@ def test_location_is_the_point_that_the_group_moves():
 
 @pytest.mark.parametrize("hidden", [pytest.param("beta", marks=pytest.mark.slow), "gaussian"])
 def test_posterior_starts_with_the_asked_variance(hidden):
-    law = HIDDEN_LAWS[hidden](2)
-    q = law.posterior(jnp.zeros((1, 2)), jnp.full((1, 2), law.initial_log_scale(0.03)))
-    np.testing.assert_allclose(law.variance(q), 0.03, rtol=1e-5)
-    z = law.sample(KEY, q, (20_000,))
+    distribution = HIDDEN_DISTRIBUTIONS[hidden](2)
+    q = distribution.posterior(jnp.zeros((1, 2)), jnp.full((1, 2), distribution.initial_log_scale(0.03)))
+    np.testing.assert_allclose(distribution.variance(q), 0.03, rtol=1e-5)
+    z = distribution.sample(KEY, q, (20_000,))
     np.testing.assert_allclose(jnp.var(z, axis=0), 0.03, rtol=0.05)
-    np.testing.assert_allclose(jnp.mean(z, axis=0)[0], law.mean(q)[0], atol=0.006)
+    np.testing.assert_allclose(jnp.mean(z, axis=0)[0], distribution.mean(q)[0], atol=0.006)
     # KL(q ‖ p) = -E log p / q
-    log_ratios = np.asarray(law.log_ratio(q, z))[:, 0]
-    assert abs(law.kl(q)[0] + log_ratios.mean()) < 5 * log_ratios.std() / math.sqrt(len(log_ratios))
+    log_ratios = np.asarray(distribution.log_ratio(q, z))[:, 0]
+    assert abs(distribution.kl(q)[0] + log_ratios.mean()) < 5 * log_ratios.std() / math.sqrt(len(log_ratios))
 
 
 def test_uniform_posterior_is_the_prior_of_the_cube():
-    law = HIDDEN_LAWS["beta"](3)
-    q = law.posterior(jnp.zeros((1, 3)), jnp.full((1, 3), law.initial_log_scale(1 / 12)))
-    assert abs(float(law.kl(q)[0])) < 1e-5
+    distribution = HIDDEN_DISTRIBUTIONS["beta"](3)
+    q = distribution.posterior(jnp.zeros((1, 3)), jnp.full((1, 3), distribution.initial_log_scale(1 / 12)))
+    assert abs(float(distribution.kl(q)[0])) < 1e-5
     with pytest.raises(ValueError, match=r"initial_variance .* \(0, 1/4\), got 0.25"):
-        law.initial_log_scale(0.25)
+        distribution.initial_log_scale(0.25)
 
 
 @pytest.mark.slow
 def test_extreme_outputs_of_the_encoder_keep_value_and_gradient_finite():
-    law = HIDDEN_LAWS["beta"](1)
+    distribution = HIDDEN_DISTRIBUTIONS["beta"](1)
 
     def value(location, log_scale):
-        q = law.posterior(jnp.full((1, 1), location), jnp.full((1, 1), log_scale))
-        z = law.sample(KEY, q, (16,))
-        return jnp.sum(law.kl(q)) + jnp.sum(z)
+        q = distribution.posterior(jnp.full((1, 1), location), jnp.full((1, 1), log_scale))
+        z = distribution.sample(KEY, q, (16,))
+        return jnp.sum(distribution.kl(q)) + jnp.sum(z)
 
     locations, log_scales = (-40.0, -5.0, 0.0, 5.0, 40.0), (-3.0, 0.7, 8.0, 14.0)
     grid = jnp.array([(location, log_scale) for location in locations for log_scale in log_scales])
@@ -140,7 +140,7 @@ def test_extreme_outputs_of_the_encoder_keep_value_and_gradient_finite():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_mmd_is_zero_in_the_mean_for_one_law_and_what_it_is_for_points():
+def test_mmd_is_zero_in_the_mean_for_one_distribution_and_what_it_is_for_points():
     x, y = jnp.zeros((2, 1)), jnp.ones((2, 1))
     kernel = np.mean([scale / (scale + 1) for scale in (0.01, 0.1, 1.0)])
     np.testing.assert_allclose(inverse_multiquadric_mmd(x, y, 1.0), 2 - 2 * kernel, rtol=1e-6)
@@ -150,12 +150,12 @@ def test_mmd_is_zero_in_the_mean_for_one_law_and_what_it_is_for_points():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", ["beta", "gaussian"])
-def test_learned_map_of_the_circle_is_near_uniform_and_near_the_circle(law):
+@pytest.mark.parametrize("distribution", ["beta", "gaussian"])
+def test_learned_map_of_the_circle_is_near_uniform_and_near_the_circle(distribution):
     import optax
 
     config = dataclasses.replace(MAP, kind="learned", widths=(64, 64), batch_size=128, num_steps=2000)
-    lifted = reparametrization(config, Sphere(1), law)
+    lifted = reparametrization(config, Sphere(1), distribution)
     optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, config.num_steps))
 
     @jax.jit
@@ -170,7 +170,7 @@ def test_learned_map_of_the_circle_is_near_uniform_and_near_the_circle(law):
 
         return jax.lax.scan(step, (params, optimizer.init(params)), jnp.arange(config.num_steps))[0][0]
 
-    z = np.asarray(lifted.apply(trained(KEY), lifted.law.prior(jax.random.key(1), (4000,))))
+    z = np.asarray(lifted.apply(trained(KEY), lifted.distribution.prior(jax.random.key(1), (4000,))))
     assert np.quantile(np.abs(np.linalg.norm(z, axis=1) - 1), 0.9) < 0.05
     turns = np.arctan2(z[:, 1], z[:, 0]) / (2 * np.pi) % 1
     assert stats.kstest(turns, "uniform").statistic < 0.04

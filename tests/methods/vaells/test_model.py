@@ -12,7 +12,7 @@ from scipy.stats import laplace, norm
 
 from mvae.manifolds import Euclidean
 from mvae.methods.vaells.model import AlternatingConfig, Sampled, TransportPosterior, VAELLSConfig, vaells
-from mvae.methods.vaells.transport_density import TransportLaw, draw, log_density
+from mvae.methods.vaells.transport_density import TransportDistribution, draw, log_density
 
 SHAPE = (1, 4, 1)
 CONFIG = VAELLSConfig(
@@ -43,8 +43,8 @@ CONFIG = VAELLSConfig(
     num_anchors=2,
     anchors="random",
     learn_anchors=True,
-    posterior=TransportLaw(noise_scale=0.2, laplace_scale=0.4, l1_weight=None),
-    prior=TransportLaw(noise_scale=0.3, laplace_scale=1.0, l1_weight=0.01),
+    posterior=TransportDistribution(noise_scale=0.2, laplace_scale=0.4, l1_weight=None),
+    prior=TransportDistribution(noise_scale=0.3, laplace_scale=1.0, l1_weight=0.01),
     num_restarts=1,
     max_iterations=30,
     coefficient_gradient="fixed",
@@ -73,9 +73,12 @@ def initial(method):
     return params | {"decoder": tree.unflatten([jnp.asarray(rng.normal(size=x.shape), x.dtype) for x in leaves])}
 
 
-def scipy_log_density(law, operators, location, z, c):
+def scipy_log_density(distribution, operators, location, z, c):
     moved = expm(np.tensordot(c, operators, 1)) @ location
-    return norm.logpdf(z, moved, law.noise_scale).sum() + laplace.logpdf(c, scale=law.laplace_scale).sum()
+    return (
+        norm.logpdf(z, moved, distribution.noise_scale).sum()
+        + laplace.logpdf(c, scale=distribution.laplace_scale).sum()
+    )
 
 
 def kl_by_hand(params, q, anchors, found):
@@ -268,7 +271,7 @@ def test_bad_configurations_are_named(change, message):
         ({"l1_weight": -1.0}, "l1_weight must be zero or more, got -1.0"),
     ],
 )
-def test_bad_laws_are_named(change, message):
+def test_bad_distributions_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG.posterior, **change)
 

@@ -10,11 +10,11 @@ import pytest
 from scipy.linalg import expm
 from scipy.stats import laplace, norm
 
-from mvae.methods.vaells.transport_density import TransportLaw, draw, log_density
+from mvae.methods.vaells.transport_density import TransportDistribution, draw, log_density
 from mvae.transport import infer_coefficients
 
 KEY = jax.random.key(0)
-LAW = TransportLaw(noise_scale=0.2, laplace_scale=0.5, l1_weight=None)
+DISTRIBUTION = TransportDistribution(noise_scale=0.2, laplace_scale=0.5, l1_weight=None)
 RNG = np.random.default_rng(0)
 LOCATION, Z = RNG.normal(size=(2, 5, 3))
 OPERATORS = {
@@ -28,9 +28,9 @@ solve = functools.partial(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def tangent(law, gradient, coefficients, arrays, tangents):
+def tangent(distribution, gradient, coefficients, arrays, tangents):
     """The density, and its derivative along tangents of operators, location and z."""
-    return jax.jvp(lambda *x: log_density(law, *x, coefficients, gradient=gradient), arrays, tangents)
+    return jax.jvp(lambda *x: log_density(distribution, *x, coefficients, gradient=gradient), arrays, tangents)
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -43,8 +43,8 @@ def test_moments_of_a_random_rotation():
     """E exp(i w c) = 1/(1 + b²w²), so that μ shrinks by that factor, and its second moments follow from 2w."""
     count, w, b, noise = 20_000, 1.7, 0.6, 0.3
     turn = jnp.asarray([[[0.0, -w], [w, 0.0]]])
-    law = TransportLaw(noise_scale=noise, laplace_scale=b, l1_weight=None)
-    z, c, _ = draw(KEY, law, turn, jnp.asarray([[2.0, 0.0], [0.0, 1.0]]), (count,))
+    distribution = TransportDistribution(noise_scale=noise, laplace_scale=b, l1_weight=None)
+    z, c, _ = draw(KEY, distribution, turn, jnp.asarray([[2.0, 0.0], [0.0, 1.0]]), (count,))
     assert z.shape == (count, 2, 2)
     assert c.shape == (count, 2, 1)
     once, twice = 1 / (1 + (b * w) ** 2), 1 / (1 + (2 * b * w) ** 2)
@@ -60,10 +60,12 @@ def test_moments_of_a_random_rotation():
 
 
 def test_noise_is_what_transport_leaves():
-    law = TransportLaw(noise_scale=0.3, laplace_scale=0.5, l1_weight=None)
-    z, c, _ = draw(KEY, law, jnp.asarray(OPERATORS["degenerate"], jnp.float32), jnp.asarray(LOCATION, jnp.float32))
+    distribution = TransportDistribution(noise_scale=0.3, laplace_scale=0.5, l1_weight=None)
+    z, c, _ = draw(
+        KEY, distribution, jnp.asarray(OPERATORS["degenerate"], jnp.float32), jnp.asarray(LOCATION, jnp.float32)
+    )
     moved = [expm(np.tensordot(row, OPERATORS["degenerate"], 1)) @ mu for row, mu in zip(c, LOCATION, strict=True)]
-    other = draw(KEY, law, jnp.zeros((3, 3, 3)), jnp.zeros((5, 3))).z  # the same noise alone
+    other = draw(KEY, distribution, jnp.zeros((3, 3, 3)), jnp.zeros((5, 3))).z  # the same noise alone
     np.testing.assert_allclose(z - np.asarray(moved), other, atol=1e-5)
 
 
@@ -76,7 +78,7 @@ def test_log_density_against_scipy(name, dtype):
     expected = norm.logpdf(Z, moved, 0.2).sum(axis=-1) + laplace.logpdf(c, scale=0.5).sum(axis=-1)
     arrays = [jnp.asarray(x, dtype) for x in (operators, LOCATION, Z, c)]
     tolerance = 3e-5 if dtype == jnp.float32 else 1e-12
-    found = log_density(LAW, *arrays)
+    found = log_density(DISTRIBUTION, *arrays)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, expected, rtol=tolerance)
 
@@ -85,14 +87,14 @@ def test_log_density_against_scipy(name, dtype):
 def test_inferred_coefficients_are_at_least_as_likely_as_those_of_the_draw():
     """Given those as a start; the objective is -γ² times the log density, up to the constant."""
     operators, location = (jnp.asarray(x, jnp.float32) for x in (OPERATORS["generic"], LOCATION))
-    z, c, _ = draw(KEY, LAW, operators, location, (8,))
-    solution = infer_coefficients(KEY, operators, location, z, l1_weight=LAW.weight, num_restarts=1, initial=c)
-    best = log_density(LAW, operators, location, z, solution.coefficients)
-    drawn = log_density(LAW, operators, location, z, c)
+    z, c, _ = draw(KEY, DISTRIBUTION, operators, location, (8,))
+    solution = infer_coefficients(KEY, operators, location, z, l1_weight=DISTRIBUTION.weight, num_restarts=1, initial=c)
+    best = log_density(DISTRIBUTION, operators, location, z, solution.coefficients)
+    drawn = log_density(DISTRIBUTION, operators, location, z, c)
     assert solution.coefficients.shape == c.shape
     assert (best >= drawn - 1e-3).all()
     assert np.mean(best - drawn) > 0.5
-    constant = best + solution.objective / LAW.noise_scale**2
+    constant = best + solution.objective / DISTRIBUTION.noise_scale**2
     np.testing.assert_allclose(constant, 3 * (norm.logpdf(0, 0, 0.2) + laplace.logpdf(0, scale=0.5)), rtol=1e-4)
 
 
@@ -101,10 +103,10 @@ def test_inferred_coefficients_are_at_least_as_likely_as_those_of_the_draw():
 @pytest.mark.parametrize("name", OPERATORS)
 def test_derivatives_of_the_largest_density(name, l1_weight):
     """In Ψ, μ and z, against differences of the maximum, found anew: "implicit" always, "fixed" where λ = γ²/b."""
-    law = dataclasses.replace(LAW, l1_weight=l1_weight)
+    distribution = dataclasses.replace(DISTRIBUTION, l1_weight=l1_weight)
     with jax.enable_x64():
         arrays = [jnp.asarray(x) for x in (OPERATORS[name], LOCATION, Z)]
-        weight = law.weight
+        weight = distribution.weight
         first = solve(*arrays, l1_weight=weight, initial=jnp.zeros(3))
         assert (first.stationarity < 1e-7).all()  # rounding of the objective leaves some above the tolerance
         assert (first.coefficients == 0).any()
@@ -116,13 +118,13 @@ def test_derivatives_of_the_largest_density(name, l1_weight):
             for step in (-1e-4, 1e-4):
                 moved = [x + step * direction if i == index else x for i, x in enumerate(arrays)]
                 c = solve(*moved, l1_weight=weight, initial=first.coefficients).coefficients
-                values.append(log_density(law, *moved, c))
+                values.append(log_density(distribution, *moved, c))
             slopes[index] = (values[1] - values[0]) / 2e-4, direction
         for gradient in ("fixed", "implicit"):
             for index, (slope, direction) in slopes.items():
                 tangents = [direction if i == index else jnp.zeros_like(x) for i, x in enumerate(arrays)]
-                value, found = tangent(law, gradient, first.coefficients, arrays, tangents)
-                np.testing.assert_allclose(value, log_density(law, *arrays, first.coefficients), rtol=1e-12)
+                value, found = tangent(distribution, gradient, first.coefficients, arrays, tangents)
+                np.testing.assert_allclose(value, log_density(distribution, *arrays, first.coefficients), rtol=1e-12)
                 if gradient == "implicit" or l1_weight is None:
                     np.testing.assert_allclose(found, slope, rtol=1e-4, atol=1e-3)
                 else:
@@ -137,6 +139,6 @@ def test_single_precision_has_the_derivatives_of_double():
         with jax.enable_x64(dtype == jnp.float64):
             arrays = [jnp.asarray(x, dtype) for x in (OPERATORS["degenerate"], LOCATION, Z)]
             tangents = [jnp.ones_like(x) for x in arrays]
-            found.append(tangent(LAW, "fixed", jnp.asarray(c, dtype), arrays, tangents)[1])
+            found.append(tangent(DISTRIBUTION, "fixed", jnp.asarray(c, dtype), arrays, tangents)[1])
     assert found[0].dtype == jnp.float32
     np.testing.assert_allclose(*found, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""Walks of an autoencoder, and when they have forgotten where they began, on a chain whose law is known."""
+"""Walks of an autoencoder, and when they have forgotten where they began, on a chain whose distribution is known."""
 
 from typing import NamedTuple
 
@@ -13,16 +13,16 @@ DECAY = 0.6
 NOISE = (1 - DECAY**2) ** 0.5
 
 
-class Law(NamedTuple):
+class Distribution(NamedTuple):
     location: jax.Array
 
 
 class Autoregression(NamedTuple):
-    """x' = 0.6 x + 0.8 ε: a stationary law of variance 1."""
+    """x' = 0.6 x + 0.8 ε: a stationary distribution of variance 1."""
 
     def encode(self, params, image):
         del params
-        return Law(DECAY * image.reshape(len(image), -1))
+        return Distribution(DECAY * image.reshape(len(image), -1))
 
     def sample_posterior(self, key, q):
         return q.location + NOISE * jax.random.normal(key, q.location.shape)
@@ -37,7 +37,7 @@ def path(seeds, chains, steps, dim=1):
     return latent_walk(Autoregression(), {}, jax.random.key(1), image, steps)
 
 
-def test_a_walk_has_the_law_of_its_chain():
+def test_a_walk_has_the_distribution_of_its_chain():
     found = np.asarray(path(1, 20000, 4))[..., 0, 0, 0]
     start = found[0, 0]
     assert found.shape == (5, 20000)
@@ -54,7 +54,7 @@ def test_what_is_observed_is_what_the_walk_goes_on_from():
     np.testing.assert_array_equal(found[1:], 1e6)
 
 
-def test_seeds_explain_what_the_law_says_they_do():
+def test_seeds_explain_what_the_distribution_says_they_do():
     codes = np.asarray(path(400, 50, 6)).reshape(7, 400, 50, -1)
     spread = codes[0].var()
     for t, share in enumerate(seed_share(codes)):

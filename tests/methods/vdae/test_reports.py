@@ -70,7 +70,7 @@ DECAY = 0.6
 
 
 def autoregression(event_shape):
-    """A walk x' = 0.6 x + 0.8 ε in the first two entries of x, whose law is known."""
+    """A walk x' = 0.6 x + 0.8 ε in the first two entries of x, whose distribution is known."""
 
     def walk(params, key, x, num_steps):
         def step(x, key):
@@ -84,7 +84,7 @@ def autoregression(event_shape):
 
 
 @pytest.mark.parametrize("limit", [reports.WALK_BYTES, 1])
-def test_numbers_of_a_walk_whose_law_is_known(limit, monkeypatch):
+def test_numbers_of_a_walk_whose_distribution_is_known(limit, monkeypatch):
     monkeypatch.setattr(reports, "WALK_BYTES", limit)  # all chains at once, or one of each seed at a time
     if limit == 1:
         monkeypatch.setattr(reports, "NUM_STEPS", 20)

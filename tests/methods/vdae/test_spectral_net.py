@@ -84,7 +84,7 @@ def test_it_spans_the_dense_eigenvectors(name, dim, steps):
 
 
 @pytest.mark.slow
-def test_the_unnormalised_laplacian_has_the_law_of_the_data_for_its_measure():
+def test_the_unnormalised_laplacian_has_the_distribution_of_the_data_for_its_measure():
     data, net, params = learned("two_moons", 3, num_train=600, num_steps=2000, laplacian="unnormalized")
     whole = data.render(data.train)
     graph = PointwiseGraph(*(whole[name] for name in PointwiseGraph._fields))

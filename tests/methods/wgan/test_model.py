@@ -77,7 +77,7 @@ def test_losses_are_those_of_the_critics_scores():
 
 
 @pytest.mark.parametrize("prior", ["normal", "uniform"])
-def test_samples_have_the_law_of_the_prior_decoded(prior):
+def test_samples_have_the_distribution_of_the_prior_decoded(prior):
     method = wgan(dataclasses.replace(CONFIG, prior=prior))
     params = method.model.init(KEY, {"x": jnp.zeros((1, 2))})
     draw = {"normal": jax.random.normal, "uniform": lambda key, shape: 2 * jax.random.uniform(key, shape) - 1}[prior]

@@ -1,4 +1,4 @@
-"""The laws on Z_hid, the space behind a reparametrised manifold: prior, posterior, KL and draws of each coordinate."""
+"""The distributions on Z_hid, the space behind a reparametrised manifold: prior, posterior, KL and draws."""
 
 import math
 from collections.abc import Callable
@@ -16,11 +16,11 @@ LEAST, GREATEST = 0.05, 1e7  # parameters of a Beta posterior
 _LOG_LARGEST = 80.0  # exp of it is finite in float32: an infinite kappa has derivative NaN where a and b are held
 
 
-class HiddenLaw(NamedTuple):
+class HiddenDistribution(NamedTuple):
     """A prior p on Z_hid, of independent coordinates, and the family of its posteriors q.
 
     Attributes:
-        name: Its name in `HIDDEN_LAWS`.
+        name: Its name in `HIDDEN_DISTRIBUTIONS`.
         posterior: (location in R^d, log scale), both (..., d), as an encoder puts them out -> q.
         initial_log_scale: Variance of q at location 0 -> the log scale that has it; raises ValueError for a variance
             that the family does not reach.
@@ -57,7 +57,7 @@ class BetaPosterior(NamedTuple):
     b: Float[Array, "... d"]
 
 
-def beta_law(dim: int) -> HiddenLaw:
+def beta_hidden(dim: int) -> HiddenDistribution:
     """Uniform prior on [0, 1]^d, posteriors Beta(κ m, κ (1 - m)) with mean m = σ(location) and κ = exp(log scale).
 
     κ = 2 and m = ½ is the prior itself. The variance is m (1 - m) / (κ + 1). Both parameters are held in
@@ -74,7 +74,7 @@ def beta_law(dim: int) -> HiddenLaw:
 
     def initial_log_scale(variance: float) -> float:
         if not 0 < variance < 0.25:
-            raise ValueError(f"initial_variance of a law on [0, 1] must lie in (0, 1/4), got {variance}")
+            raise ValueError(f"initial_variance of a distribution on [0, 1] must lie in (0, 1/4), got {variance}")
         return math.log(0.25 / variance - 1)
 
     def mean(q: BetaPosterior) -> Array:
@@ -84,7 +84,7 @@ def beta_law(dim: int) -> HiddenLaw:
         total = q.a + q.b
         return (q.a / total) * (q.b / total) / (total + 1)
 
-    return HiddenLaw(
+    return HiddenDistribution(
         name=BETA,
         posterior=posterior,
         initial_log_scale=initial_log_scale,
@@ -98,13 +98,13 @@ def beta_law(dim: int) -> HiddenLaw:
     )
 
 
-def gaussian_law(dim: int) -> HiddenLaw:
+def gaussian_hidden(dim: int) -> HiddenDistribution:
     """Prior N(0, I) on R^d, posteriors N(location, diag exp(log scale))."""
 
     def initial_log_scale(variance: float) -> float:
         return math.log(variance)
 
-    return HiddenLaw(
+    return HiddenDistribution(
         name=GAUSSIAN,
         posterior=lambda location, log_scale: GaussianPosterior(location, jnp.exp(log_scale)),
         initial_log_scale=initial_log_scale,
@@ -118,4 +118,4 @@ def gaussian_law(dim: int) -> HiddenLaw:
     )
 
 
-HIDDEN_LAWS: dict[str, Callable[[int], HiddenLaw]] = {BETA: beta_law, GAUSSIAN: gaussian_law}
+HIDDEN_DISTRIBUTIONS: dict[str, Callable[[int], HiddenDistribution]] = {BETA: beta_hidden, GAUSSIAN: gaussian_hidden}

@@ -1,4 +1,4 @@
-"""One suite of laws for every manifold: both precisions, far and near, both sides of every threshold."""
+"""One suite of identities for every manifold: both precisions, far and near, both sides of every threshold."""
 
 import math
 
