@@ -38,7 +38,7 @@ class Scaling:
         return x if self.kind == "none" else (x - self.shift) / self.scale
 
     def undo(self, x: Any) -> Any:
-        """Returns what the model puts out in units of the data."""
+        """Returns what the model outputs in units of the data."""
         return x if self.kind == "none" else x * self.scale + self.shift
 
 
@@ -79,7 +79,7 @@ class Dataset(NamedTuple):
         source: What training rows are read from while they stay on the host, as `mvae.data.load_streamed` leaves them;
             the entries of `train` are then its columns, which are no arrays of jax but are indexed like them. None
             where `train` lives on the device.
-        scaling: How `render` scales `"x"`, where that is to be undone in what a model puts out; None for data whose
+        scaling: How `render` scales `"x"`, where that is to be undone in what a model outputs; None for data whose
             units are those that the model sees.
         digest: A checksum of all rows, where they are a user's own arrays.
         notes: What a method has found out of the training rows, for its reports, in types of JSON.

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int, Key
 from mvae.data import Dataset
 from mvae.data.rows import HostRows, RowSource
 from mvae.data.stream import cpu
-from mvae.engine.mesh import DATA, EVERYWHERE, EXAMPLES, REPLICA, constrain, place, to_host
+from mvae.engine.mesh import DATA, EVERYWHERE, EXAMPLES, REPLICA, constrain, to_devices, to_host
 from mvae.errors import UsageError
 
 READERS = 2  # threads; each reads a block of its own
@@ -95,7 +95,7 @@ class ResidentBatches:
 
     def __init__(self, dataset: Dataset, batch_size: int, init_batch_size: int, mesh: Mesh | None):
         arrays = dataset.train
-        self.arrays = arrays if mesh is None else place(arrays, NamedSharding(mesh, EVERYWHERE))
+        self.arrays = arrays if mesh is None else to_devices(arrays, NamedSharding(mesh, EVERYWHERE))
         self._batch_size, self._init_batch_size, self._mesh = batch_size, init_batch_size, mesh
         self._num_examples = dataset.num_train
         self._steps_per_epoch = self._num_examples // batch_size
@@ -169,7 +169,7 @@ class StreamedBatches:
         if dataset.source is None:
             raise ValueError(f"dataset must have a source of rows to be streamed, got {dataset.name} without")
         first: Any = dataset.source.take(np.arange(init_batch_size))
-        self.arrays = first if mesh is None else place(first, NamedSharding(mesh, EVERYWHERE))
+        self.arrays = first if mesh is None else to_devices(first, NamedSharding(mesh, EVERYWHERE))
         self._mesh = mesh
         self._blocks = Blocks(dataset.source, order_keys, batch_size, num_steps, block_steps)
         self._stream = BatchStream(self._blocks)
@@ -217,7 +217,7 @@ class StreamedBatches:
         if wanted not in self._held:
             block = self._stream.block(wanted)
             self._held[wanted] = (
-                jax.device_put(block) if self._mesh is None else place(block, NamedSharding(self._mesh, BLOCK))
+                jax.device_put(block) if self._mesh is None else to_devices(block, NamedSharding(self._mesh, BLOCK))
             )
 
     def close(self) -> None:

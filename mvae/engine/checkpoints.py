@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
-from mvae.engine.mesh import place_like, to_host
+from mvae.engine.mesh import to_devices_like, to_host
 from mvae.engine.processes import allgather
 from mvae.errors import UsageError
 
@@ -172,7 +172,7 @@ class Checkpoints:
         if host is None:
             return None
         self.forget_after(found)
-        return found, jax.tree.map(place_like, host, like)
+        return found, jax.tree.map(to_devices_like, host, like)
 
     def steps(self) -> list[int]:
         """Returns the steps that there are checkpoints of, newest first."""

@@ -103,29 +103,29 @@ def _mesh(shape: MeshShape, devices: Sequence[Any]) -> Mesh:
     return jax.make_mesh(shape, AXES, (AxisType.Auto, AxisType.Auto), devices=devices)
 
 
-def place(tree: Any, sharding: Sharding) -> Any:
+def to_devices(tree: Any, sharding: Sharding) -> Any:
     """Returns arrays of that sharding with the values of `tree`, which every process has whole.
 
     Nothing is sent between processes; each puts its part onto its own devices.
     """
-    return jax.tree.map(lambda leaf: _place(leaf, sharding), tree)
+    return jax.tree.map(lambda leaf: _put(leaf, sharding), tree)
 
 
-def place_like(leaf: Any, onto: Array) -> Array:
+def to_devices_like(leaf: Any, onto: Array) -> Array:
     """Returns an array with the values of `leaf`, which every process has whole, where another array is.
 
     An array that is committed to its device is another argument to a compiled function than one that is not: it would
     compile once more for what was restored.
     """
-    return _place(leaf, onto.sharding) if onto.committed else jax.device_put(leaf)
+    return _put(leaf, onto.sharding) if onto.committed else jax.device_put(leaf)
 
 
-def _place(leaf: Any, sharding: Sharding) -> Array:
+def _put(leaf: Any, sharding: Sharding) -> Array:
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
     if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         wrap = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(leaf))
-        return jax.jit(wrap, out_shardings=sharding)(_place(jax.random.key_data(leaf), sharding))
+        return jax.jit(wrap, out_shardings=sharding)(_put(jax.random.key_data(leaf), sharding))
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int, Key
 
 from mvae.data import Dataset
 from mvae.engine.batches import Batches, ResidentBatches, StreamedBatches
-from mvae.engine.mesh import EVERYWHERE, EXAMPLES, SEEDS, constrain, on_each_replica, place
+from mvae.engine.mesh import EVERYWHERE, EXAMPLES, SEEDS, constrain, on_each_replica, to_devices
 from mvae.engine.precision import products_in
 from mvae.engine.seeds import is_sequential, sequential, vmapped
 from mvae.models.stage import Batch, Metrics, Stage
@@ -101,7 +101,7 @@ def build_program(
             dataset, batch_size, init_batch_size, mesh, keys[1], num_steps=stage.num_steps, block_steps=block_steps
         )
     if mesh is not None:
-        keys = place(keys, NamedSharding(mesh, SEEDS))
+        keys = to_devices(keys, NamedSharding(mesh, SEEDS))
     init_keys, *loop_keys = keys
     # Everything that a compiled function returns has the seeds on its first axis.
     jit = jax.jit if mesh is None else partial(jax.jit, out_shardings=NamedSharding(mesh, SEEDS))

@@ -2,11 +2,11 @@
 
 from mvae.methods import dvae, svae, vae, vamp
 from mvae.methods.er import method as er
-from mvae.methods.method import Built, Method, MethodInputs, euclidean, one_stage
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, euclidean, one_stage
 from mvae.methods.vaells import method as vaells
 from mvae.methods.vdae import method as vdae
 from mvae.methods.wgan import method as wgan
 
-__all__ = ["METHODS", "Built", "Method", "MethodInputs", "euclidean", "one_stage"]
+__all__ = ["METHODS", "Method", "MethodInputs", "MethodOutputs", "euclidean", "one_stage"]
 
 METHODS: dict[str, Method] = {room.METHOD.name: room.METHOD for room in (dvae, er, svae, vae, vaells, vamp, vdae, wgan)}

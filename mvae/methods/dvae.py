@@ -14,7 +14,7 @@ from mvae.diffusion import is_expansion, kl_to_uniform, log_heat_kernel, log_pri
 from mvae.errors import UsageError
 from mvae.manifolds import Manifold, symmetry_group
 from mvae.methods.coordinate_report import COORDINATE
-from mvae.methods.method import Built, Method, MethodInputs, completed, one_stage, traceable
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, completed, one_stage, traceable
 from mvae.models.autoencoder import Drawn, Latent, Networks, Start, autoencoder, build_core
 from mvae.models.coordinate_start import (
     COORDINATE_INITS,
@@ -227,12 +227,12 @@ def _check_densities(config: DVAEConfig) -> None:
         raise UsageError(f"config.manifold, config.model: {error}") from error
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     _check_densities(inputs.config)
     return _two_stages(inputs) if inputs.config.encoder_init in COORDINATE_INITS else one_stage(dvae, inputs)
 
 
-def _two_stages(inputs: MethodInputs) -> Built:
+def _two_stages(inputs: MethodInputs) -> MethodOutputs:
     """The encoder learns the coordinate; then all is trained."""
     config = completed(inputs)
     first_steps = NUM_STEPS[config.encoder_init]

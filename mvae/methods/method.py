@@ -49,7 +49,7 @@ class MethodInputs(NamedTuple):
     networks: Networks = Networks()
 
 
-class Built(NamedTuple):
+class MethodOutputs(NamedTuple):
     """What a method makes of its inputs.
 
     Attributes:
@@ -87,7 +87,7 @@ class Method(NamedTuple):
 
     name: str
     config: type
-    build: Callable[[MethodInputs], Built]
+    build: Callable[[MethodInputs], MethodOutputs]
     latent: Callable[[Manifold], Manifold] = lambda manifold: manifold
     prepare: Callable[..., Dataset] = lambda config, dataset, kept=None: dataset
     traceable: bool = False
@@ -102,7 +102,7 @@ def euclidean(manifold: Manifold) -> Manifold:
     return manifold if isinstance(manifold, Euclidean) else Euclidean(manifold.dim)
 
 
-def one_stage(make: Callable[..., Model], inputs: MethodInputs) -> Built:
+def one_stage(make: Callable[..., Model], inputs: MethodInputs) -> MethodOutputs:
     """Returns the model that `make(config, networks)` gives, and the one stage that minimises its loss."""
     config = completed(inputs)
 
@@ -120,10 +120,10 @@ def one_stage(make: Callable[..., Model], inputs: MethodInputs) -> Built:
     return traceable(at)
 
 
-def traceable(at: Callable[[Mapping[str, Any]], tuple[Model, tuple[Stage, ...]]]) -> Built:
+def traceable(at: Callable[[Mapping[str, Any]], tuple[Model, tuple[Stage, ...]]]) -> MethodOutputs:
     """Returns what `at`, values of `mvae.models.traced.TRACED` -> model and stages, gives for those of the config."""
     model, stages = at({})
-    return Built(model, stages, lambda values: at(values)[1])
+    return MethodOutputs(model, stages, lambda values: at(values)[1])
 
 
 def completed(inputs: MethodInputs) -> Any:

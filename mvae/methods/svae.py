@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from mvae.distributions.power_spherical import power_spherical_kl, power_spherical_log_prob, sample_power_spherical
 from mvae.manifolds import Manifold, Sphere
-from mvae.methods.method import Built, Method, MethodInputs, one_stage
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, one_stage
 from mvae.models.autoencoder import Drawn, Latent, Networks, autoencoder
 from mvae.models.model import Model, Params
 from mvae.models.objective import VariationalConfig
@@ -101,7 +101,7 @@ def _unit_sphere(manifold: Manifold) -> Manifold:
     return manifold if isinstance(manifold, Sphere) and manifold.radius == 1 else Sphere(manifold.dim)
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     return one_stage(svae, inputs)
 
 

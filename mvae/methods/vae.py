@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from mvae.distributions.gaussian import GaussianPosterior, gaussian_kl, gaussian_log_ratio, sample_gaussian
-from mvae.methods.method import Built, Method, MethodInputs, euclidean, one_stage
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, euclidean, one_stage
 from mvae.models.autoencoder import Drawn, Latent, Networks, autoencoder
 from mvae.models.model import Model, Params
 from mvae.models.objective import VariationalConfig
@@ -93,7 +93,7 @@ def vae(config: VAEConfig, networks: Networks | None = None) -> Model:
     return autoencoder(config, lambda encode: latent, networks)
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     return one_stage(vae, inputs)
 
 

@@ -11,7 +11,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Key
 
 from mvae.distributions.gaussian import GaussianPosterior, gaussian_log_prob, sample_gaussian
-from mvae.methods.method import Built, Method, MethodInputs, check_unit_range, euclidean, one_stage
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, check_unit_range, euclidean, one_stage
 from mvae.methods.vae import GaussianConfig, gaussian_latent
 from mvae.models.autoencoder import Drawn, Encode, Latent, Networks, autoencoder
 from mvae.models.model import Batch, Model, Params
@@ -114,7 +114,7 @@ def vamp(config: VampConfig, networks: Networks | None = None) -> Model:
     return autoencoder(config, make_latent, networks)
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     if inputs.config.clip_pseudo_inputs:
         check_unit_range(inputs.dataset, "clip_pseudo_inputs = True", "set it to False")
     return one_stage(vamp, inputs)

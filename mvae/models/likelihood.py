@@ -64,7 +64,7 @@ class Likelihood(NamedTuple):
 def _of_rows(log_prob: Callable[..., Array]) -> Callable[..., Float[Array, " b"]]:
     """Decorates a log density of rows of entries, (b, k): it takes examples of any shape, and parameters of theirs.
 
-    XLA's loops over short last axes, such as the channels of a picture, do one number at a time.
+    XLA's loops over short last axes, such as the channels of an image, do one number at a time.
     """
 
     def rows(x: Array) -> Array:

@@ -101,7 +101,9 @@ class PackCheckpoints:
                 member.forget_after(step)
             if not step:
                 return None
-            joined = jax.tree.map(lambda onto, *leaves: mesh.place_like(np.concatenate(leaves), onto), plain, *parts)
+            joined = jax.tree.map(
+                lambda onto, *leaves: mesh.to_devices_like(np.concatenate(leaves), onto), plain, *parts
+            )
             return step, joined._replace(state=Packed(joined.state, like.state.values))
         raise Unaligned("no whole checkpoint of the same step")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.sharding import SingleDeviceSharding
 
-from mvae.engine.mesh import build_mesh, mesh_shape, place, seeds_mesh, to_host
+from mvae.engine.mesh import build_mesh, mesh_shape, seeds_mesh, to_devices, to_host
 from mvae.errors import UsageError
 
 
@@ -66,6 +66,6 @@ def test_devices_that_are_not_there_are_refused(num_devices):
 def test_placed_arrays_keep_their_values():
     keys = jax.random.split(jax.random.key(0), 3)
     tree = {"x": np.arange(6.0, dtype=np.float32).reshape(2, 3), "keys": keys}
-    placed = place(tree, SingleDeviceSharding(jax.devices()[0]))
+    placed = to_devices(tree, SingleDeviceSharding(jax.devices()[0]))
     np.testing.assert_array_equal(to_host(placed["x"]), tree["x"])
     np.testing.assert_array_equal(jax.random.key_data(placed["keys"]), jax.random.key_data(keys))

@@ -31,10 +31,10 @@ def cars3d(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: int =
     sizes = cars3d_files.SIZES
     train, test = random_split(math.prod(sizes.values()), num_train, num_test, seed)
     if dir:
-        pictures = cars3d_files.read(cars3d_files.locate(dir), size)
+        loaded = cars3d_files.read(cars3d_files.locate(dir), size)
     else:
         from mvae.data.factors.cars3d_builder import load_prepared  # imports tensorflow_datasets, which takes seconds
 
-        pictures = load_prepared(size)
-    parts = [Images(pictures.images[part], pictures.factors[part]) for part in (train, test)]
+        loaded = load_prepared(size)
+    parts = [Images(loaded.images[part], loaded.factors[part]) for part in (train, test)]
     return make_dataset("cars3d", *parts, sizes=sizes, label="object", azimuth="azimuth")

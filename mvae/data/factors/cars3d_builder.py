@@ -56,12 +56,12 @@ class Cars3dMat(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, source: Path) -> Iterator[tuple[int, dict]]:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
-            pictures = cars3d_files.read(source)
+            loaded = cars3d_files.read(source)
         except UsageError:
             if not self._source:
                 discard_download(source)
             raise
-        for index, (image, factors) in enumerate(zip(*pictures, strict=True)):
+        for index, (image, factors) in enumerate(zip(*loaded, strict=True)):
             yield index, {"image": image} | dict(zip(cars3d_files.SIZES, factors, strict=True))
 
 

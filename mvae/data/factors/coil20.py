@@ -71,11 +71,11 @@ def coil20(
     if split not in SPLITS:
         raise unknown("data option split", split, SPLITS)
     numbers = _numbers(object, objects)
-    pictures = read(find("COIL-20", "coil20", dir, (ARCHIVE, FOLDER, _FIRST), REMEDY), numbers, size)
-    is_test = pictures.factors[:, 1] % test_every == test_every - 1
+    loaded = read(find("COIL-20", "coil20", dir, (ARCHIVE, FOLDER, _FIRST), REMEDY), numbers, size)
+    is_test = loaded.factors[:, 1] % test_every == test_every - 1
     if split == "random":
         is_test = np.concatenate([_drawn(number, NUM_ANGLES // test_every, seed) for number in numbers])
-    train, test = (Images(pictures.images[part], pictures.factors[part]) for part in (~is_test, is_test))
+    train, test = (Images(loaded.images[part], loaded.factors[part]) for part in (~is_test, is_test))
     return make_dataset("coil20", train, test, sizes=SIZES, label="object", azimuth="azimuth")
 
 
@@ -163,9 +163,9 @@ def _read(source: Path, content_of: ReadFile, numbers: Iterable[int], size: int)
 def _decode(content: bytes, where: str) -> np.ndarray:
     """Returns a grey image's bytes, `(128, 128)`."""
     try:
-        with Image.open(BytesIO(content), formats=("PNG",)) as picture:
-            picture.load()
-            mode, array = picture.mode, np.asarray(picture)
+        with Image.open(BytesIO(content), formats=("PNG",)) as image:
+            image.load()
+            mode, array = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:  # what Pillow raises for a damaged file
         raise UsageError(f"{where}: damaged image ({error})") from error
     if mode != "L" or array.shape != (SIDE, SIDE):

@@ -43,8 +43,8 @@ def dsprites(*, dir: str = "", num_train: int = 0, num_test: int = 5000, seed: i
         UsageError: If an option is out of range, or the data are missing or damaged.
     """
     train, test = random_split(math.prod(SIZES.values()), num_train, num_test, seed)
-    pictures = read(find("dSprites", "dsprites", dir, (FILE,), REMEDY))
-    parts = [Images(pictures.images[part], pictures.factors[part]) for part in (train, test)]
+    loaded = read(find("dSprites", "dsprites", dir, (FILE,), REMEDY))
+    parts = [Images(loaded.images[part], loaded.factors[part]) for part in (train, test)]
     dataset = make_dataset("dsprites", *parts, sizes=SIZES, label="shape")
     return dataset._replace(render=render, event_shape=(SIDE, SIDE, 1))
 

@@ -139,9 +139,9 @@ def make_dataset(
     """
     names = tuple(sizes)
 
-    def rows(pictures: Images) -> Rows:
-        factors = pictures.factors.astype(np.int32)
-        entries = {"x": pictures.images, "factors": factors, "label": factors[:, names.index(label)]}
+    def rows(loaded: Images) -> Rows:
+        factors = loaded.factors.astype(np.int32)
+        entries = {"x": loaded.images, "factors": factors, "label": factors[:, names.index(label)]}
         if azimuth:
             step = 2 * math.pi / sizes[azimuth]
             entries["azimuth"] = (step * factors[:, names.index(azimuth)]).astype(np.float32)

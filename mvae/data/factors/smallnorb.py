@@ -57,12 +57,12 @@ def smallnorb(*, dir: str = "", size: int = 64, num_train: int = 0, num_test: in
     return make_dataset("smallnorb", train, test, sizes=SIZES, label="category", azimuth="azimuth")
 
 
-def _first(option: str, num: int, pictures: Images, size: int) -> Images:
-    available = len(pictures.images)
+def _first(option: str, num: int, loaded: Images, size: int) -> Images:
+    available = len(loaded.images)
     if num > available:
         raise UsageError(f"data option {option}={num}: there are only {available} images; 0 keeps all")
     num = num or available
-    return Images(area_average(pictures.images[:num], size), pictures.factors[:num])
+    return Images(area_average(loaded.images[:num], size), loaded.factors[:num])
 
 
 def _read(paths: Mapping[str, Path], split: str) -> Images:

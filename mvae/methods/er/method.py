@@ -8,14 +8,14 @@ from mvae.methods.coordinate_report import COORDINATE
 from mvae.methods.er.model import ERConfig, er
 from mvae.methods.er.reports import REPORTS
 from mvae.methods.er.training import reparametrization_stages
-from mvae.methods.method import Built, Method, MethodInputs, completed, traceable
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, completed, traceable
 from mvae.models.coordinate_start import prepare_coordinate
 from mvae.models.model import Model
 from mvae.models.stage import Stage
 from mvae.models.traced import with_values
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     config = completed(inputs)
 
     def at(values: Mapping[str, Any]) -> tuple[Model, tuple[Stage, ...]]:

@@ -44,7 +44,7 @@ class ERConfig(VariationalConfig):
 
     Attributes:
         hidden: Distribution on Z_hid: "beta" on the cube, or "gaussian".
-        group: Whether the encoder puts out a group element too, which acts on f(z_hid).
+        group: Whether the encoder outputs a group element too, which acts on f(z_hid).
         initial_variance: Variance of each coordinate of the posterior on Z_hid at initialisation.
         reparametrization: How f is had.
         encoder_init: "random"; or "cohomology", on a circle or flat torus with a group: the encoder learns a coordinate

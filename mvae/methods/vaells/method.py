@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from mvae.data import Dataset
 from mvae.errors import UsageError
-from mvae.methods.method import Built, Method, MethodInputs, completed, euclidean
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, completed, euclidean
 from mvae.methods.vaells.anchors import check_anchors
 from mvae.methods.vaells.model import VAELLSConfig, vaells
 from mvae.methods.vaells.reports import REPORTS
@@ -14,7 +14,7 @@ from mvae.methods.vaells.training import alternating_stages
 from mvae.models.optimizer import adam
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     if inputs.config.beta <= 0:
         raise UsageError("config.model.beta must be positive for the method vaells, whose operators need a prior")
     config: VAELLSConfig = completed(inputs)
@@ -24,7 +24,7 @@ def _build(inputs: MethodInputs) -> Built:
     num_network_steps = config.training.num_network_steps(inputs.num_steps)
     optimizers = (adam(constant, config.training.warm_up_steps), adam(inputs.optimizer, num_network_steps))
     stages = alternating_stages(method, config.training, optimizers, inputs.num_steps, config.beta)
-    return Built(method.model, stages)
+    return MethodOutputs(method.model, stages)
 
 
 def _check_anchor_choice(config: VAELLSConfig, dataset: Dataset, init_batch_size: int) -> None:

@@ -7,7 +7,7 @@ from mvae.data import Dataset
 from mvae.data.graph import with_graph
 from mvae.errors import UsageError
 from mvae.kept import NOTHING_KEPT, Kept
-from mvae.methods.method import Built, Method, MethodInputs, check_no_warmup, completed, euclidean, traceable
+from mvae.methods.method import Method, MethodInputs, MethodOutputs, check_no_warmup, completed, euclidean, traceable
 from mvae.methods.vdae.model import VDAEConfig, vdae
 from mvae.methods.vdae.reports import REPORTS
 from mvae.methods.vdae.training import spectral_stages
@@ -29,7 +29,7 @@ def _with_graph(config: VDAEConfig, dataset: Dataset, kept: Kept = NOTHING_KEPT)
     )
 
 
-def _build(inputs: MethodInputs) -> Built:
+def _build(inputs: MethodInputs) -> MethodOutputs:
     check_no_warmup(inputs, "vdae", ": its encoder is fixed")
     config = completed(inputs)
 
