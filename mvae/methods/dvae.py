@@ -63,7 +63,7 @@ class DVAEConfig(VariationalConfig):
             `with_coordinate`.
             Or "silhouettes", on SO(3): the coordinate is the rotation of a body in its views, see `view_rotations`.
             Let the decoder learn alone after that, by `encoder_warmup_steps` of the optimizer.
-        initial_time: Diffusion time at initialisation, the same for every image. From there log t is
+        initial_time: Diffusion time at initialisation, the same for every example. From there log t is
             the output of a linear layer, unbounded on both sides.
 
     Raises:

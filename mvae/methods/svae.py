@@ -33,7 +33,7 @@ class SVAEConfig(VariationalConfig):
     """Everything that makes a hyperspherical VAE apart from the data, beside what `VariationalConfig` has.
 
     Attributes:
-        initial_concentration: Concentration κ of the posterior at initialisation, the same for every image. From
+        initial_concentration: Concentration κ of the posterior at initialisation, the same for every example. From
             there log κ is the output of a linear layer, unbounded on both sides.
 
     Raises:

@@ -1,4 +1,4 @@
-"""VAE with a VampPrior [tomczak2018]: a mixture of the posteriors of learned images."""
+"""VAE with a VampPrior [tomczak2018]: a mixture of the posteriors of learned inputs."""
 
 import dataclasses
 import math
@@ -25,8 +25,8 @@ class VampConfig(GaussianConfig):
 
     Attributes:
         num_pseudo_inputs: Number K of pseudo-inputs u_k; 500 in the paper.
-        pseudo_input_noise: Standard deviation, in pixel units, of what is added to training images to start the
-            pseudo-inputs; positive, so that those that start from one image are not one for ever.
+        pseudo_input_noise: Standard deviation, in units of x, of what is added to training examples to start the
+            pseudo-inputs; positive, so that those that start from one example are not one for ever.
         clip_pseudo_inputs: Whether u_k is what is learned clipped to [0, 1], for images there: the hard tanh of the
             authors' program. A pixel that leaves the range has no gradient that leads back. Otherwise u_k is any
             array of that shape.
@@ -73,7 +73,7 @@ def vamp(config: VampConfig, networks: Networks | None = None) -> Model:
     `LossTerms.kl` is that log ratio, negative for some draws; its mean is the KL. The term "variance" is the mean
     variance of the posterior.
 
-    Pseudo-inputs start from the first images of the initial batch, used in turn where it has fewer than K, each with
+    Pseudo-inputs start from the first examples of the initial batch, used in turn where it has fewer than K, each with
     noise of its own.
 
     Args:

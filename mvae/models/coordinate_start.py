@@ -104,7 +104,7 @@ def prepare_coordinate(config: Any, dataset: Dataset, kept: Kept = NOTHING_KEPT)
 def with_coordinate(
     dataset: Dataset, manifold: Manifold, likelihood: Likelihood | None = None, kept: Kept = NOTHING_KEPT
 ) -> Dataset:
-    """Returns the data set with a point of the manifold for each training example, from the images alone.
+    """Returns the data set with a point of the manifold for each training example, from the examples alone.
 
     Batches of training examples have besides what they had "coordinate", the point as the encoder's location has it:
     (B, ambient_dim), on quotients in the space that `mvae.models.location.location` has them in, such as symmetric
@@ -142,11 +142,11 @@ def with_coordinate(
             "out the flag, or use principal"
         )
     try:
-        images, condition = _compared(dataset, likelihood)
+        examples, condition = _compared(dataset, likelihood)
         arrays = kept.arrays(
-            np.concatenate([images.reshape(len(images), -1), condition[:, None]], axis=1),
-            f"coordinate {manifold!r} {images.shape}",
-            lambda: _coordinate(dataset.name, images, condition, manifold),
+            np.concatenate([examples.reshape(len(examples), -1), condition[:, None]], axis=1),
+            f"coordinate {manifold!r} {examples.shape}",
+            lambda: _coordinate(dataset.name, examples, condition, manifold),
         )
     except ModuleNotFoundError as error:
         raise UsageError(f"config.model.encoder_init = {init}: {error}") from error
@@ -166,20 +166,20 @@ def with_coordinate(
 
 
 def _coordinate(
-    name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
+    name: str, examples: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
 ) -> dict[str, np.ndarray]:
     """Points of the manifold, and what is said of them, as JSON."""
     if isinstance(manifold, SO3):
-        points, notes = _rotations(name, images)
+        points, notes = _rotations(name, examples)
     elif isinstance(manifold, QUOTIENTS):
-        points, notes = _on_quotient(name, images, manifold)
+        points, notes = _on_quotient(name, examples, manifold)
     else:
-        points, notes = _angles(name, images, condition, manifold)
+        points, notes = _angles(name, examples, condition, manifold)
     return {"points": np.asarray(points, np.float32), "notes": np.asarray(json.dumps(notes))}
 
 
-def _rotations(name: str, images: Float[np.ndarray, "n *event"]) -> tuple[Float[np.ndarray, "n 9"], dict[str, Any]]:
-    found = view_rotations(images)
+def _rotations(name: str, examples: Float[np.ndarray, "n *event"]) -> tuple[Float[np.ndarray, "n 9"], dict[str, Any]]:
+    found = view_rotations(examples)
     LOGGER.info(
         "coordinate of the training examples of %s: rotations of a body, which leave %.3f of its silhouettes' reach",
         name,
@@ -189,10 +189,10 @@ def _rotations(name: str, images: Float[np.ndarray, "n *event"]) -> tuple[Float[
 
 
 def _on_quotient(
-    name: str, images: Float[np.ndarray, "n *event"], manifold: Any
+    name: str, examples: Float[np.ndarray, "n *event"], manifold: Any
 ) -> tuple[Float[np.ndarray, "n m"], dict[str, Any]]:
     of_lines = isinstance(manifold, ProjectiveSpace)
-    found = projective_coordinates(images, manifold.dim) if of_lines else strip_coordinates(images, manifold)
+    found = projective_coordinates(examples, manifold.dim) if of_lines else strip_coordinates(examples, manifold)
     over = " modulo two" if of_lines else ""
     LOGGER.info("coordinate of the training examples of %s: classes%s live from %s", name, over, shown(found.bars))
     births, deaths = found.bars.T.tolist()
@@ -201,14 +201,14 @@ def _on_quotient(
 
 
 def _angles(
-    name: str, images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
+    name: str, examples: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"], manifold: Manifold
 ) -> tuple[Float[np.ndarray, "n k"], dict[str, Any]]:
-    found = _on_circle(images, condition) if manifold.dim == 1 else _on_torus(images, manifold.dim)
+    found = _on_circle(examples, condition) if manifold.dim == 1 else _on_torus(examples, manifold.dim)
     LOGGER.info(
         "coordinate of the training examples of %s: classes live from %s; %s", name, shown(found.bars), found.chosen
     )
-    angles = found.angles.reshape(len(images), -1)
-    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(images), -1)
+    angles = found.angles.reshape(len(examples), -1)
+    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(examples), -1)
     return np.asarray(manifold.project(jnp.asarray(pairs, jnp.float32))), _notes(found)
 
 
@@ -237,11 +237,11 @@ def _compared(
     of_counts = likelihood if likelihood is not None and likelihood.counts else None
     if of_counts is not None:
         x = of_counts.seen(x, dataset.train.get("size_factor", 1.0))
-    images, condition = np.asarray(x, np.float64), np.zeros(len(x), np.int32)
+    examples, condition = np.asarray(x, np.float64), np.zeros(len(x), np.int32)
     if dataset.condition_names:
         condition = np.asarray(dataset.train["condition"])
-        images = free_of_condition(images, condition)
-    return images if of_counts is None else mean_of_nearest(images), condition
+        examples = free_of_condition(examples, condition)
+    return examples if of_counts is None else mean_of_nearest(examples), condition
 
 
 def free_of_condition(x: ArrayLike, condition: ArrayLike) -> Float[np.ndarray, "n *event"]:
@@ -284,24 +284,24 @@ def mean_of_nearest(x: ArrayLike) -> Float[np.ndarray, "n *event"]:
     return (x + x[np.asarray(others)].sum(axis=1)) / num
 
 
-def _on_circle(images: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"]) -> Coordinates:
+def _on_circle(examples: Float[np.ndarray, "n *event"], condition: Int[np.ndarray, " n"]) -> Coordinates:
     """Unwrapped where there are few views; of those of several conditions only one's fit an order."""
     views = np.flatnonzero(condition == np.bincount(condition).argmax())
     if len(views) > MAX_VIEWS:
-        return circular_coordinates(images)
-    found = circular_coordinates(images[views], num_landmarks=MAX_LANDMARKS, num_classes=3, covers=COVERS)
-    if len(views) == len(images):
+        return circular_coordinates(examples)
+    found = circular_coordinates(examples[views], num_landmarks=MAX_LANDMARKS, num_classes=3, covers=COVERS)
+    if len(views) == len(examples):
         return found
-    flat = images.reshape(len(images), -1)
+    flat = examples.reshape(len(examples), -1)
     return found._replace(
         angles=extend_coordinates(found.angles, cdist(flat, flat[views])), landmarks=views[found.landmarks]
     )
 
 
-def _on_torus(images: Float[np.ndarray, "n *event"], dim: int) -> Coordinates:
-    options = [images]
-    if images.ndim == 4:
-        options += [blurred_images(images, BLUR * images.shape[1], periodic=periodic) for periodic in (False, True)]
+def _on_torus(examples: Float[np.ndarray, "n *event"], dim: int) -> Coordinates:
+    options = [examples]
+    if examples.ndim == 4:
+        options += [blurred_images(examples, BLUR * examples.shape[1], periodic=periodic) for periodic in (False, True)]
     found, wrong = [], None
     for option in options:
         try:

@@ -20,16 +20,16 @@ def fit_spectral_head(
     key: Key[Array, ""],
     manifold: Manifold | EmbeddedSpace,
     hidden: Float[Array, "b k"],
-    images: Float[Array, "b *event"],
+    x: Float[Array, "b *event"],
 ) -> tuple[Float[Array, "k n"], Float[Array, " n"]]:
     """Returns kernel and bias of a linear layer whose output lies on the manifold as a diffusion map of the data does.
 
     1. The slowest 2n modes of the random walk on the batch (`mvae.spectral.diffusion_map`), n the ambient dimension.
        On data that vary along a manifold they are near the first eigenfunctions of its Laplace operator, which embed a
-       circle, sphere or flat torus as they lie in R^n, whatever the images look like.
+       circle, sphere or flat torus as they lie in R^n, whatever the examples look like.
     2. The turn of these modes into R^n that brings them onto the manifold, by `turn_to_manifold`. Harmonics of one
        direction lie on the manifold too and cover it badly or twice: of all starts that one is taken for which
-       (0.1 + E|y - P(y)|² / E|y|²) · E|x - x'|² is smallest, x' the image whose point on the manifold is next to that
+       (0.1 + E|y - P(y)|² / E|y|²) · E|x - x'|² is smallest, x' the example whose point on the manifold is next to that
        of x.
     3. Ridge regression of the projected points on the hidden layer.
 
@@ -37,19 +37,19 @@ def fit_spectral_head(
         key: Source of the random starts.
         manifold: The latent space.
         hidden: Last hidden layer over a batch.
-        images: The batch; the walk costs O(b³).
+        x: The batch; the walk costs O(b³).
 
     Returns:
         Kernel (k, n) and bias (n,).
 
     Raises:
-        ValueError: For a batch of one image.
+        ValueError: For a batch of one example.
     """
     n, num = manifold.ambient_dim, hidden.shape[0]
     if num < 2:
-        raise ValueError(f"a spectral start needs a batch of two images or more (init_batch_size), got {num}")
+        raise ValueError(f"a spectral start needs a batch of two examples or more (init_batch_size), got {num}")
     moment_key, start_key = jax.random.split(key)
-    flat = images.reshape(num, -1)
+    flat = x.reshape(num, -1)
     num_neighbors = max(1, min(MAX_NEIGHBORS, 2 * manifold.dim, num // 10))
     num_modes = min(MODES_PER_COORDINATE * n, num - 1)
     # Images in groups give modes too, those that tell the groups apart; compiled code could not refuse them.
@@ -61,7 +61,7 @@ def fit_spectral_head(
     between = squared_distances(flat[compared])
 
     def roughness(turn: Array) -> Array:
-        """Mean squared difference of images that are neighbours on the manifold."""
+        """Mean squared difference of examples that are neighbours on the manifold."""
         apart = squared_distances(manifold.project(scale * modes[compared] @ turn))
         nearest = jnp.argmin(jnp.where(jnp.eye(len(apart), dtype=bool), jnp.inf, apart), axis=1)
         return jnp.mean(jnp.take_along_axis(between, nearest[:, None], axis=1))

@@ -60,6 +60,6 @@ def test_small_and_constant_batches_stay_finite(manifold, num):
         assert np.isfinite(bias).all()
 
 
-def test_one_picture_is_refused():
-    with pytest.raises(ValueError, match="two images or more"):
+def test_one_example_is_refused():
+    with pytest.raises(ValueError, match="two examples or more"):
         fit_spectral_head(jax.random.key(0), Sphere(2), jnp.ones((1, 8)), jnp.ones((1, 4, 4, 1)))

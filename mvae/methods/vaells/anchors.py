@@ -9,7 +9,7 @@ ANCHOR_CHOICES = ("random", "even", "batch")
 
 def choose_anchors(
     key: Key[Array, ""],
-    image: Float[Array, "b *event"],
+    x: Float[Array, "b *event"],
     label: Int[Array, " b"],
     parameter: Float[Array, " b"] | None,
     *,
@@ -20,7 +20,7 @@ def choose_anchors(
 
     Args:
         key: Source of a random choice, without repetition.
-        image: Examples.
+        x: Examples.
         label: Their classes; each class must have N examples at least, which `check_anchors` looks at.
         parameter: Where each example lies along the manifold of its class, in [0, 1). If given, anchor k is the example
             of the class nearest to (k + ½)/N; if None, the choice is random.
@@ -35,7 +35,7 @@ def choose_anchors(
         targets = (jnp.arange(num_anchors, dtype=parameter.dtype) + 0.5) / num_anchors
         distance = jnp.abs(parameter[None] - targets[:, None])
         rows = jnp.argmin(jnp.where(other[:, None], jnp.inf, distance[None]), axis=-1)
-    return image[rows]
+    return x[rows]
 
 
 def check_anchors(label: Int[Array, " b"], num_classes: int, num_anchors: int) -> None:

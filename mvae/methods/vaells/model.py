@@ -226,21 +226,21 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
             )
         return params
 
-    def locate(params: Params, image: Array) -> Float[Array, "b d"]:
-        return core.encoder.outputs(params["encoder"], image)["location"]
+    def locate(params: Params, x: Array) -> Float[Array, "b d"]:
+        return core.encoder.outputs(params["encoder"], x)["location"]
 
-    def encode(params: Params, image: Array) -> TransportPosterior:
-        return TransportPosterior(locate(params, image), params["operators"])
+    def encode(params: Params, x: Array) -> TransportPosterior:
+        return TransportPosterior(locate(params, x), params["operators"])
 
-    def encode_images(params: Params, images: Float[Array, "b N *event"]) -> Float[Array, "b N d"]:
-        return locate(params, images.reshape(-1, *images.shape[2:])).reshape(*images.shape[:2], config.dim)
+    def encode_grouped(params: Params, x: Float[Array, "b N *event"]) -> Float[Array, "b N d"]:
+        return locate(params, x.reshape(-1, *x.shape[2:])).reshape(*x.shape[:2], config.dim)
 
     def encode_anchors(params: Params, batch: Batch) -> Float[Array, "b N d"]:
         """Encodings of the anchors of each example."""
-        images = batch["anchors"] if own_anchors else params["anchors"]
+        anchors = batch["anchors"] if own_anchors else params["anchors"]
         if not own_anchors and not config.learn_anchors:
-            images = jax.lax.stop_gradient(images)
-        found = encode_images(params, images)
+            anchors = jax.lax.stop_gradient(anchors)
+        found = encode_grouped(params, anchors)
         return found if own_anchors else found[batch["label"]]
 
     def sample_posterior(key: Key[Array, ""], q: TransportPosterior, shape: tuple[int, ...] = ()) -> Array:
@@ -325,9 +325,9 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         anchor_key, draw_key = jax.random.split(key)
-        images = params["anchors"].reshape(-1, *config.event_shape)
-        rows = jax.random.randint(anchor_key, (num,), 0, len(images))
-        location = locate(params, images)[rows]
+        anchors = params["anchors"].reshape(-1, *config.event_shape)
+        rows = jax.random.randint(anchor_key, (num,), 0, len(anchors))
+        location = locate(params, anchors)[rows]
         return core.decode(params, draw(draw_key, config.prior, params["operators"], location).z)
 
     def penalty(params: Params) -> Float[Array, ""]:
@@ -336,7 +336,7 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
     reason = "no samples without data: each example brings the anchors of its own prior"
     capabilities = {"operators": lambda params: params["operators"], **core.likelihood.capabilities}
     if not own_anchors:
-        capabilities["anchors"] = lambda params: encode_images(params, params["anchors"])
+        capabilities["anchors"] = lambda params: encode_grouped(params, params["anchors"])
     model = Model(
         manifold=config.manifold,
         init=init,

@@ -17,7 +17,7 @@ def latent_walk(
     model: Model,
     params: Params,
     key: Key[Array, ""],
-    image: Float[Array, "b *event"],
+    x: Float[Array, "b *event"],
     num_steps: int,
     *,
     observe: Callable[[Key[Array, ""], Array], Array] | None = None,
@@ -28,7 +28,7 @@ def latent_walk(
         model: The model, or any other with `encode`, `sample_posterior` and `decode`.
         params: Its parameters.
         key: Source of the draws.
-        image: x_0, the seeds of the chains.
+        x: x_0, the seeds of the chains.
         num_steps: N.
         observe: (key, mean of p(x | z)) -> x; None for the mean itself.
 
@@ -36,16 +36,16 @@ def latent_walk(
         x_0 to x_N, (N + 1, b, *event).
     """
 
-    def step(image: Array, key: Key[Array, ""]) -> tuple[Array, Array]:
+    def step(x: Array, key: Key[Array, ""]) -> tuple[Array, Array]:
         latent_key, noise_key = jax.random.split(key)
-        z = model.sample_posterior(latent_key, model.encode(params, image))
+        z = model.sample_posterior(latent_key, model.encode(params, x))
         following = model.decode(params, z)
         following = following if observe is None else observe(noise_key, following)
-        following = following.astype(image.dtype)  # parameters may be of another precision
+        following = following.astype(x.dtype)  # parameters may be of another precision
         return following, following
 
-    _, path = jax.lax.scan(step, image, jax.random.split(key, num_steps))
-    return jnp.concatenate([image[None], path])
+    _, path = jax.lax.scan(step, x, jax.random.split(key, num_steps))
+    return jnp.concatenate([x[None], path])
 
 
 def seed_share(codes: Float[Array | np.ndarray, "t s m d"]) -> np.ndarray:

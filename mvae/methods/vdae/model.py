@@ -191,8 +191,8 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         first_key, second_key = jax.random.split(key)
         return start(second_key, batch, spectral.init(first_key, batch))
 
-    def encode(params: Params, image: Array) -> WalkPosterior:
-        location = spectral.embed(params["encoder"], image)
+    def encode(params: Params, x: Array) -> WalkPosterior:
+        location = spectral.embed(params["encoder"], x)
         unit = covariance_apply(params["covariance"], location)
         return WalkPosterior(location, params["reference"]["scale"] * unit)
 
@@ -218,16 +218,16 @@ def vdae(config: VDAEConfig, num_points: int, networks: Networks | None = None) 
         deviation = jnp.exp(params["likelihood"].get("log_std", jnp.zeros(())))
         return mean + deviation * jax.random.normal(key, mean.shape, mean.dtype)
 
-    def walk(params: Params, key: Key[Array, ""], image: Array, num_steps: int) -> Array:
+    def walk(params: Params, key: Key[Array, ""], x: Array, num_steps: int) -> Array:
         noise = (lambda key, mean: observe(params, key, mean)) if config.sample_noise == "likelihood" else None
-        return latent_walk(model, params, key, image, num_steps, observe=noise)
+        return latent_walk(model, params, key, x, num_steps, observe=noise)
 
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         seed_key, walk_key = jax.random.split(key)
         seeds = params["reference"]["x"]
         rows = jax.random.randint(seed_key, (num,), 0, len(seeds))
-        image = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.event_shape)
-        return walk(params, walk_key, image, config.walk_steps)[-1]
+        x = seeds.reshape(len(seeds), -1)[rows].reshape(num, *config.event_shape)
+        return walk(params, walk_key, x, config.walk_steps)[-1]
 
     reason = "the prior of a VDAE is the stationary distribution of its walk, whose density is not known"
     model = Model(

@@ -100,7 +100,7 @@ class SpectralNet(NamedTuple):
         loss: (params, batch) -> SpectralTerms.
         fit: (params, batch) -> parameters {"net", "mean", "turn", "eigenvalues"}: rotates the outputs to the modes
             that they span on these examples, the slowest first, and scales them.
-        embed: (fitted params, image) -> diffusion coordinates λ_j^t ψ_j, (b, dim).
+        embed: (fitted params, x) -> diffusion coordinates λ_j^t ψ_j, (b, dim).
     """
 
     init: Callable[[Key[Array, ""], Batch], Params]
@@ -168,8 +168,8 @@ def spectral_net(
         eigenvalues = jnp.clip(1 - rates, 0, 1)
         return params | {"mean": mean, "turn": turn * eigenvalues**config.diffusion_time, "eigenvalues": eigenvalues}
 
-    def embed(params: Params, image: Array) -> Float[Array, "b dim"]:
-        return (outputs(params, image) - params["mean"]) @ params["turn"]
+    def embed(params: Params, x: Array) -> Float[Array, "b dim"]:
+        return (outputs(params, x) - params["mean"]) @ params["turn"]
 
     return SpectralNet(init, loss, fit, embed)
 
@@ -222,8 +222,8 @@ def _mean(y: Float[Array, "b k"], weight: Float[Array, " b"]) -> Float[Array, " 
     return weight @ y / jnp.sum(weight)
 
 
-def _flat(image: Array) -> Float[Array, "b d"]:
-    return image.reshape(len(image), -1)
+def _flat(x: Array) -> Float[Array, "b d"]:
+    return x.reshape(len(x), -1)
 
 
 def _graph(batch: Batch) -> PointwiseGraph:

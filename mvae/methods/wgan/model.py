@@ -92,7 +92,7 @@ class WGAN(NamedTuple):
     Attributes:
         model: The noun `Model`.
         num_critic_steps: Steps of the critic before each of the generator.
-        critic_terms: (params, key, image) -> CriticTerms, with samples of the generator drawn from the key.
+        critic_terms: (params, key, x) -> CriticTerms, with samples of the generator drawn from the key.
         generator_loss: (params, key, num) -> -D(G(z)) of so many draws, (num,).
     """
 
@@ -120,7 +120,7 @@ def gradient_penalty(
     """
     weight = share.reshape(-1, *[1] * (real.ndim - 1))
     between = weight * real + (1 - weight) * generated
-    gradient = jax.grad(lambda image: jnp.sum(critic(image)))(between)
+    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(between)
     return (norm(gradient.reshape(len(gradient), -1)) - 1) ** 2
 
 
@@ -152,8 +152,8 @@ def wgan(config: WGANConfig, networks: Networks | None = None) -> WGAN:
             "decoder": generator.init(generator_key, jnp.zeros((1, config.dim))),
         }
 
-    def score(params: Params, image: Array) -> Float[Array, " b"]:
-        return critic.outputs(params["critic"], image)["score"][:, 0]
+    def score(params: Params, x: Array) -> Float[Array, " b"]:
+        return critic.outputs(params["critic"], x)["score"][:, 0]
 
     def decode(params: Params, z: Array) -> Array:
         return generator.apply(params["decoder"], z)
@@ -161,12 +161,12 @@ def wgan(config: WGANConfig, networks: Networks | None = None) -> WGAN:
     def sample(params: Params, key: Key[Array, ""], num: int) -> Float[Array, "num *event"]:
         return decode(params, PRIORS[config.prior](key, (num, config.dim)))
 
-    def critic_terms(params: Params, key: Key[Array, ""], image: Array) -> CriticTerms:
+    def critic_terms(params: Params, key: Key[Array, ""], x: Array) -> CriticTerms:
         sample_key, share_key = jax.random.split(key)
-        generated = sample(params, sample_key, len(image))
-        share = jax.random.uniform(share_key, (len(image),), image.dtype)
-        wasserstein = score(params, image) - score(params, generated)
-        penalty = gradient_penalty(lambda between: score(params, between), image, generated, share)
+        generated = sample(params, sample_key, len(x))
+        share = jax.random.uniform(share_key, (len(x),), x.dtype)
+        wasserstein = score(params, x) - score(params, generated)
+        penalty = gradient_penalty(lambda between: score(params, between), x, generated, share)
         return CriticTerms(config.gradient_penalty * penalty - wasserstein, wasserstein, penalty)
 
     def generator_loss(params: Params, key: Key[Array, ""], num: int) -> Float[Array, " num"]:

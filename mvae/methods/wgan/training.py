@@ -58,11 +58,11 @@ def adversarial_stage(
             generator_optimizer.init(params["decoder"]),
         )
 
-    def critic_step(carry: tuple[Any, Any], key: Key[Array, ""], decoder: Any, image: Array) -> tuple:
+    def critic_step(carry: tuple[Any, Any], key: Key[Array, ""], decoder: Any, x: Array) -> tuple:
         critic, opt_state = carry
 
         def mean_loss(critic: Any) -> tuple[Array, Metrics]:
-            terms = method.critic_terms({"critic": critic, "decoder": decoder}, key, image)
+            terms = method.critic_terms({"critic": critic, "decoder": decoder}, key, x)
             means = {field: jnp.mean(value) for field, value in terms._asdict().items()}
             return means["loss"], means
 
@@ -71,16 +71,16 @@ def adversarial_stage(
         return (optax.apply_updates(critic, updates), opt_state), metrics
 
     def step(key: Key[Array, ""], state: AdversarialState, batch: Batch) -> tuple[AdversarialState, Metrics]:
-        image, decoder = batch["x"], state.params["decoder"]
+        x, decoder = batch["x"], state.params["decoder"]
         critic_key, generator_key = jax.random.split(key)
         (critic, critic_opt_state), metrics = jax.lax.scan(
-            lambda carry, each: critic_step(carry, each, decoder, image),
+            lambda carry, each: critic_step(carry, each, decoder, x),
             (state.params["critic"], state.critic_opt_state),
             jax.random.split(critic_key, method.num_critic_steps),
         )
 
         def mean_loss(decoder: Any) -> Array:
-            return jnp.mean(method.generator_loss({"critic": critic, "decoder": decoder}, generator_key, len(image)))
+            return jnp.mean(method.generator_loss({"critic": critic, "decoder": decoder}, generator_key, len(x)))
 
         loss, gradient = jax.value_and_grad(mean_loss)(decoder)
         updates, generator_opt_state = generator_optimizer.update(gradient, state.generator_opt_state, decoder)
