@@ -58,13 +58,16 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
     config.evaluation.degree_grid = 8
     if config.data.name in ("mnist", "rotated_mnist"):
         config.data.dir = str(digits)
+    elif config.data.name == "file":
+        config.data.path = str(digits / "rows.npy")
+        np.save(config.data.path, np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32))
     elif config.data.name not in WITHOUT_SIZE:
         config.data.size = 8
     if config.data.name == "rotated_mnist":
         config.data.num_anchors = 2
     if config.data.name == "turntable":
         config.data.mesh, config.data.num_azimuths, config.data.num_elevations = "horn", 12, 5
-    else:
+    elif config.data.name != "file":
         config.data.num_train, config.data.num_test = 40, 20
     return config.to_dict()
 
@@ -72,6 +75,17 @@ def tiny(path: Path, argument: str, digits: Path) -> dict:
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     return DigitFiles(tmp_path_factory.mktemp("mnist") / "digits").folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem == "dvae_genus_two"), id=path.stem) for path in CONFIGS],
+)
+def test_every_config_is_built(path, digits):
+    """So that none is forgotten where all of them are trained, which takes minutes."""
+    experiment = build_experiment(tiny(path, "", digits))
+    assert experiment.dataset.num_train >= 40
+    assert experiment.stages
 
 
 @pytest.mark.slow
