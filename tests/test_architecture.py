@@ -2,11 +2,14 @@
 
 import ast
 import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mvae
 
 PACKAGE = Path(__file__).parents[1] / "mvae"
 ALLOWED = {"jax", "jaxlib", "numpy", "scipy", "jaxtyping"}
@@ -88,3 +91,16 @@ def test_experiments_and_examples_import_public_names_only():
 @pytest.mark.parametrize("room", sorted(path.parent for path in PACKAGE.rglob("__init__.py")), ids=lambda p: p.name)
 def test_no_room_has_more_than_fourteen_modules(room):
     assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= 14
+
+
+def test_no_module_hides_another():
+    """`mvae.a.b` is the module of that path, or a function of its name that the room exports, never another module."""
+    names = [module.name for module in pkgutil.walk_packages(mvae.__path__, "mvae.")]
+    programs = ("__main__", "mvae.main", "mvae.encode", "mvae.suggest")  # which define flags when they are imported
+    for name in names:
+        if name.endswith(programs):
+            continue
+        module = importlib.import_module(name)
+        room, _, own = name.rpartition(".")
+        found = getattr(sys.modules[room], own)
+        assert found is module or callable(found), f"{name} is hidden by {found}"
