@@ -43,7 +43,7 @@ def test_help_says_how_to_use_it():
 def test_help_lists_the_entries_of_the_config_that_is_given():
     code, output, _ = program("--config=configs/vae.py", "--config.data=coil20", "--help")
     assert code == 0
-    assert "  data.object = 0\n        which object to keep" in output
+    assert "  data.object = 0\n        Which object to keep" in output
     assert "  model.max_capacity = 15.0\n        Capacity that C rises to" in output
     assert "  optimizer.learning_rate = 0.001\n        Rate until" in output
 
