@@ -34,7 +34,7 @@ from mvae.manifolds import Sphere
 from mvae.manifolds.hyperbolic.quantile import chebyshev_fit, gaussian_lengths, radii
 
 _DEGREES = (80, 40)  # numbers of coefficients in time and in length
-_PANELS = 64
+_PANELS = 32
 
 
 @functools.partial(jax.jit, static_argnums=0)

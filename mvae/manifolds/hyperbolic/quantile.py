@@ -20,7 +20,7 @@ from mvae.manifolds.hyperbolic.kernel import log_hyperbolic_kernel
 LONGEST = 12.0  # (d-1) t up to which the distribution is tabulated
 _TAIL = 1e-10  # mass on either side that the table leaves out: there the ratio is held constant
 _DEGREES = (48, 48)  # numbers of coefficients in time and in length
-_PANELS = 96
+_PANELS = 32
 _NODES = 16
 _BISECTIONS = 55
 
