@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags
 
@@ -140,17 +140,24 @@ def _without_echoes() -> Iterator[None]:
 
     The failure itself is raised.
     """
-    before = sys.excepthook
+    hooks = sys.excepthook, sys.unraisablehook  # versions of it call the one or the other
 
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-            before(kind, error, trace)
+    def is_echo(error: BaseException | None) -> bool:
+        return type(error) is RuntimeError and str(error) == "Event loop is closed"
 
-    sys.excepthook = hook
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not is_echo(error):
+            hooks[0](kind, error, trace)
+
+    def unraisablehook(unraisable: Any) -> None:
+        if not is_echo(unraisable.exc_value):
+            hooks[1](unraisable)
+
+    sys.excepthook, sys.unraisablehook = excepthook, unraisablehook
     try:
         yield
     finally:
-        sys.excepthook = before
+        sys.excepthook, sys.unraisablehook = hooks
 
 
 def _check_matplotlib() -> None:

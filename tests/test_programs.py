@@ -151,3 +151,12 @@ def test_echoes_of_a_failed_write_are_dropped_and_nothing_else(tmp_path, capsys)
     hook = "import sys; sys.excepthook(RuntimeError, RuntimeError({!r}), None)"
     assert call(program(tmp_path, hook.format("Event loop is closed")), "--folder=x").errors == ""
     assert "RuntimeError: another" in call(program(tmp_path, hook.format("another")), "--folder=x").errors
+
+
+def test_echoes_that_nobody_can_raise_are_dropped_and_nothing_else(tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: found.append(str(unraisable.exc_value)))
+    body = "type('Late', (), {{'__del__': lambda self: (_ for _ in ()).throw(RuntimeError({!r}))}})()"
+    for message in ("Event loop is closed", "another"):
+        assert call(program(tmp_path, body.format(message)), "--folder=x").errors == ""
+    assert found == ["another"]
