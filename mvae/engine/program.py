@@ -85,7 +85,7 @@ def build_program(
         init_batch_size: Examples shown to the stage's init (the first ones).
         keys: (init, order, step) keys from `mvae.engine.seeds.seed_keys`.
         block_steps: None for all training rows on the device. Else they are streamed, and the device holds those of
-            two blocks of so many steps of all seeds: While it works on one, the next one is on its way.
+            two blocks of so many steps of all seeds: while it works on one, the next one is on its way.
         mesh: The devices, as from `mvae.engine.mesh.build_mesh`; None for one.
         matmul_precision: Of the steps; initialisation, which fits and factorises, is not affected. See
             `mvae.engine.precision.products_in`.

@@ -68,7 +68,7 @@ class Evidence(NamedTuple):
         parts: Part of each point that was looked at, from 0 on, largest first.
         diagrams: Prime p -> for each degree the bars (birth, death) over F_p, in units of that distance.
         band: For each degree of homology the ratio death / birth up to which bars are like those of a flat ball with
-            the same numbers of points and landmarks: Of the greatest ratio of each of 12 such clouds, the mean of the
+            the same numbers of points and landmarks: of the greatest ratio of each of 12 such clouds, the mean of the
             logarithms and two standard deviations.
         torsion: Logarithm of the largest ratio of the deaths of a class over F_2 and F_3: 0 where all homology is free.
         orientation: See `orientation_defect`; None below dimension 2.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mvae.manifolds import SO3, Euclidean, FlatTorus, Product, ProjectiveSpace, Sphere
+from tests.manifolds.test_identities import members
 from tests.precisions import DOUBLE_IS_SLOW
 
 FACTORS = (Sphere(2, radius=2.0), ProjectiveSpace(1), Euclidean(2))
@@ -16,24 +17,12 @@ def parts(x):
     return x[..., :3], x[..., 3:5], x[..., 5:]
 
 
-def members(manifold, x, y):
-    z, w = manifold.project(x), manifold.project(y)
-    tangent = manifold.to_tangent(z, y)
-    return {
-        "project": z,
-        "to_tangent": tangent,
-        "exp": manifold.exp(z, tangent),
-        "log": manifold.log(z, w),
-        "distance": manifold.distance(z, w),
-    }
-
-
 def test_members_are_those_of_the_factors():
     x, y = jax.random.normal(jax.random.key(0), (2, 6, 7))
     z = SPACE.project(x)
-    whole = jax.jit(lambda *ends: members(SPACE, *ends))(x, y)
+    whole = jax.jit(lambda *ends: members(SPACE)(*ends))(x, y)
     each = [
-        jax.jit(lambda *ends, factor=factor: members(factor, *ends))(a, b)
+        jax.jit(lambda *ends, factor=factor: members(factor)(*ends))(a, b)
         for factor, a, b in zip(FACTORS, parts(x), parts(y), strict=True)
     ]
     for name in ("project", "to_tangent", "exp", "log"):

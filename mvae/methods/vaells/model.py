@@ -17,6 +17,7 @@ from mvae.methods.vaells.transport_density import (
     Explained,
     TransportDistribution,
     draw,
+    drawn_by,
     log_densities,
 )
 from mvae.methods.vaells.transport_marginal import log_marginal_density
@@ -24,7 +25,7 @@ from mvae.models.autoencoder import Networks, build_core
 from mvae.models.model import Batch, LossTerms, Model, Params, lacking
 from mvae.models.objective import VariationalConfig
 from mvae.nets import Head
-from mvae.transport import Pairs, infer_jointly, transport
+from mvae.transport import Pairs, infer_jointly
 
 
 class TransportPosterior(NamedTuple):
@@ -291,7 +292,7 @@ def vaells(config: VAELLSConfig, networks: Networks | None = None, *, marginal_d
     def terms(params: Params, batch: Batch, sampled: Sampled, step: Array | None = None) -> LossTerms:
         q = encode(params, batch["x"])
         drawn = sampled.drawn
-        z = transport(q.operators, drawn.coefficients, q.location) + config.posterior.noise_scale * drawn.noise
+        z = drawn_by(config.posterior, q.operators, q.location, drawn.coefficients, drawn.noise)
         kl = log_ratio(
             q.operators,
             q.location,

@@ -81,36 +81,18 @@ def draw(
         coefficient_key, (*batch, len(operators)), location.dtype
     )
     noise = jax.random.normal(noise_key, (*batch, location.shape[-1]), location.dtype)
-    return Draw(transport(operators, coefficients, location) + distribution.noise_scale * noise, coefficients, noise)
+    return Draw(drawn_by(distribution, operators, location, coefficients, noise), coefficients, noise)
 
 
-def log_density(
+def drawn_by(
     distribution: TransportDistribution,
     operators: Float[Array, "M d d"],
     location: Float[Array, "*#batch d"],
-    z: Float[Array, "*#batch d"],
-    coefficients: Float[Array, "*#batch M"],
-    *,
-    gradient: str = "fixed",
-) -> Float[Array, "*batch"]:
-    """Returns log q(z | c, μ) q(c) in nats: the log density of z, its integral over c replaced by the largest value.
-
-    -|z - exp(Σ c_m Ψ_m) μ|²/(2γ²) - (d/2) log 2πγ² - |c|_1/b - M log 2b.
-
-    Derivatives are those with c held fixed. Where λ = γ²/b, c is a maximum of this very function, so that they are the
-    derivatives of the maximum too, c moving along. With another λ they are not; gradient = "implicit" has c move.
-
-    Args:
-        distribution: γ, b and λ.
-        operators: Ψ.
-        location: μ, (..., d).
-        z: Points, (..., d).
-        coefficients: c, inferred, (..., M).
-        gradient: "fixed" or "implicit".
-
-    Source: [connor2021, Eqs. 6 and 7].
-    """
-    return log_densities(operators, [Explained(distribution, location, z, coefficients)], gradient=gradient)[0]
+    coefficients: Float[Array, "*batch M"],
+    noise: Float[Array, "*batch d"],
+) -> Float[Array, "*batch d"]:
+    """Returns exp(Σ_m c_m Ψ_m) μ + γ ε, the sample that coefficients c and noise ε make."""
+    return transport(operators, coefficients, location) + distribution.noise_scale * noise
 
 
 class Explained(NamedTuple):
@@ -132,12 +114,20 @@ class Explained(NamedTuple):
 def log_densities(
     operators: Float[Array, "M d d"], groups: Sequence[Explained], *, gradient: str = "fixed"
 ) -> tuple[Float[Array, "..."], ...]:
-    """Returns the `log_density` of each group, all points transported at once: compiled, with derivatives, once.
+    """Returns log q(z | c, μ) q(c) of each group in nats: log densities of z, integrals over c replaced by maxima.
+
+    -|z - exp(Σ c_m Ψ_m) μ|²/(2γ²) - (d/2) log 2πγ² - |c|_1/b - M log 2b. All points are transported at once, so that
+    this is compiled, with its derivatives, once for all groups.
+
+    Derivatives are those with c held fixed. Where λ = γ²/b, c is a maximum of this very function, so that they are the
+    derivatives of the maximum too, c moving along. With another λ they are not; gradient = "implicit" has c move.
 
     Args:
         operators: Ψ.
         groups: What is explained from where, of any shapes.
         gradient: "fixed" or "implicit".
+
+    Source: [connor2021, Eqs. 6 and 7].
     """
     full = []
     for distribution, location, z, c in groups:

@@ -12,7 +12,8 @@ from scipy.stats import laplace, norm
 
 from mvae.manifolds import Euclidean
 from mvae.methods.vaells.model import AlternatingConfig, Sampled, TransportPosterior, VAELLSConfig, vaells
-from mvae.methods.vaells.transport_density import TransportDistribution, draw, log_density
+from mvae.methods.vaells.transport_density import TransportDistribution, draw
+from tests.methods.vaells.test_transport_density import log_density
 
 SHAPE = (1, 4, 1)
 CONFIG = VAELLSConfig(

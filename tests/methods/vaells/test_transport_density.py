@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.stats import laplace, norm
 
-from mvae.methods.vaells.transport_density import TransportDistribution, draw, log_density
+from mvae.methods.vaells.transport_density import Explained, TransportDistribution, draw, log_densities
 from mvae.transport import infer_coefficients
 
 KEY = jax.random.key(0)
@@ -37,6 +37,11 @@ def tangent(distribution, gradient, coefficients, arrays, tangents):
 def dtype(request):
     with jax.enable_x64(request.param == "float64"):
         yield jnp.dtype(request.param)
+
+
+def log_density(distribution, operators, location, z, coefficients, **options):
+    """Of one group."""
+    return log_densities(operators, [Explained(distribution, location, z, coefficients)], **options)[0]
 
 
 def test_moments_of_a_random_rotation():
